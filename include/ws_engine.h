@@ -1,0 +1,791 @@
+/*
+ * ws_engine.h - the WebSocket protocol (RFC 6455) as an embeddable library.
+ *
+ * No sockets, no threads, no clock, no callbacks: bytes in, events out, frames queued, bytes out. A server that exists
+ * already gains WebSocket on its own port, in its own event loop, with its own TLS, by calling a few functions.
+ *
+ * Generated from src/capi/ by build.rs: do not edit. C99 and up, C++11 and up.
+ */
+
+#ifndef WS_ENGINE_H
+#define WS_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h> /* struct iovec */
+
+/**
+ * @file ws_engine.h
+ * @brief The WebSocket protocol as an embeddable library.
+ *
+ * @par The contract
+ * Give input, then pull events until #WS_AGAIN; then take output until there is none. Every call is cheap, none blocks,
+ * none calls back. An event and the bytes it points to live until the next pull or input call on that connection;
+ * queueing output never invalidates them, so an echo needs no copy of its own. Breaking the order is an error code,
+ * never undefined behaviour.
+ *
+ * @par A server's loop: an echo, for one connection whose socket has become readable
+ * @code
+ * // once a thread:      ws_engine *engine = ws_engine_new(NULL);
+ * // once a connection:  ws_conn *conn = ws_conn_new_server(engine);
+ * char buf[65536];
+ * ws_event ev;
+ * struct iovec out[16];
+ * int count;
+ *
+ * ssize_t n = recv(fd, buf, sizeof buf, 0);
+ * if (n > 0) ws_conn_feed(conn, buf, (size_t)n);
+ * else if (n == 0) ws_conn_feed_eof(conn);
+ *
+ * while (ws_conn_next_event(conn, &ev) == WS_OK) {
+ *     if (ev.type == WS_EVENT_TEXT) ws_conn_queue_text(conn, ev.data, ev.len);
+ *     if (ev.type == WS_EVENT_BINARY) ws_conn_queue_binary(conn, ev.data, ev.len);
+ * }
+ *
+ * while ((count = ws_conn_output(conn, out, 16)) > 0) {
+ *     ssize_t written = writev(fd, out, count);
+ *     if (written < 0) break; // EAGAIN: go on when the socket is writable
+ *     ws_conn_output_consume(conn, (size_t)written);
+ * }
+ * if (ws_conn_wants_shutdown(conn)) shutdown(fd, SHUT_WR); // then read on until the end
+ * if (ws_conn_wants_abort(conn)) { close(fd); ws_conn_free(conn); }
+ * @endcode
+ *
+ * @par Conventions
+ * - Status: #WS_OK is 0, #WS_AGAIN is positive, errors are negative; ws_strerror() knows them all.
+ * - Nothing half done: a call that returns an error has changed nothing.
+ * - A NULL handle gets #WS_ERR_INVALID_ARGUMENT; freeing NULL is fine; (NULL, 0) is valid, empty data. A handle that is
+ *   not NULL must have come from its `_new` function and not have been freed. Other pointers must be valid for what is
+ *   read or written there, and only for the time of the call unless it is said otherwise.
+ * - Lengths are in bytes. Texts that come with a length are not NUL-terminated; texts without one are.
+ * - Threads: an engine and its connections are used by one thread at a time; settings by one thread at a time; functions
+ *   without a handle by any number. There is no global state.
+ * - No callbacks, no signals, no errno. A bug in the engine returns #WS_ERR_INTERNAL and leaves a handle that can only
+ *   be freed; it never unwinds into the caller and never aborts the process.
+ * - Structs that the caller fills begin with `struct_size`. Enumerations may gain values in later versions.
+ */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Status codes ---------------------------------------------------------------------------------------------------- */
+
+/**
+ * What a call came to. Zero is success, positive values are not errors, negative ones are.
+ */
+typedef enum ws_status {
+    /**
+     * Done.
+     */
+    WS_OK = 0,
+    /**
+     * Nothing (more) to pull: give input, take output, or wait.
+     */
+    WS_AGAIN = 1,
+    /**
+     * A NULL handle, or an argument that is out of its range or malformed. Nothing was changed.
+     */
+    WS_ERR_INVALID_ARGUMENT = -1,
+    /**
+     * The call is not legal in the connection's present state. Nothing was changed.
+     */
+    WS_ERR_STATE = -2,
+    /**
+     * Input was given before the earlier input was pulled until #WS_AGAIN. Nothing was taken.
+     */
+    WS_ERR_INPUT_PENDING = -3,
+    /**
+     * The message was not queued, since the queue would exceed `max_queued_bytes`. What was queued before is safe.
+     */
+    WS_ERR_QUEUE_FULL = -4,
+    /**
+     * Text to send is not UTF-8 (RFC 6455, 5.6). Nothing was queued.
+     */
+    WS_ERR_INVALID_UTF8 = -5,
+    /**
+     * There is no such header.
+     */
+    WS_ERR_NOT_FOUND = -6,
+    /**
+     * The operating system gave no random bytes (client role only). Nothing was changed.
+     */
+    WS_ERR_RANDOM = -7,
+    /**
+     * A bug in the engine was caught. The handle is poisoned: free it; every other call on it returns this again.
+     */
+    WS_ERR_INTERNAL = -8,
+} ws_status;
+
+/**
+ * Says in words what a status means.
+ *
+ * @param status  a ::ws_status, or any other number
+ * @return a static, NUL-terminated text; never NULL
+ */
+const char *ws_strerror(int status);
+
+/**
+ * The version of the library that is running, which may be newer than the header.
+ *
+ * @return a static, NUL-terminated text such as "0.1.0"; never NULL
+ */
+const char *ws_version(void);
+
+/* ---- Settings and limits --------------------------------------------------------------------------------------------- */
+
+/**
+ * Which web pages may connect to a server, by the `Origin` that their browser sends (RFC 6455, 10.2).
+ */
+typedef enum ws_origin_policy {
+    /**
+     * Pages from the host and port that the request names in `Host`. The default.
+     */
+    WS_ORIGIN_SAME_HOST = 0,
+    /**
+     * Pages whose origin was given to ws_config_allow_origin().
+     */
+    WS_ORIGIN_ALLOW_LIST = 1,
+    /**
+     * Every page. Only for public services, which know nobody by cookie or address.
+     */
+    WS_ORIGIN_ANY = 2,
+} ws_origin_policy;
+
+/**
+ * Every setting and limit, with defaults that are safe on the open internet. A builder: ws_engine_new() copies it, so
+ * it may be changed or freed at once. Used by one thread at a time.
+ *
+ * All setters return #WS_OK, or #WS_ERR_INVALID_ARGUMENT for a NULL handle or a value out of range, and then change
+ * nothing.
+ */
+typedef struct ws_config ws_config;
+
+/**
+ * Makes the default settings.
+ *
+ * @return settings to be freed with ws_config_free(); NULL only after an internal error
+ */
+ws_config *ws_config_new(void);
+
+/**
+ * Frees settings. Engines made with them are not affected.
+ *
+ * @param config  settings, or NULL
+ */
+void ws_config_free(ws_config *config);
+
+/**
+ * Limits the head of an HTTP message, request line and blank line included. A longer request is answered with 431.
+ *
+ * @param config  settings
+ * @param bytes   128 to 1,048,576; default 8,192
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_head_size(ws_config *config, size_t bytes);
+
+/**
+ * Limits the number of headers of an HTTP message. A request with more is answered with 431.
+ *
+ * @param config  settings
+ * @param count   8 to 256; default 64
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_headers(ws_config *config, size_t count);
+
+/**
+ * Limits the payload of one data frame from the peer. A larger one closes the connection with 1009 as soon as its
+ * length is known, before any of it is stored (RFC 6455, 10.4).
+ *
+ * @param config  settings
+ * @param bytes   125 to 2^63-1; default 1 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_frame_size(ws_config *config, uint64_t bytes);
+
+/**
+ * Limits the payload of one message from the peer, all its frames together. A larger one closes the connection with
+ * 1009 as soon as the length of a frame shows that it will be (RFC 6455, 10.4).
+ *
+ * @param config  settings
+ * @param bytes   125 to 2^63-1; default 1 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_message_size(ws_config *config, uint64_t bytes);
+
+/**
+ * Limits the output that waits to be taken, frame headers included. A message that would exceed it is refused with
+ * #WS_ERR_QUEUE_FULL, also when the queue is empty; control frames always have room.
+ *
+ * @param config  settings
+ * @param bytes   1,024 and up; default 4 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_queued_bytes(ws_config *config, size_t bytes);
+
+/**
+ * Chooses which web pages may connect (RFC 6455, 10.2). Others are answered with 403. Requests without `Origin` come
+ * from programs, not from pages, and always pass.
+ *
+ * #WS_ORIGIN_ALLOW_LIST with no origin given lets no page in.
+ *
+ * @param config  settings
+ * @param policy  a ::ws_origin_policy; default #WS_ORIGIN_SAME_HOST
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_origin_policy(ws_config *config, int policy);
+
+/**
+ * Adds an origin to the allow list and makes #WS_ORIGIN_ALLOW_LIST the policy.
+ *
+ * @param config  settings
+ * @param origin  NUL-terminated, as browsers send it: "https://app.example.com", with the port if it is not the
+ *                scheme's own, without a path; letter case does not count
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_allow_origin(ws_config *config, const char *origin);
+
+/**
+ * Adds a subprotocol that the server speaks, in order of preference (RFC 6455, 1.9). It answers with the first of
+ * them that the client offers, and with none if there is no such.
+ *
+ * @param config  settings
+ * @param name    NUL-terminated; an HTTP token that was not added before
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_add_subprotocol(ws_config *config, const char *name);
+
+/**
+ * Chooses whether the engine answers pings by itself (RFC 6455, 5.5.2). Pings are reported in either case.
+ *
+ * @param config   settings
+ * @param enabled  0 or 1; default 1
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_auto_pong(ws_config *config, int enabled);
+
+/**
+ * Chooses whether a server asks its host before it accepts: it then delivers #WS_EVENT_REQUEST for every request that
+ * is valid and passes the origin policy, and waits for ws_conn_accept() or ws_conn_reject().
+ *
+ * @param config   settings
+ * @param enabled  0 or 1; default 0
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_manual_accept(ws_config *config, int enabled);
+
+/* ---- Engines --------------------------------------------------------------------------------------------------------- */
+
+/**
+ * What the connections of one event loop share: settings, buffers, randomness. Make one for each event-loop thread.
+ * An engine and its connections are used by one thread at a time.
+ */
+typedef struct ws_engine ws_engine;
+
+/**
+ * Makes an engine.
+ *
+ * @param config  settings, which are copied; NULL for the defaults
+ * @return an engine to be freed with ws_engine_free(); NULL only after an internal error
+ */
+ws_engine *ws_engine_new(const ws_config *config);
+
+/**
+ * Frees an engine. Connections that were made from it and are still there keep what they need; the order of freeing
+ * does not matter.
+ *
+ * @param engine  an engine, or NULL
+ */
+void ws_engine_free(ws_engine *engine);
+
+/* ---- Connections ----------------------------------------------------------------------------------------------------- */
+
+/**
+ * One WebSocket connection, server or client. Used by one thread at a time, the one that uses its engine.
+ */
+typedef struct ws_conn ws_conn;
+
+/**
+ * A header field of an HTTP message. Neither part is NUL-terminated.
+ */
+typedef struct ws_header {
+    /**
+     * An HTTP token; letter case does not count.
+     */
+    const char *name;
+    /**
+     * Bytes of the name.
+     */
+    size_t name_len;
+    /**
+     * Any bytes but control characters; tabs are fine.
+     */
+    const char *value;
+    /**
+     * Bytes of the value.
+     */
+    size_t value_len;
+} ws_header;
+
+/**
+ * What a client asks for. Set all of it to zero first, then `struct_size`, then what is needed.
+ */
+typedef struct ws_client_request {
+    /**
+     * `sizeof(ws_client_request)`: tells which fields the caller knows.
+     */
+    size_t struct_size;
+    /**
+     * NUL-terminated `Host`: "example.com", or "127.0.0.1:9001" with a port that is not the default one. Required.
+     */
+    const char *host;
+    /**
+     * NUL-terminated path and query, "/chat?room=1"; NULL is "/".
+     */
+    const char *target;
+    /**
+     * NUL-terminated `Origin`; NULL for none.
+     */
+    const char *origin;
+    /**
+     * Subprotocols that the client speaks, in order of preference, each NUL-terminated.
+     */
+    const char *const *subprotocols;
+    /**
+     * Number of subprotocols.
+     */
+    size_t subprotocol_count;
+    /**
+     * Headers beside those of the handshake: cookies, authorization.
+     */
+    const ws_header *headers;
+    /**
+     * Number of headers.
+     */
+    size_t header_count;
+} ws_client_request;
+
+/**
+ * Makes the server's end of a connection. Feed it what the client sends, from the first byte of its request on.
+ *
+ * @param engine  the engine of this thread's event loop
+ * @return a connection to be freed with ws_conn_free(); NULL if engine is NULL or poisoned
+ */
+ws_conn *ws_conn_new_server(ws_engine *engine);
+
+/**
+ * Makes the client's end of a connection (RFC 6455, 4.1). Its request is in the output at once.
+ *
+ * @param engine   the engine of this thread's event loop
+ * @param request  what to ask for; copied
+ * @param conn     receives a connection to be freed with ws_conn_free(); NULL if the call fails
+ * @return #WS_OK; #WS_ERR_INVALID_ARGUMENT for NULL, a struct_size that is too small, or a field that would break the
+ *         request, such as a header value with a line feed; #WS_ERR_RANDOM
+ */
+ws_status ws_conn_new_client(ws_engine *engine, const ws_client_request *request, ws_conn **conn);
+
+/**
+ * Frees a connection, whatever its state. It says nothing to the peer: see ws_conn_queue_close().
+ *
+ * @param conn  a connection, or NULL
+ */
+void ws_conn_free(ws_conn *conn);
+
+/**
+ * Keeps a pointer of the host's with the connection. The engine never looks at what it points to.
+ *
+ * @param conn       a connection; NULL is ignored
+ * @param user_data  any pointer
+ */
+void ws_conn_set_user_data(ws_conn *conn, void *user_data);
+
+/**
+ * The pointer that ws_conn_set_user_data() kept.
+ *
+ * @param conn  a connection
+ * @return the pointer; NULL if none was set or conn is NULL
+ */
+void *ws_conn_user_data(const ws_conn *conn);
+
+/* ---- Input and events ------------------------------------------------------------------------------------------------ */
+
+/**
+ * What happened. Later versions add values: ignore those that you do not know.
+ */
+typedef enum ws_event_type {
+    /**
+     * Nothing; what ws_conn_next_event() leaves when it returns anything but #WS_OK.
+     */
+    WS_EVENT_NONE = 0,
+    /**
+     * Server with manual accept: a valid request waits for ws_conn_accept() or ws_conn_reject(). `data` is its target.
+     */
+    WS_EVENT_REQUEST = 1,
+    /**
+     * The handshake is complete, messages may flow. `data` is the subprotocol, empty if there is none.
+     */
+    WS_EVENT_OPEN = 2,
+    /**
+     * A whole text message; `data` is valid UTF-8 (RFC 6455, 5.6 and 8.1).
+     */
+    WS_EVENT_TEXT = 3,
+    /**
+     * A whole binary message.
+     */
+    WS_EVENT_BINARY = 4,
+    /**
+     * A ping; the engine has queued the pong unless that is turned off.
+     */
+    WS_EVENT_PING = 5,
+    /**
+     * A pong.
+     */
+    WS_EVENT_PONG = 6,
+    /**
+     * The end, exactly once for each connection that is pulled to its end, whatever the cause: a close frame, a rule
+     * that the peer broke, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
+     */
+    WS_EVENT_CLOSE = 7,
+} ws_event_type;
+
+/**
+ * Who began the end of a connection.
+ */
+typedef enum ws_close_initiator {
+    /**
+     * The other side.
+     */
+    WS_CLOSED_BY_PEER = 0,
+    /**
+     * This side: by a call, or since the peer broke a rule.
+     */
+    WS_CLOSED_BY_US = 1,
+    /**
+     * Nobody: the connection was lost.
+     */
+    WS_CLOSED_BY_NOBODY = 2,
+} ws_close_initiator;
+
+/**
+ * An event, filled by ws_conn_next_event(). Its pointers live until the next pull or input call on the same
+ * connection; queueing and taking output do not end them. 64 bytes; new fields will be taken from the reserved ones.
+ */
+typedef struct ws_event {
+    /**
+     * What happened.
+     */
+    enum ws_event_type type;
+    /**
+     * #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke; 1005 for a close frame
+     * without a code, 1006 for a connection that was lost or never opened (RFC 6455, 7.4.1). Else 0.
+     */
+    uint16_t close_code;
+    /**
+     * #WS_EVENT_CLOSE of a handshake that failed: the HTTP status that was sent (server) or received (client), if
+     * any. Else 0.
+     */
+    uint16_t http_status;
+    /**
+     * The bytes of the event; see ::ws_event_type. Never NULL, not NUL-terminated.
+     */
+    const char *data;
+    /**
+     * The number of bytes.
+     */
+    size_t len;
+    /**
+     * #WS_EVENT_CLOSE: why, in words, with the section of the RFC. A static, NUL-terminated text; never NULL, else "".
+     */
+    const char *detail;
+    /**
+     * #WS_EVENT_CLOSE: 1 if both sides sent a close frame, else 0.
+     */
+    uint8_t clean;
+    /**
+     * #WS_EVENT_CLOSE: a ::ws_close_initiator.
+     */
+    uint8_t initiator;
+    /**
+     * For later versions; 0.
+     */
+    uint8_t reserved0[6];
+    /**
+     * For later versions; 0.
+     */
+    uint64_t reserved[3];
+} ws_event;
+
+/**
+ * Gives bytes that came from the peer; they are copied. Pull events until #WS_AGAIN before giving more. What comes
+ * after the connection has ended is ignored (RFC 6455, 7.1.7).
+ *
+ * @param conn  a connection
+ * @param data  the bytes; NULL if len is 0
+ * @param len   their number; any, 0 included
+ * @return #WS_OK; #WS_ERR_INPUT_PENDING, and nothing was taken; #WS_ERR_STATE after ws_conn_feed_eof();
+ *         #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_feed(ws_conn *conn, const void *data, size_t len);
+
+/**
+ * Says that the peer closed its side of the stream: recv() returned 0, or the stream broke. Pull events afterwards;
+ * if the connection was not closed before, #WS_EVENT_CLOSE with code 1006 follows (RFC 6455, 7.1.5).
+ *
+ * @param conn  a connection
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_feed_eof(ws_conn *conn);
+
+/**
+ * Pulls the next event.
+ *
+ * @param conn   a connection
+ * @param event  receives the event; its type is #WS_EVENT_NONE if there is none
+ * @return #WS_OK if there is one; #WS_AGAIN if all input was used; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_next_event(ws_conn *conn, ws_event *event);
+
+/* ---- Deciding on a request (server with manual accept) --------------------------------------------------------------- */
+
+/**
+ * The target of the request: path and query as they were sent. There from #WS_EVENT_REQUEST until the decision and,
+ * after ws_conn_accept() or without manual accept, while #WS_EVENT_OPEN is the newest event.
+ *
+ * @param conn   a server's connection
+ * @param value  receives a pointer to the target, which is not NUL-terminated and lives as long as it is there
+ * @param len    receives its length in bytes
+ * @return #WS_OK; #WS_ERR_STATE if there is no request; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_request_target(const ws_conn *conn, const char **value, size_t *len);
+
+/**
+ * A header of the request, there as long as its target is.
+ *
+ * @param conn   a server's connection
+ * @param name   NUL-terminated; letter case does not count
+ * @param index  0 for the first header of that name, 1 for the second, ...
+ * @param value  receives a pointer to the value without the white space around it; not NUL-terminated, any bytes
+ * @param len    receives its length in bytes
+ * @return #WS_OK; #WS_ERR_NOT_FOUND; #WS_ERR_STATE if there is no request; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_request_header(const ws_conn *conn, const char *name, size_t index, const char **value, size_t *len);
+
+/**
+ * Accepts the request of #WS_EVENT_REQUEST, at once or later. Then pull: #WS_EVENT_OPEN, and messages that came
+ * early, wait. While a decision is open, up to `max_head_size` bytes behind the head are kept; a client that sends
+ * more is refused with 400.
+ *
+ * @param conn          a server's connection
+ * @param subprotocol   NUL-terminated; one that the client offered, "" for none, NULL to choose by the settings
+ * @param headers       headers to add to the answer, such as `Set-Cookie`; those of the handshake itself are refused
+ * @param header_count  their number
+ * @return #WS_OK; #WS_ERR_STATE if no request waits; #WS_ERR_INVALID_ARGUMENT for a subprotocol that was not offered,
+ *         or a header that would break the answer, such as a value with a line feed
+ */
+ws_status ws_conn_accept(ws_conn *conn, const char *subprotocol, const ws_header *headers, size_t header_count);
+
+/**
+ * Refuses the request of #WS_EVENT_REQUEST, at once or later. Then pull: #WS_EVENT_CLOSE waits.
+ *
+ * @param conn          a server's connection
+ * @param http_status   300 to 599
+ * @param headers       headers to add to the answer, such as `Location` or `WWW-Authenticate`
+ * @param header_count  their number
+ * @param body          the body of the answer; NULL if body_len is 0. Give its `Content-Type` among the headers
+ * @param body_len      its length in bytes
+ * @return #WS_OK; #WS_ERR_STATE if no request waits; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_reject(ws_conn *conn,
+                         int http_status,
+                         const ws_header *headers,
+                         size_t header_count,
+                         const void *body,
+                         size_t body_len);
+
+/* ---- Output: queue, then take ---------------------------------------------------------------------------------------- */
+
+/**
+ * Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event.
+ *
+ * @param conn  an open connection
+ * @param data  UTF-8; NULL if len is 0
+ * @param len   its length in bytes
+ * @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE before the opening and from the first close
+ *         frame on; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_queue_text(ws_conn *conn, const void *data, size_t len);
+
+/**
+ * Queues a binary message. The bytes are copied; they may be those of an event.
+ *
+ * @param conn  an open connection
+ * @param data  any bytes; NULL if len is 0
+ * @param len   their number
+ * @return as ws_conn_queue_text(), but for #WS_ERR_INVALID_UTF8
+ */
+ws_status ws_conn_queue_binary(ws_conn *conn, const void *data, size_t len);
+
+/**
+ * Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. Not subject to `max_queued_bytes`.
+ *
+ * @param conn  an open connection
+ * @param data  any bytes; NULL if len is 0
+ * @param len   0 to 125
+ * @return #WS_OK; #WS_ERR_STATE; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_queue_ping(ws_conn *conn, const void *data, size_t len);
+
+/**
+ * Queues a pong (RFC 6455, 5.5.3): an unsolicited one, or the answer to a ping where the engine does not answer.
+ *
+ * @param conn  an open connection
+ * @param data  any bytes, those of the ping in an answer; NULL if len is 0
+ * @param len   0 to 125
+ * @return as ws_conn_queue_ping()
+ */
+ws_status ws_conn_queue_pong(ws_conn *conn, const void *data, size_t len);
+
+/**
+ * Queues a close frame behind what was queued before, and begins the close handshake (RFC 6455, 7.1.2). Nothing can
+ * be queued after it. Messages may still arrive; #WS_EVENT_CLOSE follows when the peer has answered.
+ *
+ * @param conn    an open connection
+ * @param code    1000 to 1003, 1007 to 1014 (1010: clients only) or 3000 to 4999 (RFC 6455, 7.4); 0 sends no code
+ * @param reason  UTF-8; NULL if len is 0
+ * @param len     0 to 123; 0 if there is no code
+ * @return #WS_OK; #WS_ERR_STATE; #WS_ERR_INVALID_UTF8; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_queue_close(ws_conn *conn, uint16_t code, const void *reason, size_t len);
+
+/**
+ * Lends the output that waits, oldest first, for writev(). Nothing is taken: call ws_conn_output_consume() with what
+ * was written. The slices stay valid until they are consumed or the connection is freed, whatever is queued meanwhile.
+ *
+ * @param conn    a connection
+ * @param slices  receives up to max slices; must not be written through
+ * @param max     room for slices, 1 and up
+ * @return the number of slices, 0 if nothing waits; #WS_ERR_INVALID_ARGUMENT or #WS_ERR_INTERNAL, which are negative
+ */
+int ws_conn_output(ws_conn *conn, struct iovec *slices, int max);
+
+/**
+ * Takes output that was written.
+ *
+ * @param conn   a connection
+ * @param bytes  any count up to what ws_conn_output() lent
+ * @return #WS_OK; #WS_ERR_INVALID_ARGUMENT if fewer bytes wait, and then nothing was taken
+ */
+ws_status ws_conn_output_consume(ws_conn *conn, size_t bytes);
+
+/**
+ * Copies output and takes it, for hosts that do not write slices, such as SSL_write().
+ *
+ * @param conn      a connection
+ * @param buffer    receives the bytes
+ * @param capacity  room for bytes, 1 and up
+ * @param written   receives the number of bytes
+ * @return #WS_OK if there were any; #WS_AGAIN if nothing waits; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_output_read(ws_conn *conn, void *buffer, size_t capacity, size_t *written);
+
+/**
+ * The output that waits to be taken.
+ *
+ * @param conn  a connection
+ * @return bytes; 0 if conn is NULL
+ */
+size_t ws_conn_queued_bytes(const ws_conn *conn);
+
+/* ---- State, and what to do with the socket --------------------------------------------------------------------------- */
+
+/**
+ * The state of a connection (RFC 6455, 4.1 and 7.1).
+ */
+typedef enum ws_state {
+    /**
+     * The handshake is under way.
+     */
+    WS_STATE_CONNECTING = 0,
+    /**
+     * Messages may be sent and received.
+     */
+    WS_STATE_OPEN = 1,
+    /**
+     * We sent a close frame and wait for the peer's. Nothing more may be sent; messages may still arrive.
+     */
+    WS_STATE_CLOSING = 2,
+    /**
+     * Over. #WS_EVENT_CLOSE was pulled or waits to be; output may wait to be taken.
+     */
+    WS_STATE_CLOSED = 3,
+} ws_state;
+
+/**
+ * Where the connection stands.
+ *
+ * @param conn  a connection
+ * @return its state; #WS_STATE_CLOSED if conn is NULL or poisoned
+ */
+enum ws_state ws_conn_state(const ws_conn *conn);
+
+/**
+ * Whether the connection is over and all its output was taken: shut down the sending side of the socket, read on
+ * until its end (for a second or two, so that the peer gets what was sent), then close it (RFC 6455, 7.1.1). A client
+ * leaves it to the server to close first. Ask after each pull and after output was taken.
+ *
+ * @param conn  a connection
+ * @return 1 or 0; 0 if conn is NULL
+ */
+int ws_conn_wants_shutdown(const ws_conn *conn);
+
+/**
+ * Whether to close the socket at once: the peer is gone, or everything was said on both sides. Ask after each pull
+ * and after output was taken.
+ *
+ * @param conn  a connection
+ * @return 1 or 0; 1 if conn is NULL or poisoned
+ */
+int ws_conn_wants_abort(const ws_conn *conn);
+
+/* ---- WebSocket on a plain HTTP port ---------------------------------------------------------------------------------- */
+
+/**
+ * What the bytes at the start of a connection, or behind an earlier request on it, are.
+ */
+typedef enum ws_sniff_result {
+    /**
+     * Too few bytes to tell: keep them, and ask again when there are more.
+     */
+    WS_SNIFF_NEED_MORE = 0,
+    /**
+     * A request that is not for WebSocket, or no HTTP at all: leave it to the HTTP server.
+     */
+    WS_SNIFF_HTTP = 1,
+    /**
+     * A `GET` that asks for WebSocket, right or wrong in its details: feed all bytes, the head included, to a new
+     * connection of ws_conn_new_server().
+     */
+    WS_SNIFF_UPGRADE = 2,
+} ws_sniff_result;
+
+/**
+ * Tells a WebSocket request from other HTTP on the same port. Stateless; consumes nothing; linear however slowly the
+ * bytes arrive, if head_len is passed back.
+ *
+ * @param data      what has arrived from the start of a request on; NULL if len is 0
+ * @param len       its length in bytes
+ * @param max_head  a longer head is left to HTTP; give `max_head_size` of the engine, 8,192 by default
+ * @param head_len  in: 0 for a new buffer, and what the last call left here for the same buffer with more bytes behind.
+ *                  Out, #WS_SNIFF_UPGRADE: bytes of the head. #WS_SNIFF_HTTP: bytes of the head of a `GET` or `HEAD`
+ *                  without a body, behind which the next request may be sniffed (with 0 again); or 0: leave this
+ *                  connection to HTTP for good, since its bytes may be a body, and a body must never be taken for a
+ *                  request. May be NULL
+ * @return a ::ws_sniff_result; #WS_SNIFF_HTTP for invalid arguments
+ */
+enum ws_sniff_result ws_sniff(const void *data, size_t len, size_t max_head, size_t *head_len);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* WS_ENGINE_H */

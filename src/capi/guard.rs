@@ -1,0 +1,154 @@
+//! What every function of the C ABI does first: checks its handle, and catches a panic.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::capi::connection::ws_header;
+use crate::capi::status::ws_status;
+use crate::error::Error;
+use crate::handshake::response::Header;
+
+/// An object that C holds a pointer to.
+pub(crate) trait Handle {
+    /// Set when a panic left it in an unknown state. From then on it can only be freed.
+    fn poisoned(&mut self) -> &mut bool;
+}
+
+/// Runs `call` on the object that `handle` points to.
+pub(crate) fn with<H: Handle>(handle: *mut H, call: impl FnOnce(&mut H) -> Result<ws_status, Error>) -> ws_status {
+    ask(handle, ws_status::WS_ERR_INVALID_ARGUMENT, ws_status::WS_ERR_INTERNAL, |object| {
+        call(object).unwrap_or_else(ws_status::from)
+    })
+}
+
+/// Like [`with`], for functions that do not return a status.
+pub(crate) fn ask<H: Handle, R>(handle: *mut H, if_null: R, if_poisoned: R, call: impl FnOnce(&mut H) -> R) -> R {
+    // SAFETY: a handle is NULL or came from a `_new` function and was not freed, and its thread is ours (Conventions).
+    let Some(object) = (unsafe { handle.as_mut() }) else {
+        return if_null;
+    };
+    if *object.poisoned() {
+        return if_poisoned;
+    }
+    match catch_unwind(AssertUnwindSafe(|| call(object))) {
+        Ok(result) => result,
+        Err(_) => {
+            *object.poisoned() = true;
+            if_poisoned
+        }
+    }
+}
+
+/// Runs `call`, which needs no handle; NULL or another fallback if it panics.
+pub(crate) fn stateless<R>(fallback: R, call: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or(fallback)
+}
+
+/// Gives an object to C.
+pub(crate) fn into_handle<H>(object: H) -> *mut H {
+    Box::into_raw(Box::new(object))
+}
+
+/// Frees an object that C gives back; NULL is fine.
+pub(crate) fn free<H>(handle: *mut H) {
+    if !handle.is_null() {
+        // SAFETY: the handle came from `into_handle`, and is not used again (Conventions).
+        stateless((), || drop(unsafe { Box::from_raw(handle) }));
+    }
+}
+
+/// The bytes that C points to; `(NULL, 0)` is empty.
+pub(crate) fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8], Error> {
+    slice(data.cast(), len)
+}
+
+/// The array that C points to; `(NULL, 0)` is empty.
+pub(crate) fn slice<'a, T>(items: *const T, count: usize) -> Result<&'a [T], Error> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if items.is_null() {
+        return Err(Error::InvalidArgument("a NULL pointer with a length above 0"));
+    }
+    if count > isize::MAX as usize / size_of::<T>().max(1) {
+        return Err(Error::InvalidArgument("a length that no object can have"));
+    }
+    // SAFETY: not NULL, of a possible size, and the caller owns `count` items there for the time of the call (Conventions).
+    Ok(unsafe { std::slice::from_raw_parts(items, count) })
+}
+
+/// A NUL-terminated text; `None` for NULL.
+pub(crate) fn optional_text<'a>(text: *const c_char) -> Result<Option<&'a str>, Error> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: not NULL, and NUL-terminated (Conventions).
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str().map(Some).map_err(|_| Error::InvalidArgument("a text that is not UTF-8"))
+}
+
+/// A NUL-terminated text that must be there.
+pub(crate) fn text<'a>(text: *const c_char) -> Result<&'a str, Error> {
+    optional_text(text)?.ok_or(Error::InvalidArgument("NULL instead of a text"))
+}
+
+/// Headers that C gives.
+pub(crate) fn headers<'a>(headers: *const ws_header, count: usize) -> Result<Vec<Header<'a>>, Error> {
+    slice(headers, count)?
+        .iter()
+        .map(|header: &ws_header| {
+            Ok(Header {
+                name: bytes(header.name.cast(), header.name_len)?,
+                value: bytes(header.value.cast(), header.value_len)?,
+            })
+        })
+        .collect()
+}
+
+/// Where C wants a result; refuses NULL.
+pub(crate) fn out<'a, T>(place: *mut T) -> Result<&'a mut T, Error> {
+    // SAFETY: NULL, or a place of that type that the caller owns for the time of the call (Conventions).
+    unsafe { place.as_mut() }.ok_or(Error::InvalidArgument("NULL instead of a place for the result"))
+}
+
+/// Lends bytes to C.
+pub(crate) fn lend(view: &[u8], data: *mut *const c_char, len: *mut usize) -> Result<ws_status, Error> {
+    let (data, len) = (out(data)?, out(len)?);
+    *data = view.as_ptr().cast();
+    *len = view.len();
+    Ok(ws_status::WS_OK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Thing {
+        poisoned: bool,
+    }
+
+    impl Handle for Thing {
+        fn poisoned(&mut self) -> &mut bool {
+            &mut self.poisoned
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_a_status_and_poisons_the_handle() {
+        let thing = into_handle(Thing { poisoned: false });
+        assert_eq!(with(thing, |_| panic!("expected in this test")), ws_status::WS_ERR_INTERNAL);
+        assert_eq!(with(thing, |_| Ok(ws_status::WS_OK)), ws_status::WS_ERR_INTERNAL);
+        assert_eq!(ask(thing, 1, 2, |_| 3), 2);
+        free(thing);
+    }
+
+    #[test]
+    fn null_is_refused() {
+        let thing: *mut Thing = std::ptr::null_mut();
+        assert_eq!(with(thing, |_| Ok(ws_status::WS_OK)), ws_status::WS_ERR_INVALID_ARGUMENT);
+        free(thing);
+        assert!(bytes(std::ptr::null(), 1).is_err());
+        assert_eq!(bytes(std::ptr::null(), 0), Ok(&[][..]));
+        assert!(slice(std::ptr::NonNull::<u64>::dangling().as_ptr(), usize::MAX / 4).is_err());
+    }
+}

@@ -1,0 +1,162 @@
+//! Input and events
+
+use std::ffi::{c_char, c_void};
+
+use crate::capi::connection::ws_conn;
+use crate::capi::guard::{bytes, out, with};
+use crate::capi::status::ws_status;
+use crate::detail::Detail;
+use crate::event::{Event, Initiator};
+
+/// Gives bytes that came from the peer; they are copied. Pull events until #WS_AGAIN before giving more. What comes
+/// after the connection has ended is ignored (RFC 6455, 7.1.7).
+///
+/// @param conn  a connection
+/// @param data  the bytes; NULL if len is 0
+/// @param len   their number; any, 0 included
+/// @return #WS_OK; #WS_ERR_INPUT_PENDING, and nothing was taken; #WS_ERR_STATE after ws_conn_feed_eof();
+///         #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_feed(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
+    with(conn, |conn| conn.conn.feed(bytes(data, len)?).map(|()| ws_status::WS_OK))
+}
+
+/// Says that the peer closed its side of the stream: recv() returned 0, or the stream broke. Pull events afterwards;
+/// if the connection was not closed before, #WS_EVENT_CLOSE with code 1006 follows (RFC 6455, 7.1.5).
+///
+/// @param conn  a connection
+/// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_feed_eof(conn: *mut ws_conn) -> ws_status {
+    with(conn, |conn| {
+        conn.conn.feed_eof();
+        Ok(ws_status::WS_OK)
+    })
+}
+
+/// What happened. Later versions add values: ignore those that you do not know.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ws_event_type {
+    /// Nothing; what ws_conn_next_event() leaves when it returns anything but #WS_OK.
+    WS_EVENT_NONE = 0,
+    /// Server with manual accept: a valid request waits for ws_conn_accept() or ws_conn_reject(). `data` is its target.
+    WS_EVENT_REQUEST = 1,
+    /// The handshake is complete, messages may flow. `data` is the subprotocol, empty if there is none.
+    WS_EVENT_OPEN = 2,
+    /// A whole text message; `data` is valid UTF-8 (RFC 6455, 5.6 and 8.1).
+    WS_EVENT_TEXT = 3,
+    /// A whole binary message.
+    WS_EVENT_BINARY = 4,
+    /// A ping; the engine has queued the pong unless that is turned off.
+    WS_EVENT_PING = 5,
+    /// A pong.
+    WS_EVENT_PONG = 6,
+    /// The end, exactly once for each connection that is pulled to its end, whatever the cause: a close frame, a rule
+    /// that the peer broke, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
+    WS_EVENT_CLOSE = 7,
+}
+
+/// Who began the end of a connection.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ws_close_initiator {
+    /// The other side.
+    WS_CLOSED_BY_PEER = 0,
+    /// This side: by a call, or since the peer broke a rule.
+    WS_CLOSED_BY_US = 1,
+    /// Nobody: the connection was lost.
+    WS_CLOSED_BY_NOBODY = 2,
+}
+
+/// An event, filled by ws_conn_next_event(). Its pointers live until the next pull or input call on the same
+/// connection; queueing and taking output do not end them. 64 bytes; new fields will be taken from the reserved ones.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct ws_event {
+    /// What happened.
+    pub r#type: ws_event_type,
+    /// #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke; 1005 for a close frame
+    /// without a code, 1006 for a connection that was lost or never opened (RFC 6455, 7.4.1). Else 0.
+    pub close_code: u16,
+    /// #WS_EVENT_CLOSE of a handshake that failed: the HTTP status that was sent (server) or received (client), if
+    /// any. Else 0.
+    pub http_status: u16,
+    /// The bytes of the event; see ::ws_event_type. Never NULL, not NUL-terminated.
+    pub data: *const c_char,
+    /// The number of bytes.
+    pub len: usize,
+    /// #WS_EVENT_CLOSE: why, in words, with the section of the RFC. A static, NUL-terminated text; never NULL, else "".
+    pub detail: *const c_char,
+    /// #WS_EVENT_CLOSE: 1 if both sides sent a close frame, else 0.
+    pub clean: u8,
+    /// #WS_EVENT_CLOSE: a ::ws_close_initiator.
+    pub initiator: u8,
+    /// For later versions; 0.
+    pub reserved0: [u8; 6],
+    /// For later versions; 0.
+    pub reserved: [u64; 3],
+}
+
+const _: () = assert!(size_of::<ws_event>() == 64 || size_of::<usize>() != 8);
+
+/// Pulls the next event.
+///
+/// @param conn   a connection
+/// @param event  receives the event; its type is #WS_EVENT_NONE if there is none
+/// @return #WS_OK if there is one; #WS_AGAIN if all input was used; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_next_event(conn: *mut ws_conn, event: *mut ws_event) -> ws_status {
+    with(conn, |conn| {
+        let place = out(event)?;
+        match conn.conn.next_event() {
+            Some(event) => {
+                *place = to_c(event);
+                Ok(ws_status::WS_OK)
+            }
+            None => {
+                *place = EMPTY;
+                Ok(ws_status::WS_AGAIN)
+            }
+        }
+    })
+}
+
+const EMPTY: ws_event = ws_event {
+    r#type: ws_event_type::WS_EVENT_NONE,
+    close_code: 0,
+    http_status: 0,
+    data: c"".as_ptr(),
+    len: 0,
+    detail: Detail::NONE.as_c_str().as_ptr(),
+    clean: 0,
+    initiator: 0,
+    reserved0: [0; 6],
+    reserved: [0; 3],
+};
+
+fn to_c(event: Event<'_>) -> ws_event {
+    let with_data = |r#type, data: &[u8]| ws_event { r#type, data: data.as_ptr().cast(), len: data.len(), ..EMPTY };
+    match event {
+        Event::Request { target } => with_data(ws_event_type::WS_EVENT_REQUEST, target.as_bytes()),
+        Event::Open { subprotocol } => {
+            with_data(ws_event_type::WS_EVENT_OPEN, subprotocol.unwrap_or_default().as_bytes())
+        }
+        Event::Text(text) => with_data(ws_event_type::WS_EVENT_TEXT, text.as_bytes()),
+        Event::Binary(data) => with_data(ws_event_type::WS_EVENT_BINARY, data),
+        Event::Ping(data) => with_data(ws_event_type::WS_EVENT_PING, data),
+        Event::Pong(data) => with_data(ws_event_type::WS_EVENT_PONG, data),
+        Event::Close(close) => ws_event {
+            close_code: close.code,
+            http_status: close.http_status.unwrap_or(0),
+            detail: close.detail.as_c_str().as_ptr(),
+            clean: u8::from(close.clean),
+            initiator: match close.initiator {
+                Initiator::Peer => ws_close_initiator::WS_CLOSED_BY_PEER,
+                Initiator::Us => ws_close_initiator::WS_CLOSED_BY_US,
+                Initiator::Nobody => ws_close_initiator::WS_CLOSED_BY_NOBODY,
+            } as u8,
+            ..with_data(ws_event_type::WS_EVENT_CLOSE, close.reason.as_bytes())
+        },
+    }
+}

@@ -1,0 +1,155 @@
+//! Output: queue, then take
+
+use std::ffi::{c_int, c_void};
+
+use crate::capi::connection::ws_conn;
+use crate::capi::guard::{ask, bytes, out, with};
+use crate::capi::status::ws_status;
+use crate::error::Error;
+
+/// Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event.
+///
+/// @param conn  an open connection
+/// @param data  UTF-8; NULL if len is 0
+/// @param len   its length in bytes
+/// @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE before the opening and from the first close
+///         frame on; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_queue_text(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().queue_text(bytes(data, len)?).map(|()| ws_status::WS_OK))
+}
+
+/// Queues a binary message. The bytes are copied; they may be those of an event.
+///
+/// @param conn  an open connection
+/// @param data  any bytes; NULL if len is 0
+/// @param len   their number
+/// @return as ws_conn_queue_text(), but for #WS_ERR_INVALID_UTF8
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_queue_binary(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().queue_binary(bytes(data, len)?).map(|()| ws_status::WS_OK))
+}
+
+/// Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. Not subject to `max_queued_bytes`.
+///
+/// @param conn  an open connection
+/// @param data  any bytes; NULL if len is 0
+/// @param len   0 to 125
+/// @return #WS_OK; #WS_ERR_STATE; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_queue_ping(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().queue_ping(bytes(data, len)?).map(|()| ws_status::WS_OK))
+}
+
+/// Queues a pong (RFC 6455, 5.5.3): an unsolicited one, or the answer to a ping where the engine does not answer.
+///
+/// @param conn  an open connection
+/// @param data  any bytes, those of the ping in an answer; NULL if len is 0
+/// @param len   0 to 125
+/// @return as ws_conn_queue_ping()
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_queue_pong(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().queue_pong(bytes(data, len)?).map(|()| ws_status::WS_OK))
+}
+
+/// Queues a close frame behind what was queued before, and begins the close handshake (RFC 6455, 7.1.2). Nothing can
+/// be queued after it. Messages may still arrive; #WS_EVENT_CLOSE follows when the peer has answered.
+///
+/// @param conn    an open connection
+/// @param code    1000 to 1003, 1007 to 1014 (1010: clients only) or 3000 to 4999 (RFC 6455, 7.4); 0 sends no code
+/// @param reason  UTF-8; NULL if len is 0
+/// @param len     0 to 123; 0 if there is no code
+/// @return #WS_OK; #WS_ERR_STATE; #WS_ERR_INVALID_UTF8; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_queue_close(
+    conn: *mut ws_conn,
+    code: u16,
+    reason: *const c_void,
+    len: usize,
+) -> ws_status {
+    with(conn, |conn| {
+        let reason = std::str::from_utf8(bytes(reason, len)?).map_err(|_| Error::InvalidUtf8)?;
+        let code = (code != 0).then_some(code);
+        conn.conn.outbound().queue_close(code, reason).map(|()| ws_status::WS_OK)
+    })
+}
+
+/// Lends the output that waits, oldest first, for writev(). Nothing is taken: call ws_conn_output_consume() with what
+/// was written. The slices stay valid until they are consumed or the connection is freed, whatever is queued meanwhile.
+///
+/// @param conn    a connection
+/// @param slices  receives up to max slices; must not be written through
+/// @param max     room for slices, 1 and up
+/// @return the number of slices, 0 if nothing waits; #WS_ERR_INVALID_ARGUMENT or #WS_ERR_INTERNAL, which are negative
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_output(conn: *mut ws_conn, slices: *mut libc::iovec, max: c_int) -> c_int {
+    let invalid = ws_status::WS_ERR_INVALID_ARGUMENT as c_int;
+    ask(conn, invalid, ws_status::WS_ERR_INTERNAL as c_int, |conn| {
+        let Some(max) = usize::try_from(max).ok().filter(|&max| max > 0 && !slices.is_null()) else {
+            return invalid;
+        };
+        let mut count = 0;
+        for part in conn.conn.output().take(max) {
+            let slice = libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() };
+            // SAFETY: the caller has room for `max` slices, and count < max.
+            unsafe { slices.add(count).write(slice) };
+            count += 1;
+        }
+        count as c_int // at most max, which is a c_int
+    })
+}
+
+/// Takes output that was written.
+///
+/// @param conn   a connection
+/// @param bytes  any count up to what ws_conn_output() lent
+/// @return #WS_OK; #WS_ERR_INVALID_ARGUMENT if fewer bytes wait, and then nothing was taken
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_output_consume(conn: *mut ws_conn, bytes: usize) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().output_consume(bytes).map(|()| ws_status::WS_OK))
+}
+
+/// Copies output and takes it, for hosts that do not write slices, such as SSL_write().
+///
+/// @param conn      a connection
+/// @param buffer    receives the bytes
+/// @param capacity  room for bytes, 1 and up
+/// @param written   receives the number of bytes
+/// @return #WS_OK if there were any; #WS_AGAIN if nothing waits; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_output_read(
+    conn: *mut ws_conn,
+    buffer: *mut c_void,
+    capacity: usize,
+    written: *mut usize,
+) -> ws_status {
+    with(conn, |conn| {
+        let written = out(written)?;
+        *written = 0;
+        if buffer.is_null() || capacity == 0 {
+            return Err(Error::InvalidArgument("no room for output"));
+        }
+        let mut count = 0;
+        for part in conn.conn.output() {
+            let len = part.len().min(capacity - count);
+            // SAFETY: the caller has room for `capacity` bytes, count + len <= capacity, and its buffer is not ours.
+            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), buffer.cast::<u8>().add(count), len) };
+            count += len;
+        }
+        if count == 0 {
+            return Ok(ws_status::WS_AGAIN);
+        }
+        conn.conn.outbound().output_consume(count)?;
+        *written = count;
+        Ok(ws_status::WS_OK)
+    })
+}
+
+/// The output that waits to be taken.
+///
+/// @param conn  a connection
+/// @return bytes; 0 if conn is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_queued_bytes(conn: *const ws_conn) -> usize {
+    ask(conn.cast_mut(), 0, 0, |conn| conn.conn.outbound().queued_bytes())
+}

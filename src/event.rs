@@ -1,0 +1,80 @@
+//! The whole vocabulary of what a connection reports.
+
+use crate::detail::Detail;
+
+/// What happened. The views in it live until the next pull or input call on the same connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Server with manual accept: a valid request waits for `accept` or `reject`.
+    Request {
+        /// The request target as it was sent: path and query.
+        target: &'a str,
+    },
+    /// The handshake is complete; messages may flow.
+    Open {
+        /// The subprotocol that was agreed on.
+        subprotocol: Option<&'a str>,
+    },
+    /// A whole text message.
+    Text(Text<'a>),
+    /// A whole binary message.
+    Binary(&'a [u8]),
+    /// A ping; the engine has answered it unless that is turned off.
+    Ping(&'a [u8]),
+    /// A pong.
+    Pong(&'a [u8]),
+    /// The end, exactly once, whatever the cause.
+    Close(Close<'a>),
+}
+
+/// The payload of a text message: UTF-8, checked as it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text<'a>(&'a [u8]);
+
+impl<'a> Text<'a> {
+    /// `bytes` must have been validated.
+    pub(crate) fn new(bytes: &'a [u8]) -> Text<'a> {
+        debug_assert!(std::str::from_utf8(bytes).is_ok());
+        Text(bytes)
+    }
+
+    /// The bytes, at no cost.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The text. Costs one more fast pass, because the crate does without unchecked conversions.
+    pub fn as_str(self) -> &'a str {
+        simdutf8::basic::from_utf8(self.0).expect("text was validated as it arrived")
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Close<'a> {
+    /// The code that the peer sent, or that we sent for a rule it broke; 1005 if there was none in the close frame,
+    /// 1006 if the connection was lost or never opened.
+    pub code: u16,
+    /// The reason that the peer sent.
+    pub reason: &'a str,
+    /// Why, in words.
+    pub detail: Detail,
+    /// Both sides sent a close frame.
+    pub clean: bool,
+    /// Who began.
+    pub initiator: Initiator,
+    /// The HTTP status that refused the handshake, sent or received.
+    pub http_status: Option<u16>,
+}
+
+/// Who began the end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Initiator {
+    /// The other side.
+    Peer,
+    /// This side: by a call, or because the peer broke a rule.
+    Us,
+    /// Nobody: the connection was lost.
+    Nobody,
+}

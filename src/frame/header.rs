@@ -1,0 +1,180 @@
+//! The frame header (RFC 6455, 5.2).
+
+use crate::violation::Violation;
+
+/// The longest header: two bytes, a 64-bit length, a mask key.
+pub const MAX_HEADER_LEN: usize = 14;
+
+/// The most payload that a control frame may carry (RFC 6455, 5.5).
+pub const MAX_CONTROL_PAYLOAD: usize = 125;
+
+const FIN: u8 = 0x80;
+const RSV: u8 = 0x70;
+const MASK: u8 = 0x80;
+const LEN_16: u8 = 126;
+const LEN_64: u8 = 127;
+
+/// What a frame carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum OpCode {
+    Continuation = 0x0,
+    Text = 0x1,
+    Binary = 0x2,
+    Close = 0x8,
+    Ping = 0x9,
+    Pong = 0xA,
+}
+
+impl OpCode {
+    /// The opcode of these four bits, if it is one that the RFC defines.
+    pub const fn from_bits(bits: u8) -> Option<OpCode> {
+        Some(match bits {
+            0x0 => OpCode::Continuation,
+            0x1 => OpCode::Text,
+            0x2 => OpCode::Binary,
+            0x8 => OpCode::Close,
+            0x9 => OpCode::Ping,
+            0xA => OpCode::Pong,
+            _ => return None,
+        })
+    }
+
+    /// Close, ping and pong.
+    pub const fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+}
+
+/// A frame header, decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The last frame of its message.
+    pub fin: bool,
+    /// What the frame carries.
+    pub opcode: OpCode,
+    /// The key, if the payload is masked.
+    pub mask: Option<[u8; 4]>,
+    /// Bytes of payload.
+    pub payload_len: u64,
+}
+
+/// What the receiver demands of a header beyond its form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expect {
+    /// Frames must be masked (we are the server) or must not be (we are the client).
+    pub masked: bool,
+}
+
+impl Header {
+    /// Decodes the header at the start of `bytes`: `None` when more bytes are needed, else the header and its length.
+    ///
+    /// A rule that the bytes so far already break is reported at once, however few they are.
+    pub fn decode(bytes: &[u8], expect: Expect) -> Result<Option<(Header, usize)>, Violation> {
+        let Some(&first) = bytes.first() else {
+            return Ok(None);
+        };
+        if first & RSV != 0 {
+            return Err(Violation::ReservedBits);
+        }
+        let opcode = OpCode::from_bits(first & 0x0F).ok_or(Violation::ReservedOpcode)?;
+        let fin = first & FIN != 0;
+        if opcode.is_control() && !fin {
+            return Err(Violation::FragmentedControl);
+        }
+
+        let Some(&second) = bytes.get(1) else {
+            return Ok(None);
+        };
+        let masked = second & MASK != 0;
+        match (masked, expect.masked) {
+            (false, true) => return Err(Violation::MaskMissing),
+            (true, false) => return Err(Violation::MaskPresent),
+            _ => {}
+        }
+        let short_len = second & !MASK;
+        if opcode.is_control() && short_len as usize > MAX_CONTROL_PAYLOAD {
+            return Err(Violation::ControlTooLong);
+        }
+
+        let (payload_len, len_end) = match short_len {
+            LEN_16 => {
+                let Some(field) = bytes[2..].first_chunk::<2>() else {
+                    return Ok(None);
+                };
+                let len = u16::from_be_bytes(*field);
+                if len < LEN_16 as u16 {
+                    return Err(Violation::LengthNotMinimal);
+                }
+                (u64::from(len), 4)
+            }
+            LEN_64 => {
+                let Some(field) = bytes[2..].first_chunk::<8>() else {
+                    return Ok(None);
+                };
+                let len = u64::from_be_bytes(*field);
+                if len > i64::MAX as u64 {
+                    return Err(Violation::LengthTopBit);
+                }
+                if len <= u64::from(u16::MAX) {
+                    return Err(Violation::LengthNotMinimal);
+                }
+                (len, 10)
+            }
+            len => (u64::from(len), 2),
+        };
+
+        let (mask, end) = if masked {
+            let Some(key) = bytes[len_end..].first_chunk::<4>() else {
+                return Ok(None);
+            };
+            (Some(*key), len_end + 4)
+        } else {
+            (None, len_end)
+        };
+        Ok(Some((Header { fin, opcode, mask, payload_len }, end)))
+    }
+
+    /// The header on the wire, in its shortest form.
+    pub fn encode(&self) -> EncodedHeader {
+        let mut bytes = [0u8; MAX_HEADER_LEN];
+        bytes[0] = if self.fin { FIN } else { 0 } | self.opcode as u8;
+        let mut end = match self.payload_len {
+            len @ 0..=125 => {
+                bytes[1] = len as u8;
+                2
+            }
+            len @ 126..=0xFFFF => {
+                bytes[1] = LEN_16;
+                bytes[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+                4
+            }
+            len => {
+                bytes[1] = LEN_64;
+                bytes[2..10].copy_from_slice(&len.to_be_bytes());
+                10
+            }
+        };
+        if let Some(key) = self.mask {
+            bytes[1] |= MASK;
+            bytes[end..end + 4].copy_from_slice(&key);
+            end += 4;
+        }
+        EncodedHeader { bytes, len: end as u8 }
+    }
+}
+
+/// A header on the wire.
+#[derive(Debug, Clone, Copy)]
+pub struct EncodedHeader {
+    bytes: [u8; MAX_HEADER_LEN],
+    len: u8,
+}
+
+impl EncodedHeader {
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len as usize]
+    }
+}

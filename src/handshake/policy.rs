@@ -1,0 +1,56 @@
+//! Which web pages may connect (RFC 6455, 10.2): the defence against cross-site hijacking.
+
+/// Which values of `Origin` a server lets in. Browsers always send it and pages cannot forge it; requests without one
+/// come from programs and always pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OriginPolicy {
+    /// Pages from the host and port that the request itself names in `Host`.
+    SameHost,
+    /// Pages from these origins, each `scheme://host` or `scheme://host:port`; letter case does not count.
+    AllowList(Vec<String>),
+    /// Every page. Only for public services, which know nobody by cookie or address.
+    Any,
+}
+
+impl OriginPolicy {
+    pub(crate) fn allows(&self, origin: &[u8], host: &[u8]) -> bool {
+        match self {
+            OriginPolicy::SameHost => is_same_host(origin, host),
+            OriginPolicy::AllowList(list) => list.iter().any(|known| {
+                without_default_port(known.as_bytes()).zip(without_default_port(origin)).is_some_and(
+                    |((known_scheme, known_host), (scheme, host))| {
+                        known_scheme.eq_ignore_ascii_case(scheme) && known_host.eq_ignore_ascii_case(host)
+                    },
+                )
+            }),
+            OriginPolicy::Any => true,
+        }
+    }
+}
+
+/// A page's origin names its scheme, `Host` does not: the default port of that scheme may be left out in either.
+fn is_same_host(origin: &[u8], host: &[u8]) -> bool {
+    let Some((scheme, origin_host)) = without_default_port(origin) else {
+        return false; // "null": a sandboxed frame, a file
+    };
+    origin_host.eq_ignore_ascii_case(strip_default_port(scheme, host))
+}
+
+/// Scheme and host of an origin, the host without its port if that is the scheme's own.
+fn without_default_port(origin: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memmem::find(origin, b"://")?;
+    let (scheme, host) = (&origin[..at], &origin[at + 3..]);
+    (!host.is_empty()).then(|| (scheme, strip_default_port(scheme, host)))
+}
+
+fn strip_default_port<'a>(scheme: &[u8], host: &'a [u8]) -> &'a [u8] {
+    let port: &[u8] = if scheme.eq_ignore_ascii_case(b"https") {
+        b":443"
+    } else if scheme.eq_ignore_ascii_case(b"http") {
+        b":80"
+    } else {
+        return host;
+    };
+    host.strip_suffix(port).unwrap_or(host)
+}

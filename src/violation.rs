@@ -1,0 +1,60 @@
+//! Every rule of the protocol that a peer can break after the handshake: one table of close codes and texts.
+
+use crate::detail::Detail;
+use crate::frame::close;
+
+/// A rule that the peer broke. It ends the connection (RFC 6455, 7.1.7, _Fail the WebSocket Connection_).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs)] // `detail` says it of each
+pub enum Violation {
+    ReservedBits,
+    ReservedOpcode,
+    FragmentedControl,
+    ControlTooLong,
+    LengthNotMinimal,
+    LengthTopBit,
+    MaskMissing,
+    MaskPresent,
+    ContinuationWithoutStart,
+    MessageInsideMessage,
+    CloseTooShort,
+    CloseCode,
+    CloseReasonUtf8,
+    TextUtf8,
+    FrameTooBig,
+    MessageTooBig,
+}
+
+impl Violation {
+    /// The close code that the RFC names for it.
+    pub const fn close_code(self) -> u16 {
+        match self {
+            Violation::CloseReasonUtf8 | Violation::TextUtf8 => close::INVALID_PAYLOAD,
+            Violation::FrameTooBig | Violation::MessageTooBig => close::TOO_BIG,
+            _ => close::PROTOCOL_ERROR,
+        }
+    }
+
+    /// What was wrong, with the section that the rule comes from.
+    pub const fn detail(self) -> Detail {
+        Detail::new(match self {
+            Violation::ReservedBits => c"frame with a reserved bit that no extension gave a meaning (RFC 6455, 5.2)",
+            Violation::ReservedOpcode => c"frame with a reserved opcode (RFC 6455, 5.2)",
+            Violation::FragmentedControl => c"control frame that is fragmented (RFC 6455, 5.5)",
+            Violation::ControlTooLong => c"control frame with more than 125 bytes of payload (RFC 6455, 5.5)",
+            Violation::LengthNotMinimal => c"payload length not in its shortest form (RFC 6455, 5.2)",
+            Violation::LengthTopBit => c"64-bit payload length with its top bit set (RFC 6455, 5.2)",
+            Violation::MaskMissing => c"frame from a client without a mask (RFC 6455, 5.1)",
+            Violation::MaskPresent => c"masked frame from a server (RFC 6455, 5.1)",
+            Violation::ContinuationWithoutStart => c"continuation frame without a message to continue (RFC 6455, 5.4)",
+            Violation::MessageInsideMessage => c"new message before the fragmented one was finished (RFC 6455, 5.4)",
+            Violation::CloseTooShort => c"close frame with one byte of payload, half a code (RFC 6455, 5.5.1)",
+            Violation::CloseCode => c"close frame with a code that must not be sent (RFC 6455, 7.4)",
+            Violation::CloseReasonUtf8 => c"close reason that is not UTF-8 (RFC 6455, 5.5.1)",
+            Violation::TextUtf8 => c"text message that is not UTF-8 (RFC 6455, 8.1)",
+            Violation::FrameTooBig => c"frame larger than max_frame_size (RFC 6455, 10.4)",
+            Violation::MessageTooBig => c"message larger than max_message_size (RFC 6455, 10.4)",
+        })
+    }
+}

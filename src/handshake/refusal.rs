@@ -33,7 +33,6 @@ impl Refusal {
             Refusal::NoUpgrade | Refusal::Version => 426,
             Refusal::HeadTooLarge | Refusal::TooManyHeaders => 431,
             Refusal::OriginForbidden => 403,
-            Refusal::TooMuchBehindHead => 413,
             Refusal::ByHost(status) => status,
             _ => 400,
         }

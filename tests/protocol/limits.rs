@@ -1,0 +1,111 @@
+//! RFC 6455, 10.4: what a peer may cost.
+
+use crate::support::*;
+use wsengine::{Config, Error, OriginPolicy};
+
+fn small() -> Config {
+    let mut config = Config::new();
+    config.set_max_frame_size(200).unwrap().set_max_message_size(300).unwrap();
+    config
+}
+
+fn header_only(first: u8, len: u64) -> Vec<u8> {
+    [&[first, 0x80 | 127][..], &len.to_be_bytes()].concat()
+}
+
+/// 1009 comes with the header, before any payload.
+#[test]
+fn a_frame_that_is_too_big_fails_with_its_header() {
+    let mut server = open_server();
+    let header = [header_only(0x82, 1024 * 1024 + 1), KEY.to_vec()].concat();
+    assert_eq!(feed(&mut server, &header), [Seen::failed(1009)]);
+    assert_eq!(take(&mut server), plain(CLOSE, &1009u16.to_be_bytes()));
+
+    let largest = [header_only(0x82, i64::MAX as u64), KEY.to_vec()].concat();
+    assert_eq!(feed(&mut open_server(), &largest), [Seen::failed(1009)]);
+}
+
+#[test]
+fn the_default_limits_are_one_mebibyte() {
+    let exactly = vec![b'x'; 1024 * 1024];
+    assert_eq!(
+        feed(&mut open_server(), &masked(TEXT, &exactly)),
+        [Seen::Text(String::from_utf8(exactly.clone()).unwrap())]
+    );
+    let half = [masked_part(TEXT, &exactly), masked(CONTINUATION, b"")].concat();
+    assert_eq!(feed(&mut open_server(), &half).len(), 1);
+    let above = [masked_part(TEXT, &exactly), masked(CONTINUATION, b"x")].concat();
+    assert_eq!(feed(&mut open_server(), &above), [Seen::failed(1009)]);
+}
+
+#[test]
+fn frames_and_messages_have_limits_of_their_own() {
+    let make = || open_server_with(&small());
+    assert_eq!(feed(&mut make(), &masked(BINARY, &[1; 200])), [Seen::Binary(vec![1; 200])]);
+    assert_eq!(every_split(make, &masked(BINARY, &[1; 201])).0, [Seen::failed(1009)]);
+    let exactly = [masked_part(BINARY, &[1; 150]), masked(CONTINUATION, &[2; 150])].concat();
+    assert_eq!(every_split(make, &exactly).0, [Seen::Binary([[1; 150], [2; 150]].concat())]);
+    let above = [masked_part(BINARY, &[1; 150]), masked(CONTINUATION, &[2; 151])].concat();
+    assert_eq!(every_split(make, &above).0, [Seen::failed(1009)]);
+}
+
+/// Fragments whose lengths overflow when added (CVE-2020-27813 in another library).
+#[test]
+fn lengths_do_not_overflow() {
+    let mut config = Config::new();
+    config.set_max_frame_size(i64::MAX as u64).unwrap().set_max_message_size(i64::MAX as u64).unwrap();
+    let mut server = open_server_with(&config);
+    let bytes = [masked_part(BINARY, b"x"), header_only(0x80, i64::MAX as u64), KEY.to_vec()].concat();
+    assert_eq!(feed(&mut server, &bytes), [Seen::failed(1009)]);
+}
+
+#[test]
+fn control_frames_are_not_subject_to_small_limits() {
+    let mut server = open_server_with(&small());
+    assert_eq!(feed(&mut server, &masked(PING, &[1; 125])), [Seen::Ping(vec![1; 125])]);
+}
+
+#[test]
+fn the_queue_refuses_what_does_not_fit_and_keeps_what_does() {
+    let mut config = Config::new();
+    config.set_max_queued_bytes(1024).unwrap();
+    let mut server = open_server_with(&config);
+    server.outbound().queue_binary(&[1; 900]).unwrap();
+    assert_eq!(server.outbound().queue_binary(&[2; 200]), Err(Error::QueueFull));
+    assert_eq!(server.outbound().queue_text(&[b'2'; 200]), Err(Error::QueueFull));
+    server.outbound().queue_ping(&[3; 125]).unwrap();
+    server.outbound().queue_close(Some(1000), &"4".repeat(123)).unwrap();
+    let expected =
+        [plain(BINARY, &[1; 900]), plain(PING, &[3; 125]), plain(CLOSE, &close_payload(1000, &"4".repeat(123)))];
+    assert_eq!(take(&mut server), expected.concat());
+
+    let mut server = open_server_with(&config);
+    assert_eq!(server.outbound().queue_binary(&[0; 1025]), Err(Error::QueueFull));
+    server.outbound().queue_binary(&[0; 1000]).unwrap();
+    take(&mut server);
+    server.outbound().queue_binary(&[0; 1000]).unwrap();
+}
+
+#[test]
+fn settings_out_of_range_are_refused_and_change_nothing() {
+    let mut config = Config::new();
+    assert!(config.set_max_head_size(127).is_err());
+    assert!(config.set_max_head_size(1024 * 1024 + 1).is_err());
+    assert!(config.set_max_headers(7).is_err());
+    assert!(config.set_max_headers(257).is_err());
+    assert!(config.set_max_frame_size(124).is_err());
+    assert!(config.set_max_frame_size(1 << 63).is_err());
+    assert!(config.set_max_message_size(124).is_err());
+    assert!(config.set_max_queued_bytes(1023).is_err());
+    assert!(config.add_subprotocol("with space").is_err());
+    assert!(config.add_subprotocol("").is_err());
+    assert!(config.add_subprotocol("ünïcode").is_err());
+    config.add_subprotocol("twice").unwrap();
+    assert!(config.add_subprotocol("twice").is_err());
+    for origin in ["example.com", "https://", "https://a/b", "https://a b", ""] {
+        assert!(config.allow_origin(origin).is_err(), "{origin}");
+    }
+    config.set_origin_policy(OriginPolicy::Any);
+    let default_limits = open_server_with(&config);
+    drop(default_limits);
+}

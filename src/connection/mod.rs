@@ -255,10 +255,10 @@ impl Connection {
         if self.outbound.state == State::Closed {
             work.discard();
         }
-        if work.is_idle() {
-            if let Some(work) = self.work.take() {
-                self.outbound.shared.return_work(work);
-            }
+        if work.is_idle()
+            && let Some(work) = self.work.take()
+        {
+            self.outbound.shared.return_work(work);
         }
     }
 }

@@ -117,11 +117,11 @@ impl Receiver {
     fn next_header(&mut self, input: &[u8], pos: &mut usize, expect: Expect) -> Result<Option<Header>, Violation> {
         let available = &input[*pos..];
         let kept = self.partial_header_len;
-        if kept == 0 {
-            if let Some((header, len)) = Header::decode(available, expect)? {
-                *pos += len;
-                return Ok(Some(header));
-            }
+        if kept == 0
+            && let Some((header, len)) = Header::decode(available, expect)?
+        {
+            *pos += len;
+            return Ok(Some(header));
         }
         let added = available.len().min(MAX_HEADER_LEN - kept);
         self.partial_header[kept..kept + added].copy_from_slice(&available[..added]);

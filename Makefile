@@ -1,0 +1,53 @@
+# wsengine. `make help` lists what there is.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CARGO   ?= cargo
+PORT    ?= 8080
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+LIB     := target/release/libwsengine.so
+
+.PHONY: all help run test conformance install lint clean
+
+all: lib ## builds the library (target/release/libwsengine.so, .a) and the header (include/ws_engine.h)
+
+.PHONY: lib
+lib:
+	$(CARGO) build --release
+	ln -sf libwsengine.so $(LIB).0
+
+run: ## installs what is missing, builds and starts the AI chat with a local model. PORT=8080; UPSTREAM=URL MODEL=NAME API_KEY_FILE=FILE for another model
+	tests/setup.sh run
+	@PORT='$(PORT)' examples-cpp/run.sh
+
+test: ## installs what is missing, builds everything and runs every test: Rust, C, C++, header, conformance, browser
+	tests/setup.sh test
+	tests/run.sh
+
+conformance: ## runs the Autobahn cases against both roles; reports in target/conformance/. CASES='6.*,7.*' for some of them
+	tests/setup.sh conformance
+	$(MAKE) -C examples-c
+	target/setup/test/bin/python tests/conformance/run.py $(if $(CASES),--cases '$(CASES)')
+
+install: lib ## installs header, C++ wrapper, libraries and pkg-config file below PREFIX=/usr/local (DESTDIR= is put before it)
+	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig'
+	install -m 644 include/ws_engine.h include/ws_engine.hpp '$(DESTDIR)$(PREFIX)/include/'
+	install -m 755 $(LIB) '$(DESTDIR)$(PREFIX)/lib/libwsengine.so.$(VERSION)'
+	ln -sf libwsengine.so.$(VERSION) '$(DESTDIR)$(PREFIX)/lib/libwsengine.so.0'
+	ln -sf libwsengine.so.0 '$(DESTDIR)$(PREFIX)/lib/libwsengine.so'
+	install -m 644 target/release/libwsengine.a '$(DESTDIR)$(PREFIX)/lib/'
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: wsengine' 'Description: The WebSocket protocol as an embeddable library' \
+	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lwsengine' \
+	  'Libs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl' > '$(DESTDIR)$(PREFIX)/lib/pkgconfig/wsengine.pc'
+
+lint: ## checks format and common mistakes of the Rust sources (rustfmt, clippy)
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+clean: ## removes everything that was built or installed into this folder
+	rm -rf target
+	$(MAKE) -C examples-c clean
+	$(MAKE) -C examples-cpp clean
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\n    \2/p' $(MAKEFILE_LIST)

@@ -1,0 +1,274 @@
+/*
+ * ws_engine.hpp - wsengine for C++17: ownership, views and types on top of ws_engine.h, which has the documentation.
+ *
+ * Objects are move-only and free themselves. Nothing throws on its own (std::bad_alloc aside): calls return a ws_status,
+ * and objects that could not be made are false. Header-only; link with libwsengine.
+ */
+
+#ifndef WS_ENGINE_HPP
+#define WS_ENGINE_HPP
+
+#include "ws_engine.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ws {
+
+namespace detail {
+
+struct Free {
+    void operator()(ws_config *config) const noexcept { ws_config_free(config); }
+    void operator()(ws_engine *engine) const noexcept { ws_engine_free(engine); }
+    void operator()(ws_conn *conn) const noexcept { ws_conn_free(conn); }
+};
+
+template <typename T>
+using Owned = std::unique_ptr<T, Free>;
+
+} // namespace detail
+
+/** What a status means, in words. */
+inline const char *to_string(ws_status status) noexcept { return ws_strerror(status); }
+
+/** The version of the library that is running. */
+inline std::string_view version() noexcept { return ws_version(); }
+
+/** Settings and limits; see ::ws_config. */
+class Config {
+public:
+    Config() noexcept : config_(ws_config_new()) {}
+
+    /** Whether it could be made. */
+    explicit operator bool() const noexcept { return config_ != nullptr; }
+
+    [[nodiscard]] ws_status set_max_head_size(std::size_t bytes) noexcept {
+        return ws_config_set_max_head_size(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_max_headers(std::size_t count) noexcept { return ws_config_set_max_headers(get(), count); }
+    [[nodiscard]] ws_status set_max_frame_size(std::uint64_t bytes) noexcept {
+        return ws_config_set_max_frame_size(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_max_message_size(std::uint64_t bytes) noexcept {
+        return ws_config_set_max_message_size(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_max_queued_bytes(std::size_t bytes) noexcept {
+        return ws_config_set_max_queued_bytes(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_origin_policy(ws_origin_policy policy) noexcept {
+        return ws_config_set_origin_policy(get(), policy);
+    }
+    [[nodiscard]] ws_status allow_origin(const std::string &origin) noexcept {
+        return ws_config_allow_origin(get(), origin.c_str());
+    }
+    [[nodiscard]] ws_status add_subprotocol(const std::string &name) noexcept {
+        return ws_config_add_subprotocol(get(), name.c_str());
+    }
+    [[nodiscard]] ws_status set_auto_pong(bool enabled) noexcept { return ws_config_set_auto_pong(get(), enabled); }
+    [[nodiscard]] ws_status set_manual_accept(bool enabled) noexcept {
+        return ws_config_set_manual_accept(get(), enabled);
+    }
+
+    /** The handle, for functions of the C API. */
+    ws_config *get() const noexcept { return config_.get(); }
+
+private:
+    detail::Owned<ws_config> config_;
+};
+
+/** What the connections of one event loop share; see ::ws_engine. */
+class Engine {
+public:
+    /** With the default settings. */
+    Engine() noexcept : engine_(ws_engine_new(nullptr)) {}
+
+    explicit Engine(const Config &config) noexcept : engine_(config ? ws_engine_new(config.get()) : nullptr) {}
+
+    /** Whether it could be made. */
+    explicit operator bool() const noexcept { return engine_ != nullptr; }
+
+    /** The handle, for functions of the C API. */
+    ws_engine *get() const noexcept { return engine_.get(); }
+
+private:
+    detail::Owned<ws_engine> engine_;
+};
+
+/** An event; see ::ws_event for its fields, and for how long its views live. */
+struct Event : ws_event {
+    Event() noexcept : ws_event() {}
+
+    /** The payload, target, subprotocol or close reason. */
+    std::string_view view() const noexcept { return {data, len}; }
+
+    /** Text or binary: a message. */
+    bool is_message() const noexcept { return type == WS_EVENT_TEXT || type == WS_EVENT_BINARY; }
+};
+
+/** A header field to send. */
+struct Header {
+    std::string_view name;
+    std::string_view value;
+};
+
+/** What a client asks for; see ::ws_client_request. */
+struct ClientRequest {
+    std::string host;
+    std::string target = "/";
+    std::string origin = {};
+    std::vector<std::string> subprotocols = {};
+    std::vector<Header> headers = {};
+};
+
+namespace detail {
+
+inline std::vector<ws_header> to_c(const std::vector<Header> &headers) {
+    std::vector<ws_header> result;
+    result.reserve(headers.size());
+    for (const Header &header : headers) {
+        result.push_back({header.name.data(), header.name.size(), header.value.data(), header.value.size()});
+    }
+    return result;
+}
+
+} // namespace detail
+
+/** One connection; see ::ws_conn. */
+class Connection {
+public:
+    /** No connection: false, and every call on it returns #WS_ERR_INVALID_ARGUMENT. */
+    Connection() noexcept = default;
+
+    /** The server's end. */
+    static Connection server(const Engine &engine) noexcept { return Connection(ws_conn_new_server(engine.get())); }
+
+    /** The client's end; false if the request cannot be sent, and then the reason is in status, if that is given. */
+    static Connection client(const Engine &engine, const ClientRequest &request, ws_status *status = nullptr) {
+        std::vector<const char *> subprotocols;
+        for (const std::string &name : request.subprotocols) {
+            subprotocols.push_back(name.c_str());
+        }
+        const std::vector<ws_header> headers = detail::to_c(request.headers);
+        ws_client_request c = {};
+        c.struct_size = sizeof c;
+        c.host = request.host.c_str();
+        c.target = request.target.c_str();
+        c.origin = request.origin.empty() ? nullptr : request.origin.c_str();
+        c.subprotocols = subprotocols.data();
+        c.subprotocol_count = subprotocols.size();
+        c.headers = headers.data();
+        c.header_count = headers.size();
+        ws_conn *conn = nullptr;
+        const ws_status result = ws_conn_new_client(engine.get(), &c, &conn);
+        if (status != nullptr) {
+            *status = result;
+        }
+        return Connection(conn);
+    }
+
+    /** Whether there is a connection. */
+    explicit operator bool() const noexcept { return conn_ != nullptr; }
+
+    // Input and events
+
+    [[nodiscard]] ws_status feed(const void *data, std::size_t len) noexcept { return ws_conn_feed(get(), data, len); }
+    [[nodiscard]] ws_status feed(std::string_view data) noexcept { return feed(data.data(), data.size()); }
+    ws_status feed_eof() noexcept { return ws_conn_feed_eof(get()); }
+    [[nodiscard]] ws_status next_event(Event &event) noexcept { return ws_conn_next_event(get(), &event); }
+
+    // Deciding on a request
+
+    /** The target of the request; empty if there is none now. */
+    std::string_view request_target() const noexcept {
+        const char *value = nullptr;
+        std::size_t len = 0;
+        return ws_conn_request_target(get(), &value, &len) == WS_OK ? std::string_view(value, len) : std::string_view();
+    }
+
+    /** A header of the request; its data() is null if there is none. */
+    std::string_view request_header(const std::string &name, std::size_t index = 0) const noexcept {
+        const char *value = nullptr;
+        std::size_t len = 0;
+        const ws_status status = ws_conn_request_header(get(), name.c_str(), index, &value, &len);
+        return status == WS_OK ? std::string_view(value, len) : std::string_view();
+    }
+
+    /** With the subprotocol that the settings choose. */
+    [[nodiscard]] ws_status accept(const std::vector<Header> &headers = {}) { return accept_with(nullptr, headers); }
+
+    /** With this subprotocol, or none if it is empty. */
+    [[nodiscard]] ws_status accept_subprotocol(const std::string &name, const std::vector<Header> &headers = {}) {
+        return accept_with(name.c_str(), headers);
+    }
+
+    [[nodiscard]] ws_status reject(int http_status, const std::vector<Header> &headers = {}, std::string_view body = {}) {
+        const std::vector<ws_header> c = detail::to_c(headers);
+        return ws_conn_reject(get(), http_status, c.data(), c.size(), body.data(), body.size());
+    }
+
+    // Output
+
+    [[nodiscard]] ws_status queue_text(std::string_view text) noexcept {
+        return ws_conn_queue_text(get(), text.data(), text.size());
+    }
+    [[nodiscard]] ws_status queue_binary(std::string_view data) noexcept {
+        return ws_conn_queue_binary(get(), data.data(), data.size());
+    }
+    [[nodiscard]] ws_status queue_ping(std::string_view data = {}) noexcept {
+        return ws_conn_queue_ping(get(), data.data(), data.size());
+    }
+    [[nodiscard]] ws_status queue_pong(std::string_view data = {}) noexcept {
+        return ws_conn_queue_pong(get(), data.data(), data.size());
+    }
+    [[nodiscard]] ws_status queue_close(std::uint16_t code = 1000, std::string_view reason = {}) noexcept {
+        return ws_conn_queue_close(get(), code, reason.data(), reason.size());
+    }
+    [[nodiscard]] int output(iovec *slices, int max) noexcept { return ws_conn_output(get(), slices, max); }
+    ws_status output_consume(std::size_t bytes) noexcept { return ws_conn_output_consume(get(), bytes); }
+    [[nodiscard]] ws_status output_read(void *buffer, std::size_t capacity, std::size_t &written) noexcept {
+        return ws_conn_output_read(get(), buffer, capacity, &written);
+    }
+    std::size_t queued_bytes() const noexcept { return ws_conn_queued_bytes(get()); }
+
+    // State
+
+    ws_state state() const noexcept { return ws_conn_state(get()); }
+    bool wants_shutdown() const noexcept { return ws_conn_wants_shutdown(get()) != 0; }
+    bool wants_abort() const noexcept { return ws_conn_wants_abort(get()) != 0; }
+    void set_user_data(void *user_data) noexcept { ws_conn_set_user_data(get(), user_data); }
+    void *user_data() const noexcept { return ws_conn_user_data(get()); }
+
+    /** The handle, for functions of the C API. */
+    ws_conn *get() const noexcept { return conn_.get(); }
+
+private:
+    explicit Connection(ws_conn *conn) noexcept : conn_(conn) {}
+
+    ws_status accept_with(const char *subprotocol, const std::vector<Header> &headers) {
+        const std::vector<ws_header> c = detail::to_c(headers);
+        return ws_conn_accept(get(), subprotocol, c.data(), c.size());
+    }
+
+    detail::Owned<ws_conn> conn_;
+};
+
+/** What ws_sniff() found. */
+struct Sniffed {
+    ws_sniff_result result;
+    /** See the parameter of ws_sniff(); after #WS_SNIFF_NEED_MORE, give it to the next call. */
+    std::size_t head_len;
+};
+
+/** Tells a WebSocket request from other HTTP on the same port; see ws_sniff(). */
+inline Sniffed sniff(std::string_view data, std::size_t max_head = 8192, std::size_t scanned = 0) noexcept {
+    const ws_sniff_result result = ws_sniff(data.data(), data.size(), max_head, &scanned);
+    return {result, scanned};
+}
+
+} // namespace ws
+
+#endif /* WS_ENGINE_HPP */

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test. `make test` calls this after tests/setup.sh. The last line is the sum:
+# `N passed, M failed`. Names of suites as arguments run only those: rust cpp python browser.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+PYTHON=$PWD/target/setup/test/bin/python
+export PATH="$PWD/target/setup/test/bin:$PATH"
+export WSENGINE_HEADER=check # a stale include/ws_engine.h must fail, not be mended
+LOG=target/test-logs
+mkdir -p "$LOG"
+
+passed=0
+failed=0
+
+# suite NAME COMMAND...: runs it, keeps its output, and adds its counts. Output without counts is one failure.
+suite() {
+    local name=$1 log="$LOG/$1.log" status=0 counts
+    shift
+    echo "== $name"
+    "$@" > "$log" 2>&1 || status=$?
+    counts=$(count < "$log")
+    local good=${counts% *} bad=${counts#* }
+    if [ $((good + bad)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
+        bad=$((bad + 1))
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    if [ "$bad" -gt 0 ]; then
+        tail -n 200 "$log"
+        echo "== $name: $good passed, $bad failed, exit code $status (all of it: $log)"
+    else
+        echo "   $good passed"
+    fi
+}
+
+# The sums that cargo, GoogleTest, pytest and node print: "PASSED FAILED".
+count() {
+    awk '
+        /^test result:/ { good += $4; bad += $6 }
+        /^\[  PASSED  \] [0-9]+ test/ { good += $4 }
+        /^\[  FAILED  \] [0-9]+ test/ { bad += $4 }
+        /^=*.* in [0-9.]+s( \([0-9:]+\))? *=*$/ {
+            if (match($0, /[0-9]+ passed/)) good += substr($0, RSTART)
+            if (match($0, /[0-9]+ failed/)) bad += substr($0, RSTART)
+            if (match($0, /[0-9]+ error/)) bad += substr($0, RSTART)
+        }
+        /^(#|ℹ) pass [0-9]+$/ { good += $3 }
+        /^(#|ℹ) fail [0-9]+$/ { bad += $3 }
+        END { print good + 0, bad + 0 }'
+}
+
+# build COMMAND...: what all the rest needs; without it nothing is run.
+build() {
+    echo "== $*"
+    if ! "$@" > "$LOG/build.log" 2>&1; then
+        cat "$LOG/build.log"
+        echo "0 passed, 1 failed"
+        exit 1
+    fi
+}
+
+wrapper_test() {
+    mkdir -p target/test-cpp &&
+        g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -Iinclude tests/cpp/wrapper_test.cc -o target/test-cpp/wrapper_test \
+            -Ltarget/release -lwsengine -lgtest_main -lgtest -lpthread -Wl,-rpath,"$PWD/target/release" &&
+        target/test-cpp/wrapper_test
+}
+
+rust() {
+    suite rust cargo test --quiet
+}
+
+cpp() {
+    suite wrapper wrapper_test
+    suite muduo-standin make -C examples-cpp/muduo_standin test
+    suite adapter-unit examples-cpp/build/adapter_unit_test
+    suite ai-chat-unit make -C examples-cpp ai-chat-test
+}
+
+python() {
+    suite python "$PYTHON" -m pytest -q -p no:cacheprovider tests/python examples-cpp/tests
+}
+
+browser() {
+    suite browser sh -c 'cd tests/browser && node --test'
+}
+
+build make lib
+build make -C examples-c
+build make -C examples-cpp all tests
+for name in ${*:-rust cpp python browser}; do
+    "$name"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

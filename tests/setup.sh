@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Installs what is missing for `make run`, `make test` or `make conformance`, and says so: Debian packages through apt,
+# Python packages into target/setup/, npm packages into the folders of the tests. What is there already is left alone.
+#
+#     tests/setup.sh run|test|conformance
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+SETUP=target/setup
+NODE_MIN=20.15
+
+main() {
+    need_rust
+    case "${1:-}" in
+        run) chat_packages; install_packages; local_model ;;
+        conformance) need_program cc gcc; install_packages; test_python ;;
+        test) chat_packages; test_packages; install_packages; local_model; test_python; test_node ;;
+        *) echo "usage: tests/setup.sh run|test|conformance" >&2; exit 2 ;;
+    esac
+}
+
+# ---- what each needs ----
+
+chat_packages() {
+    need_program g++ g++
+    need_program make make
+    need_header boost/any.hpp libboost-dev        # muduo::net::TcpConnection has a boost::any
+    need_header event2/event.h libevent-dev       # below the stand-in for Muduo
+    need_header curl/curl.h libcurl4-openssl-dev  # the chat's connection to the model
+    need_header nlohmann/json.hpp nlohmann-json3-dev
+    need_venv
+}
+
+test_packages() {
+    need_header gtest/gtest.h libgtest-dev
+    need_program doxygen doxygen
+    need_program valgrind valgrind
+    need_program chromium chromium
+    need_package fonts-noto-cjk  # Chinese in screenshots
+}
+
+local_model() {
+    python_packages "$SETUP/local-model" examples-cpp/local_model/requirements.txt --no-deps
+}
+
+test_python() {
+    python_packages "$SETUP/test" tests/python/requirements.txt
+}
+
+test_node() {
+    if ! node_is_new_enough node; then
+        # The distribution's may be too old; PyPI has a current one.
+        python_packages "$SETUP/test" tests/python/requirements-node.txt
+    fi
+    npm_packages tests/interop
+    npm_packages tests/browser
+}
+
+# ---- how it is installed ----
+
+say() { echo "setup: $*"; }
+
+die() { echo "setup: $*" >&2; exit 1; }
+
+need_rust() {
+    command -v cargo > /dev/null || die "cargo is missing. Install Rust 1.88 or newer with rustup, and start again."
+}
+
+missing=()
+
+need_package() { dpkg -s "$1" > /dev/null 2>&1 || missing+=("$1"); }
+
+need_program() { command -v "$1" > /dev/null || missing+=("$2"); }
+
+need_header() {
+    echo "#include <$1>" | g++ -E -x c++ - > /dev/null 2>&1 || missing+=("$2")
+}
+
+need_venv() {
+    python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3 python3-venv)
+}
+
+install_packages() {
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get > /dev/null || die "missing: ${missing[*]} (these are Debian's names; install them and start again)"
+    local sudo=
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo > /dev/null || die "missing: ${missing[*]}. As root: apt-get install ${missing[*]}"
+        sudo=sudo
+    fi
+    say "apt-get install ${missing[*]}"
+    $sudo apt-get update -qq
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+}
+
+# python_packages VENV REQUIREMENTS [OPTION...]: once for each state of the requirements.
+python_packages() {
+    local venv=$1 requirements=$2 done="$1/.done-$(basename "$2")"
+    shift 2
+    cmp -s "$requirements" "$done" && return 0
+    say "pip install -r $requirements (into $venv)"
+    [ -x "$venv/bin/pip" ] || python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$@" -r "$requirements"
+    cp "$requirements" "$done"
+}
+
+npm_packages() {
+    local done="$1/node_modules/.done"
+    cmp -s "$1/package-lock.json" "$done" && return 0
+    say "npm ci (in $1)"
+    (cd "$1" && PATH="$OLDPWD/$SETUP/test/bin:$PATH" npm ci --silent --no-audit --no-fund)
+    cp "$1/package-lock.json" "$done"
+}
+
+node_is_new_enough() {
+    local version
+    version=$("$1" --version 2> /dev/null) || return 1
+    command -v npm > /dev/null || return 1
+    [ "$(printf '%s\n' "$NODE_MIN" "${version#v}" | sort -V | head -1)" = "$NODE_MIN" ]
+}
+
+main "$@"

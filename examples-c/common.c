@@ -1,0 +1,199 @@
+/* common.c: see common.h. */
+#define _GNU_SOURCE
+#include "common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- the command line ---- */
+
+static const char *program_name = "example";
+
+void set_program_name(const char *argv0)
+{
+    const char *slash = strrchr(argv0, '/');
+    program_name = slash ? slash + 1 : argv0;
+}
+
+static void print_message(const char *format, va_list arguments)
+{
+    flockfile(stderr);
+    fprintf(stderr, "%s: ", program_name);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    funlockfile(stderr);
+}
+
+void warn(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_message(format, arguments);
+    va_end(arguments);
+}
+
+void die(int exit_code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_message(format, arguments);
+    va_end(arguments);
+    exit(exit_code);
+}
+
+bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
+{
+    if (text[0] < '0' || text[0] > '9') /* strtoull would take " 1", "+1" and "-1" */
+        return false;
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || value < min || value > max)
+        return false;
+    *number = value;
+    return true;
+}
+
+/* ---- time ---- */
+
+uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- engine ---- */
+
+static void must(ws_status status, const char *what)
+{
+    if (status != WS_OK)
+        die(1, "%s: %s", what, ws_strerror(status));
+}
+
+ws_engine *new_engine(uint64_t max_message, uint64_t max_backlog)
+{
+    ws_config *config = ws_config_new();
+    if (!config)
+        die(1, "ws_config_new failed");
+    must(ws_config_set_max_frame_size(config, max_message), "max_frame_size");
+    must(ws_config_set_max_message_size(config, max_message), "max_message_size");
+    must(ws_config_set_max_queued_bytes(config, (size_t)(max_message + max_backlog)), "max_queued_bytes");
+    must(ws_config_set_origin_policy(config, WS_ORIGIN_ANY), "origin_policy");
+    ws_engine *engine = ws_engine_new(config);
+    ws_config_free(config);
+    if (!engine)
+        die(1, "ws_engine_new failed");
+    return engine;
+}
+
+/* ---- sockets ---- */
+
+/* Waits for a connect() that is under way; 0 when it worked, else the errno. */
+static int finish_connect(int fd, uint64_t deadline)
+{
+    for (;;) {
+        uint64_t now = now_ms();
+        struct pollfd waiting = {.fd = fd, .events = POLLOUT};
+        int ready = poll(&waiting, 1, now < deadline ? (int)(deadline - now) : 0);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready < 0)
+            return errno;
+        if (ready == 0)
+            return ETIMEDOUT;
+        int error = 0;
+        socklen_t size = sizeof error;
+        return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+    }
+}
+
+int connect_tcp(const char *host, const char *port, int timeout_ms, char *why, size_t why_size)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *addresses;
+    int failure = getaddrinfo(host, port, &hints, &addresses);
+    if (failure != 0) {
+        snprintf(why, why_size, "%s", failure == EAI_SYSTEM ? strerror(errno) : gai_strerror(failure));
+        return -1;
+    }
+
+    uint64_t deadline = now_ms() + (uint64_t)timeout_ms;
+    int error = 0, connected = -1;
+    for (struct addrinfo *address = addresses; address && connected < 0; address = address->ai_next) {
+        int fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
+        if (fd < 0) {
+            error = errno;
+            continue;
+        }
+        error = connect(fd, address->ai_addr, address->ai_addrlen) == 0 ? 0 : errno;
+        if (error == EINPROGRESS || error == EINTR)
+            error = finish_connect(fd, deadline);
+        if (error == 0)
+            connected = fd;
+        else
+            close(fd);
+    }
+    freeaddrinfo(addresses);
+
+    if (connected < 0) {
+        snprintf(why, why_size, "%s", strerror(error));
+        return -1;
+    }
+    int on = 1;
+    setsockopt(connected, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return connected;
+}
+
+flush_result flush_output(ws_conn *conn, int fd)
+{
+    for (;;) {
+        struct iovec slices[64];
+        int count = ws_conn_output(conn, slices, 64);
+        if (count < 0)
+            return FLUSH_FAILED;
+        if (count == 0)
+            return FLUSH_DONE;
+
+        size_t offered = 0;
+        for (int i = 0; i < count; i++)
+            offered += slices[i].iov_len;
+
+        /* writev() with one difference: a peer that is gone gives EPIPE instead of a signal. */
+        struct msghdr message = {.msg_iov = slices, .msg_iovlen = (size_t)count};
+        ssize_t written = sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (written < 0) {
+            if (errno == EINTR)
+                continue;
+            return errno == EAGAIN || errno == EWOULDBLOCK ? FLUSH_BLOCKED : FLUSH_FAILED;
+        }
+        if (ws_conn_output_consume(conn, (size_t)written) != WS_OK)
+            return FLUSH_FAILED;
+        if ((size_t)written < offered) /* asking again now would only earn an EAGAIN */
+            return FLUSH_BLOCKED;
+    }
+}
+
+receive_result receive_input(ws_conn *conn, int fd, void *buffer, size_t capacity)
+{
+    ssize_t received;
+    do
+        received = recv(fd, buffer, capacity, 0);
+    while (received < 0 && errno == EINTR);
+
+    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return RECEIVE_NOTHING;
+    if (received > 0)
+        return ws_conn_feed(conn, buffer, (size_t)received) == WS_OK ? RECEIVE_DATA : RECEIVE_FAILED;
+    return ws_conn_feed_eof(conn) == WS_OK ? RECEIVE_EOF : RECEIVE_FAILED;
+}

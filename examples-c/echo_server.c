@@ -1,0 +1,557 @@
+/* echo_server.c: a WebSocket echo server on epoll, and the way in which a fast host drives wsengine.
+ *
+ *     make && build/echo_server --port 9001              (--help lists the options)
+ *
+ * What it shows:
+ *   - One engine per thread. Each worker has its own listener (SO_REUSEPORT), epoll set, engine and connections; nothing is
+ *     shared and nothing is locked.
+ *   - One recv() per event into one large buffer that all connections of the loop share. An idle connection costs no buffer.
+ *   - Everything that a read produced is written at once, with one gathered write: pipelined messages cost one system call
+ *     together, not one each. This is where most servers lose a factor of ten.
+ *   - No epoll_ctl() in the steady state: EPOLLOUT is armed when a write came up short, and disarmed when the rest is out.
+ *   - Back-pressure: a client that sends and never reads is not read from any more once its output is too long, so that it
+ *     costs bounded memory, and TCP tells it to wait.
+ *   - The echo is queued straight from the event; the program holds no copy of a message.
+ *   - Closing without losing the last bytes: shutdown(), read until EOF, then close().
+ */
+#define _GNU_SOURCE
+#include "common.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    RECEIVE_BUFFER = 512 * 1024,
+    /* A connection with more output than HIGH_WATER waiting is not read from until it has less than LOW_WATER. */
+    HIGH_WATER = 1024 * 1024,
+    LOW_WATER = 256 * 1024,
+    EVENTS_PER_WAIT = 512,
+    ACCEPTS_PER_EVENT = 256, /* so that a flood of connections leaves time for those that are there */
+    MAX_WORKERS = 256,
+
+    SWEEP_INTERVAL_MS = 1000,
+    HANDSHAKE_TIMEOUT_MS = 10 * 1000,
+    CLOSE_TIMEOUT_MS = 5 * 1000, /* for the peer's answer to our close frame */
+    LINGER_TIMEOUT_MS = 2 * 1000, /* for the peer's EOF after shutdown() */
+    DRAIN_TIMEOUT_MS = 3 * 1000   /* for everybody, once the server was told to stop */
+};
+
+struct options {
+    const char *bind_address;
+    const char *port;
+    unsigned workers;
+    uint64_t max_message;
+};
+
+/* A list that links through its members, so that joining and leaving cost nothing and allocate nothing. */
+struct link {
+    struct link *previous, *next;
+};
+
+struct client {
+    struct link in_all;     /* loop->clients */
+    struct link in_timed;   /* loop->timed while deadline != 0 */
+    ws_conn *conn;
+    uint64_t deadline;      /* when to give up waiting for the peer; 0 = no hurry */
+    int fd;
+    uint32_t interest;      /* what epoll was last told to watch */
+    bool reading_paused;    /* the output is too long */
+    bool output_blocked;    /* the socket takes no more now */
+    bool lingering;         /* shutdown() was called; the peer's EOF is awaited */
+    bool peer_finished;     /* EOF was read */
+};
+
+struct loop {
+    int epoll_fd;
+    int listener;           /* -1 once the loop is stopping */
+    int stop_fd;            /* an eventfd that becomes readable when the loop is to stop */
+    bool accepting_paused;  /* out of file descriptors */
+    bool stopping;
+    uint64_t now;           /* read from the clock once per turn */
+    uint64_t next_sweep;
+    uint64_t drain_deadline;
+    ws_engine *engine;
+    struct link clients, timed;
+    char *receive_buffer;
+};
+
+/* ---- intrusive lists ---- */
+
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+static void list_init(struct link *list)
+{
+    list->previous = list->next = list;
+}
+
+static bool list_is_empty(const struct link *list)
+{
+    return list->next == list;
+}
+
+static void list_add(struct link *list, struct link *item)
+{
+    item->previous = list->previous;
+    item->next = list;
+    list->previous->next = item;
+    list->previous = item;
+}
+
+static void list_remove(struct link *item)
+{
+    item->previous->next = item->next;
+    item->next->previous = item->previous;
+    item->previous = item->next = item;
+}
+
+/* ---- one client ---- */
+
+static void set_deadline(struct loop *loop, struct client *client, uint64_t timeout_ms)
+{
+    if (client->deadline == 0)
+        list_add(&loop->timed, &client->in_timed);
+    client->deadline = loop->now + timeout_ms;
+}
+
+static void clear_deadline(struct client *client)
+{
+    if (client->deadline != 0)
+        list_remove(&client->in_timed);
+    client->deadline = 0;
+}
+
+static void drop_client(struct client *client)
+{
+    clear_deadline(client);
+    list_remove(&client->in_all);
+    ws_conn_free(client->conn);
+    close(client->fd); /* leaves the epoll set by itself */
+    free(client);
+}
+
+static void add_client(struct loop *loop, int fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+
+    struct client *client = calloc(1, sizeof *client);
+    ws_conn *conn = client ? ws_conn_new_server(loop->engine) : NULL;
+    struct epoll_event registration = {.events = EPOLLIN, .data.ptr = client};
+    if (!conn || epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &registration) != 0) {
+        warn("a connection was refused: out of memory");
+        ws_conn_free(conn);
+        free(client);
+        close(fd);
+        return;
+    }
+    client->conn = conn;
+    client->fd = fd;
+    client->interest = EPOLLIN;
+    list_add(&loop->clients, &client->in_all);
+    set_deadline(loop, client, HANDSHAKE_TIMEOUT_MS);
+}
+
+/* Pulls the events of the input that was fed and queues the answers. False when the connection has to be dropped. */
+static bool handle_events(struct client *client)
+{
+    for (;;) {
+        ws_event event;
+        ws_status status = ws_conn_next_event(client->conn, &event);
+        if (status == WS_AGAIN)
+            return true;
+        if (status != WS_OK)
+            return false;
+
+        if (event.type == WS_EVENT_TEXT)
+            status = ws_conn_queue_text(client->conn, event.data, event.len);
+        else if (event.type == WS_EVENT_BINARY)
+            status = ws_conn_queue_binary(client->conn, event.data, event.len);
+        /* The engine answers pings and close frames; the rest needs no answer. */
+
+        /* A message behind our own close frame cannot be answered any more. Nothing else fails: the output never grows by
+         * more than was read, and the queue has room for HIGH_WATER, the largest message and more than one read. */
+        if (status != WS_OK && status != WS_ERR_STATE)
+            return false;
+    }
+}
+
+static bool watch(struct loop *loop, struct client *client, uint32_t interest)
+{
+    if (interest == client->interest)
+        return true;
+    struct epoll_event registration = {.events = interest, .data.ptr = client};
+    client->interest = interest;
+    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, client->fd, &registration) == 0;
+}
+
+/* Goes on to the end of a connection that is over: reads until EOF, so that close() does not turn into a reset that could
+ * destroy our last bytes on their way. What still comes is fed like anything else, and ignored by the engine. */
+static bool linger(struct loop *loop, struct client *client)
+{
+    if (client->peer_finished)
+        return false;
+    if (client->lingering)
+        return true;
+    client->lingering = true;
+    set_deadline(loop, client, LINGER_TIMEOUT_MS);
+    return shutdown(client->fd, SHUT_WR) == 0 && watch(loop, client, EPOLLIN);
+}
+
+/* Brings a client in order after its connection was given or asked something: writes what is to write, then decides what to
+ * wait for. False when the connection is over. */
+static bool settle(struct loop *loop, struct client *client)
+{
+    flush_result flushed = flush_output(client->conn, client->fd);
+    if (flushed == FLUSH_FAILED)
+        return false;
+    client->output_blocked = flushed == FLUSH_BLOCKED;
+
+    ws_state state = ws_conn_state(client->conn);
+    if (state == WS_STATE_OPEN) {
+        clear_deadline(client);
+    } else if (state != WS_STATE_CONNECTING) {
+        if (ws_conn_wants_abort(client->conn))
+            return false;
+        if (ws_conn_wants_shutdown(client->conn))
+            return linger(loop, client);
+        if (client->deadline == 0)
+            set_deadline(loop, client, CLOSE_TIMEOUT_MS);
+    }
+    if (client->peer_finished && !client->output_blocked)
+        return false;
+
+    if (client->output_blocked) {
+        size_t queued = ws_conn_queued_bytes(client->conn);
+        client->reading_paused = queued > (client->reading_paused ? LOW_WATER : HIGH_WATER);
+    } else {
+        client->reading_paused = false;
+    }
+    uint32_t interest = client->output_blocked ? EPOLLOUT : 0;
+    if (!client->reading_paused && !client->peer_finished)
+        interest |= EPOLLIN;
+    return watch(loop, client, interest);
+}
+
+/* What epoll reported for a client. False when the connection is over. */
+static bool handle_client(struct loop *loop, struct client *client, uint32_t ready)
+{
+    if (ready & EPOLLERR)
+        return false;
+    if ((ready & EPOLLOUT) && ws_conn_state(client->conn) >= WS_STATE_CLOSING)
+        set_deadline(loop, client, CLOSE_TIMEOUT_MS); /* it still reads what is owed to it */
+
+    /* EPOLLHUP comes unasked: the read below finds out what it means. */
+    if ((ready & (EPOLLIN | EPOLLHUP)) && !client->peer_finished) {
+        switch (receive_input(client->conn, client->fd, loop->receive_buffer, RECEIVE_BUFFER)) {
+        case RECEIVE_DATA:
+            break;
+        case RECEIVE_EOF:
+            client->peer_finished = true;
+            break;
+        case RECEIVE_NOTHING:
+            return settle(loop, client);
+        case RECEIVE_FAILED:
+            return false;
+        }
+        if (!handle_events(client))
+            return false;
+    }
+    return settle(loop, client);
+}
+
+/* ---- one loop ---- */
+
+static bool pause_accepting(struct loop *loop, bool pause)
+{
+    struct epoll_event registration = {.events = pause ? 0 : EPOLLIN, .data.ptr = &loop->listener};
+    loop->accepting_paused = pause;
+    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, loop->listener, &registration) == 0;
+}
+
+static void accept_clients(struct loop *loop)
+{
+    for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
+        int fd = accept4(loop->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            add_client(loop, fd);
+            continue;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return;
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            /* The connection stays in the kernel's queue and would wake us at once, again and again: look away until the
+             * next sweep. */
+            warn("accept: %s; trying again in a second", strerror(errno));
+            pause_accepting(loop, true);
+            loop->next_sweep = loop->now + SWEEP_INTERVAL_MS;
+            return;
+        }
+        /* Anything else is the misfortune of this one connection: it was gone before we took it. */
+    }
+}
+
+/* Once a second, and only while somebody has a deadline. */
+static void sweep(struct loop *loop)
+{
+    for (struct link *item = loop->timed.next, *next; item != &loop->timed; item = next) {
+        next = item->next;
+        struct client *client = CONTAINER_OF(item, struct client, in_timed);
+        if (client->deadline <= loop->now)
+            drop_client(client);
+    }
+    if (loop->accepting_paused)
+        pause_accepting(loop, false);
+    loop->next_sweep = loop->now + SWEEP_INTERVAL_MS;
+}
+
+/* Stops accepting and says goodbye to everybody. */
+static void begin_stop(struct loop *loop)
+{
+    static const char reason[] = "server is going away";
+    loop->stopping = true;
+    loop->drain_deadline = loop->now + DRAIN_TIMEOUT_MS;
+    loop->accepting_paused = false;
+    close(loop->listener);
+    loop->listener = -1;
+
+    for (struct link *item = loop->clients.next, *next; item != &loop->clients; item = next) {
+        next = item->next;
+        struct client *client = CONTAINER_OF(item, struct client, in_all);
+        if (ws_conn_state(client->conn) == WS_STATE_CONNECTING) {
+            drop_client(client);
+        } else if (ws_conn_state(client->conn) == WS_STATE_OPEN) {
+            if (ws_conn_queue_close(client->conn, 1001, reason, sizeof reason - 1) != WS_OK || !settle(loop, client))
+                drop_client(client);
+        }
+    }
+}
+
+static int wait_timeout(const struct loop *loop)
+{
+    uint64_t until = UINT64_MAX;
+    if (!list_is_empty(&loop->timed) || loop->accepting_paused)
+        until = loop->next_sweep;
+    if (loop->stopping && loop->drain_deadline < until)
+        until = loop->drain_deadline;
+    if (until == UINT64_MAX)
+        return -1;
+    return until > loop->now ? (int)(until - loop->now) : 0;
+}
+
+static void run_loop(struct loop *loop)
+{
+    struct epoll_event ready[EVENTS_PER_WAIT];
+    loop->now = now_ms();
+    while (!loop->stopping || (!list_is_empty(&loop->clients) && loop->now < loop->drain_deadline)) {
+        int count = epoll_wait(loop->epoll_fd, ready, EVENTS_PER_WAIT, wait_timeout(loop));
+        if (count < 0 && errno != EINTR)
+            die(1, "epoll_wait: %s", strerror(errno));
+
+        loop->now = now_ms();
+        bool stop = false;
+        for (int i = 0; i < count; i++) {
+            void *subject = ready[i].data.ptr;
+            if (subject == &loop->listener)
+                accept_clients(loop);
+            else if (subject == &loop->stop_fd)
+                stop = true;
+            else if (!handle_client(loop, subject, ready[i].events))
+                drop_client(subject);
+        }
+
+        /* These drop clients other than the one at hand, so they wait until no event of this turn is left. */
+        if (stop && !loop->stopping)
+            begin_stop(loop);
+        if (loop->now >= loop->next_sweep)
+            sweep(loop);
+    }
+    while (!list_is_empty(&loop->clients))
+        drop_client(CONTAINER_OF(loop->clients.next, struct client, in_all));
+}
+
+static void init_loop(struct loop *loop, int listener, const struct options *options)
+{
+    list_init(&loop->clients);
+    list_init(&loop->timed);
+    loop->listener = listener;
+    loop->engine = new_engine(options->max_message, HIGH_WATER + 2 * RECEIVE_BUFFER);
+    loop->receive_buffer = malloc(RECEIVE_BUFFER);
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event accepting = {.events = EPOLLIN, .data.ptr = &loop->listener};
+    struct epoll_event stopping = {.events = EPOLLIN | EPOLLET, .data.ptr = &loop->stop_fd}; /* reported once, never read */
+    if (!loop->receive_buffer || loop->epoll_fd < 0 || loop->stop_fd < 0 ||
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, listener, &accepting) != 0 ||
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->stop_fd, &stopping) != 0)
+        die(1, "cannot set up an event loop: %s", strerror(errno));
+}
+
+static void free_loop(struct loop *loop)
+{
+    ws_engine_free(loop->engine);
+    free(loop->receive_buffer);
+    close(loop->epoll_fd);
+    close(loop->stop_fd);
+    if (loop->listener >= 0)
+        close(loop->listener);
+}
+
+static void *worker_main(void *loop)
+{
+    run_loop(loop);
+    return NULL;
+}
+
+/* ---- the listeners ---- */
+
+static int open_listener(const struct options *options, const char *port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV}, *address;
+    int failure = getaddrinfo(options->bind_address, port, &hints, &address);
+    if (failure != 0)
+        die(1, "--bind %s: %s; give a numeric address such as 127.0.0.1 or ::1", options->bind_address, gai_strerror(failure));
+
+    int fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
+    int on = 1;
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        /* Only where it is needed: otherwise a second server on the same port would go unnoticed. */
+        (options->workers > 1 && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
+        bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0)
+        die(1, "cannot listen on %s port %s: %s", options->bind_address, port, strerror(errno));
+    freeaddrinfo(address);
+    return fd;
+}
+
+/* The port that a listener got, as text: the workers that follow bind the same one, also when port 0 was asked for. */
+static void read_port(int listener, char *port, size_t size)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (getsockname(listener, (struct sockaddr *)&address, &length) != 0 ||
+        getnameinfo((struct sockaddr *)&address, length, NULL, 0, port, (socklen_t)size, NI_NUMERICSERV) != 0)
+        die(1, "cannot read the listener's port");
+}
+
+/* ---- main ---- */
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "usage: echo_server [--port P] [--bind ADDRESS] [--workers N] [--max-message BYTES]\n"
+                 "\n"
+                 "Echoes every WebSocket message. It ends on SIGTERM or SIGINT, after a close frame (1001) to everybody.\n"
+                 "\n"
+                 "  --port P             port to listen on; 0 takes a free one (default 9001)\n"
+                 "  --bind ADDRESS       numeric address to listen on (default 127.0.0.1)\n"
+                 "  --workers N          threads, each with its own event loop (default 1)\n"
+                 "  --max-message BYTES  largest message; a larger one is refused with close code 1009 (default 67108864)\n");
+}
+
+static struct options parse_options(int argc, char **argv)
+{
+    static const struct option known[] = {{"port", required_argument, NULL, 'p'},
+                                          {"bind", required_argument, NULL, 'b'},
+                                          {"workers", required_argument, NULL, 'w'},
+                                          {"max-message", required_argument, NULL, 'm'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    struct options options = {.bind_address = "127.0.0.1", .port = "9001", .workers = 1, .max_message = 64 * 1024 * 1024};
+    uint64_t number;
+    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+        switch (option) {
+        case 'p':
+            if (!parse_number(optarg, 0, 65535, &number))
+                die(2, "--port %s: not a number from 0 to 65535", optarg);
+            options.port = optarg;
+            break;
+        case 'b':
+            options.bind_address = optarg;
+            break;
+        case 'w':
+            if (!parse_number(optarg, 1, MAX_WORKERS, &number))
+                die(2, "--workers %s: not a number from 1 to %d", optarg, MAX_WORKERS);
+            options.workers = (unsigned)number;
+            break;
+        case 'm':
+            if (!parse_number(optarg, 1, UINT32_MAX / 2, &number))
+                die(2, "--max-message %s: not a number from 1 to %u", optarg, UINT32_MAX / 2);
+            options.max_message = number;
+            break;
+        case 'h':
+            print_help(stdout);
+            exit(0);
+        default:
+            print_help(stderr);
+            exit(2);
+        }
+    }
+    if (optind < argc)
+        die(2, "%s: unexpected argument; see --help", argv[optind]);
+    return options;
+}
+
+/* Every connection is a descriptor: take as many as we are allowed to. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            warn("cannot raise the limit of open files: %s", strerror(errno));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    set_program_name(argv[0]);
+    struct options options = parse_options(argc, argv);
+    raise_descriptor_limit();
+
+    /* The workers inherit the mask, so the signals wait for the sigwait() below. */
+    sigset_t stop_signals;
+    sigemptyset(&stop_signals);
+    sigaddset(&stop_signals, SIGTERM);
+    sigaddset(&stop_signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
+
+    static struct loop loops[MAX_WORKERS];
+    static pthread_t threads[MAX_WORKERS];
+    char port[NI_MAXSERV];
+    int listener = open_listener(&options, options.port);
+    read_port(listener, port, sizeof port);
+    for (unsigned i = 0; i < options.workers; i++)
+        init_loop(&loops[i], i == 0 ? listener : open_listener(&options, port), &options);
+    for (unsigned i = 0; i < options.workers; i++) {
+        int failure = pthread_create(&threads[i], NULL, worker_main, &loops[i]);
+        if (failure != 0)
+            die(1, "cannot start a worker: %s", strerror(failure));
+    }
+
+    bool ipv6 = strchr(options.bind_address, ':') != NULL;
+    printf("listening on %s%s%s:%s\n", ipv6 ? "[" : "", options.bind_address, ipv6 ? "]" : "", port);
+    fflush(stdout);
+
+    int signal_number;
+    sigwait(&stop_signals, &signal_number);
+    pthread_sigmask(SIG_UNBLOCK, &stop_signals, NULL); /* a second signal ends the program at once */
+
+    for (unsigned i = 0; i < options.workers; i++)
+        (void)!write(loops[i].stop_fd, &(uint64_t){1}, sizeof(uint64_t));
+    for (unsigned i = 0; i < options.workers; i++) {
+        pthread_join(threads[i], NULL);
+        free_loop(&loops[i]);
+    }
+    return 0;
+}

@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Runs the Autobahn WebSocket cases against the C examples, in both directions.
+
+    python3 tests/conformance/run.py                       cases 1 to 7, 9 and 10, both directions
+    python3 tests/conformance/run.py --mode server --cases '6.*,7.1.1'
+
+    server   kosoku's fuzzing client against examples-c/build/echo_server
+    client   examples-c/build/autobahn_client against kosoku's fuzzing server
+
+The cases come from the package `kosoku` (pip install -r tests/python/requirements.txt). Reports are written to
+target/conformance/{server,client}/: index.json, and a page per case. Exit code: 0 when every case is OK; 1 when one is not,
+or a program ended badly; 2 when the run could not start, or did not end in time. NON-STRICT is not OK. INFORMATIONAL is, for
+the three cases whose outcome Autobahn itself leaves open.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "examples-c" / "build"
+DEFAULT_CASES = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*"
+
+# How many cases each section has: a run that loses some on the way must not pass.
+SECTION_SIZES = {"1": 16, "2": 11, "3": 7, "4": 10, "5": 20, "6": 145, "7": 37, "9": 54, "10": 1, "12": 90, "13": 126}
+
+# A message and a close back to back (7.1.6), close codes outside of every range (7.13.*): whatever happens is allowed.
+INFORMATIONAL_CASES = {"7.1.6", "7.13.1", "7.13.2"}
+
+
+class CannotRun(Exception):
+    pass
+
+
+class Children:
+    """Processes of this run, which do not outlive it."""
+
+    def __init__(self):
+        self.running = []
+
+    def start(self, command, **options):
+        try:
+            process = subprocess.Popen([str(word) for word in command], **options)
+        except OSError as error:
+            raise CannotRun(f"cannot start {command[0]}: {error.strerror}") from error
+        self.running.append(process)
+        return process
+
+    def kill_all(self):
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+class Run:
+    """One run of one or both directions, with one deadline for all of it."""
+
+    def __init__(self, options, children):
+        self.options = options
+        self.children = children
+        self.deadline = time.monotonic() + options.timeout
+        self.kosoku = kosoku_program(options.kosoku)
+        self.patterns = ["*"] if options.all else [p.strip() for p in options.cases.split(",") if p.strip()]
+        self.include = [word for pattern in self.patterns for word in ("-i", pattern)]
+
+    def wait(self, process, name):
+        try:
+            return process.wait(max(0, self.deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise CannotRun(f"{name} did not end within {self.options.timeout} s (--timeout)") from None
+
+    def read_address(self, process, stream, name):
+        """The HOST:PORT in the first line that a server prints."""
+        line = stream.readline()
+        match = re.search(r"listening on (?:ws://)?(\S+:\d+)", line)
+        if not match:
+            raise CannotRun(f"{name} said {line.strip()!r} instead of where it listens")
+        return match.group(1)
+
+    def fresh_directory(self, name):
+        directory = Path(self.options.out) / name
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        return directory
+
+    def server(self):
+        """The engine as server. Returns the report's directory and what went wrong beside the cases."""
+        directory, problems, echo_server = self.fresh_directory("server"), [], None
+        address = self.options.address
+        if address is None:
+            echo_server = self.children.start([program("echo_server"), "--port", "0"], stdout=subprocess.PIPE, text=True)
+            address = self.read_address(echo_server, echo_server.stdout, "echo_server")
+
+        fuzzer = self.children.start(
+            [self.kosoku, "-m", "fuzzingclient", *self.include, "-p", self.options.parallel, "-o", directory, f"ws://{address}"],
+            stdout=subprocess.DEVNULL, stderr=(directory / "kosoku.log").open("w"))
+        code = self.wait(fuzzer, "the fuzzing client")
+        if code not in (0, 1):
+            problems.append(f"the fuzzing client ended with code {code}")
+
+        if echo_server is not None:
+            if echo_server.poll() is not None:
+                problems.append(f"echo_server ended during the run, with code {echo_server.returncode}")
+            else:
+                echo_server.send_signal(signal.SIGTERM)
+                code = self.wait(echo_server, "echo_server")
+                if code != 0:
+                    problems.append(f"echo_server ended with code {code} after SIGTERM")
+        return directory, problems
+
+    def client(self):
+        """The engine as client."""
+        directory, problems = self.fresh_directory("client"), []
+        log = directory / "kosoku.log"
+        with log.open("w") as log_out:
+            fuzzer = self.children.start([self.kosoku, "-m", "fuzzingserver", *self.include, "-o", directory, "127.0.0.1:0"],
+                                         stdout=subprocess.DEVNULL, stderr=log_out)
+        with log.open() as log_in:
+            self.wait_for_line(fuzzer, log)
+            address = self.read_address(fuzzer, log_in, "the fuzzing server")
+
+        client = self.children.start([program("autobahn_client"), address],
+                                     stdout=(directory / "client.log").open("w"), stderr=subprocess.STDOUT)
+        code = self.wait(client, "autobahn_client")
+        if code != 0:
+            last = (directory / "client.log").read_text().strip().splitlines()[-1:]
+            problems.append(f"autobahn_client ended with code {code}: {' '.join(last)}")
+            fuzzer.kill()
+        code = self.wait(fuzzer, "the fuzzing server")
+        if code not in (0, 1) and not problems:
+            problems.append(f"the fuzzing server ended with code {code}")
+        return directory, problems
+
+    def wait_for_line(self, process, log):
+        limit = min(self.deadline, time.monotonic() + 30)
+        while "\n" not in log.read_text():
+            if process.poll() is not None:
+                raise CannotRun(f"the fuzzing server ended with code {process.returncode}; see {log}")
+            if time.monotonic() > limit:
+                raise CannotRun("the fuzzing server did not start within 30 s")
+            time.sleep(0.02)
+
+
+def program(name):
+    path = BUILD / name
+    if not path.exists():
+        raise CannotRun(f"{path} is missing; run `make` in examples-c/")
+    return path
+
+
+def kosoku_program(python):
+    """The `kosoku` command of the Python environment whose interpreter is `python`."""
+    path = Path(os.path.abspath(python)).parent / "kosoku"  # abspath: a venv's interpreter is a symlink out of it
+    if not path.exists():
+        raise CannotRun(f"{path} is missing; run `{python} -m pip install -r tests/python/requirements.txt`, "
+                        "or name the interpreter of an environment that has it with --kosoku")
+    return path
+
+
+def expected_count(patterns):
+    """How many cases the patterns select, where that is known."""
+    if patterns == ["*"]:
+        return sum(SECTION_SIZES.values())
+    sections = [re.fullmatch(r"(\d+)\.\*", pattern) for pattern in patterns]
+    if all(sections):
+        return sum(SECTION_SIZES.get(number, 0) for number in {match.group(1) for match in sections})
+    if not any("*" in pattern for pattern in patterns):
+        return len(set(patterns))
+    return None
+
+
+def read_report(directory):
+    """{case: (behavior, behaviorClose)} of index.json; empty when there is none."""
+    index = directory / "index.json"
+    if not index.exists():
+        return {}
+    agents = json.loads(index.read_text())
+    return {case: (entry["behavior"], entry["behaviorClose"]) for cases in agents.values() for case, entry in cases.items()}
+
+
+def classify(case, verdict):
+    if verdict == ("OK", "OK"):
+        return "OK"
+    if verdict == ("INFORMATIONAL", "INFORMATIONAL") and case in INFORMATIONAL_CASES:
+        return "informational"
+    if set(verdict) <= {"OK", "NON-STRICT"}:
+        return "NON-STRICT"
+    return "failed"
+
+
+def summarize(name, report, patterns, problems, seconds):
+    """Prints the summary line and what is wrong; True when nothing is."""
+    counts = dict.fromkeys(("OK", "NON-STRICT", "failed", "informational"), 0)
+    bad = []
+    for case, verdict in sorted(report.items(), key=lambda item: [int(part) for part in item[0].split(".")]):
+        kind = classify(case, verdict)
+        counts[kind] += 1
+        if kind in ("NON-STRICT", "failed"):
+            bad.append(f"{case}: {verdict[0]}, close {verdict[1]}")
+
+    expected = expected_count(patterns)
+    if not report:
+        problems.append("there is no report, or no case in it")
+    elif expected is not None and len(report) != expected:
+        problems.append(f"the report has {len(report)} cases instead of {expected}")
+
+    print(f"{name}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()), flush=True)
+    for line in bad + problems:
+        print(f"  {line}")
+    print(f"  {seconds:.0f} s", flush=True)
+    return not bad and not problems
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mode", choices=("server", "client", "both"), default="both", help="which role of the engine to test")
+    parser.add_argument("--cases", default=DEFAULT_CASES, metavar="LIST",
+                        help=f"cases or globs, with commas (default {DEFAULT_CASES})")
+    parser.add_argument("--all", action="store_true", help="all 517 cases, compression (12, 13) included")
+    parser.add_argument("--kosoku", default=sys.executable, metavar="PYTHON", help="interpreter of the environment that has kosoku")
+    parser.add_argument("--out", default=str(ROOT / "target" / "conformance"), metavar="DIR", help="where the reports go")
+    parser.add_argument("--parallel", type=int, default=4, metavar="N", help="cases at a time, server direction (default 4)")
+    parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS", help="for the whole run (default 900)")
+    parser.add_argument("--address", metavar="HOST:PORT", help="test a server that is already running, instead of echo_server")
+    options = parser.parse_args()
+    if options.address and options.mode != "server":
+        parser.error("--address goes with --mode server")
+    return options
+
+
+def main():
+    options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the children are killed on the way out
+    children = Children()
+    try:
+        run = Run(options, children)
+        good = True
+        for name in ("server", "client") if options.mode == "both" else (options.mode,):
+            began = time.monotonic()
+            directory, problems = getattr(run, name)()
+            good &= summarize(name, read_report(directory), run.patterns, problems, time.monotonic() - began)
+        return 0 if good else 1
+    except CannotRun as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return 2
+    finally:
+        children.kill_all()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

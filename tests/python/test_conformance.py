@@ -1,0 +1,98 @@
+"""The Autobahn cases through the C examples, both directions (tests/conformance/run.py), and proof that the run can fail."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+RUN = ROOT / "tests" / "conformance" / "run.py"
+LAX_SERVER = ROOT / "tests" / "conformance" / "lax_server.py"
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, RUN, *map(str, arguments)], capture_output=True, text=True, timeout=1000)
+
+
+def counts(output, direction):
+    """{"OK": …, "NON-STRICT": …, "failed": …, "informational": …} of the summary line."""
+    line = re.search(rf"^{direction}: (.*)$", output, re.MULTILINE).group(1)
+    return {kind: int(count) for count, kind in (part.split(" ", 1) for part in line.split(", "))}
+
+
+@pytest.mark.parametrize("direction", ["server", "client"])
+def test_all_cases_are_ok(direction):
+    """Sections 1 to 7, 9 and 10: 301 cases, of which Autobahn leaves three open."""
+    result = run("--mode", direction)
+    print(result.stdout, result.stderr)
+    assert counts(result.stdout, direction) == {"OK": 298, "NON-STRICT": 0, "failed": 0, "informational": 3}
+    assert result.returncode == 0
+    index = json.loads((ROOT / "target" / "conformance" / direction / "index.json").read_text())
+    assert sum(len(cases) for cases in index.values()) == 301
+
+
+@pytest.mark.parametrize("flaw, cases, failing", [("utf8", "6.3.*", "6.3.1"), ("reserved", "3.1", "3.1"),
+                                                  ("close", "7.9.*", "7.9.1")])
+def test_the_run_fails_when_the_server_is_wrong(start_server, tmp_path, flaw, cases, failing):
+    server = start_server([sys.executable, LAX_SERVER, flaw])
+    result = run("--mode", "server", "--address", f"{server.host}:{server.port}", "--cases", cases, "--out", tmp_path)
+    assert result.returncode == 1
+    assert counts(result.stdout, "server")["failed"] > 0
+    assert f"  {failing}: FAILED" in result.stdout
+
+
+def test_the_run_passes_where_that_server_is_right(start_server, tmp_path):
+    server = start_server([sys.executable, LAX_SERVER, "utf8"])
+    result = run("--mode", "server", "--address", f"{server.host}:{server.port}", "--cases", "1.1.*,6.2.1", "--out", tmp_path)
+    assert result.returncode == 0, result.stdout
+    assert counts(result.stdout, "server")["OK"] == 9
+
+
+def test_the_run_fails_when_nobody_answers(tmp_path):
+    result = run("--mode", "server", "--address", "127.0.0.1:1", "--cases", "1.1.1", "--out", tmp_path)
+    assert result.returncode == 1
+
+
+# ---- how a report is judged ----
+
+
+@pytest.fixture(scope="module")
+def runner():
+    spec = importlib.util.spec_from_file_location("conformance_run", RUN)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def section_1():
+    return {f"1.{opcode}.{i}": ("OK", "OK") for opcode in (1, 2) for i in range(1, 9)}
+
+
+def test_a_complete_report_is_good(runner):
+    assert runner.summarize("x", section_1(), ["1.*"], [], 0)
+
+
+@pytest.mark.parametrize("verdict", [("NON-STRICT", "OK"), ("FAILED", "OK"), ("OK", "WRONG CODE"),
+                                     ("INFORMATIONAL", "INFORMATIONAL"), ("UNIMPLEMENTED", "OK"), ("ERROR", "OK")])
+def test_one_case_that_is_not_ok_spoils_it(runner, verdict):
+    assert not runner.summarize("x", section_1() | {"1.1.3": verdict}, ["1.*"], [], 0)
+
+
+def test_a_missing_case_spoils_it(runner):
+    report = section_1()
+    del report["1.2.8"]
+    assert not runner.summarize("x", report, ["1.*"], [], 0)
+    assert not runner.summarize("x", {}, ["1.*"], [], 0)
+
+
+def test_a_program_that_ended_badly_spoils_it(runner):
+    assert not runner.summarize("x", section_1(), ["1.*"], ["echo_server ended during the run"], 0)
+
+
+def test_only_three_cases_may_be_informational(runner):
+    informational = ("INFORMATIONAL", "INFORMATIONAL")
+    assert runner.summarize("x", {"7.1.6": informational}, ["7.1.6"], [], 0)
+    assert not runner.summarize("x", {"7.1.5": informational}, ["7.1.5"], [], 0)

@@ -207,9 +207,8 @@ impl Receiver {
             if is_text {
                 self.utf8.feed(piece).map_err(|_| Violation::TextUtf8)?;
             }
-            let to_come = (header.payload_len as usize).saturating_sub(self.message.len());
             if self.message.capacity() == 0 {
-                self.message.reserve(piece.len().max(to_come.min(FIRST_RESERVE)));
+                self.message.reserve(piece.len().max(left.min(FIRST_RESERVE as u64) as usize));
             }
             self.message.extend_from_slice(piece);
             if !complete {

@@ -195,3 +195,21 @@ fn a_client_leaves_it_to_the_server_to_close_the_stream() {
     take(&mut failed);
     assert!(failed.wants_shutdown(), "a client that fails the connection need not wait");
 }
+
+/// What a log shows at three in the morning.
+#[test]
+fn the_detail_says_what_happened() {
+    let detail = |conn: &mut wsengine::Connection, bytes: &[u8]| {
+        conn.feed(bytes).unwrap();
+        match conn.next_event() {
+            Some(wsengine::Event::Close(close)) => close.detail.as_str(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(detail(&mut open_server(), &masked(CLOSE, b"")), "the peer sent a close frame");
+    let mut closing = open_server();
+    closing.outbound().queue_close(None, "").unwrap();
+    assert_eq!(detail(&mut closing, &masked(CLOSE, b"")), "the peer answered our close frame");
+    let unmasked = "frame from a client without a mask (RFC 6455, 5.1)";
+    assert_eq!(detail(&mut open_server(), &plain(TEXT, b"")), unmasked);
+}

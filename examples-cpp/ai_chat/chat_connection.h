@@ -1,0 +1,73 @@
+// The chat's wire protocol on one WebSocket: at most one answer at a time. Lives in the connection's loop.
+#ifndef AI_CHAT_CHAT_CONNECTION_H
+#define AI_CHAT_CHAT_CONNECTION_H
+
+#include <muduo/base/Timestamp.h>
+#include <muduo/base/noncopyable.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "chat_json.h"
+#include "curl_loop.h"
+#include "muduo_ws/WebSocketConnection.h"
+#include "session_store.h"
+#include "upstream.h"
+
+namespace ai_chat {
+
+struct ChatOptions {
+  UpstreamOptions upstream;
+  SessionStore::Limits sessions;
+  std::size_t maxMessageBytes = 32 * 1024;
+  // What waits for a slow browser: above the first the upstream is paused, below the second it goes on.
+  std::size_t highWater = 256 * 1024;
+  std::size_t lowWater = 64 * 1024;
+};
+
+class ChatConnection : public std::enable_shared_from_this<ChatConnection>, muduo::noncopyable {
+ public:
+  // All but `webSocket` must outlive it.
+  ChatConnection(const wsmuduo::WebSocketConnectionPtr& webSocket, CurlLoop* curl, const ChatOptions& options,
+                 SessionStore* sessions);
+
+  void onMessage(std::string_view data, bool isText);
+
+  // The browser is gone, or the server ends: an answer under way is cancelled, what was produced is kept. Nothing
+  // is sent from here on.
+  void shutDown();
+
+ private:
+  void onChat(ChatCommand command);
+  void onStop();
+  void onText(std::string_view text);
+  void onEnd(const UpstreamResult& result);
+
+  void send(const std::string& json);
+  void refuse(std::string_view code, const std::string& why);
+  void cancelAnswer();
+  void finishAnswer(const char* how);
+  void watchPressure();
+  void checkPressure();
+  bool answering() const { return request_ != nullptr; }
+
+  const std::weak_ptr<wsmuduo::WebSocketConnection> webSocket_;
+  const std::string name_;  // in logs
+  CurlLoop* const curl_;
+  const ChatOptions& options_;
+  SessionStore* const sessions_;
+  bool over_ = false;
+
+  // The answer under way.
+  std::shared_ptr<UpstreamRequest> request_;
+  ChatCommand question_;
+  std::string answer_;  // as much of it as a session keeps
+  std::size_t answerBytes_ = 0;
+  muduo::Timestamp begun_;
+  bool paused_ = false;
+};
+
+}  // namespace ai_chat
+
+#endif  // AI_CHAT_CHAT_CONNECTION_H

@@ -1,0 +1,133 @@
+// WebSocketConnection: one WebSocket on a muduo::net::TcpConnection.
+//
+// Keep the pointer as long as you like and use it from any thread: it never keeps the socket open. When the peer is
+// gone, connected() is false and send() returns false; the object itself is plain memory.
+//
+// C++11. Needs Muduo's public headers; users of this header do not need ws_engine.h.
+
+#ifndef MUDUO_WS_WEBSOCKETCONNECTION_H
+#define MUDUO_WS_WEBSOCKETCONNECTION_H
+
+#include <muduo/base/StringPiece.h>
+#include <muduo/base/Timestamp.h>
+#include <muduo/base/noncopyable.h>
+#include <muduo/net/Callbacks.h>
+#include <muduo/net/InetAddress.h>
+
+#include <boost/any.hpp>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace muduo {
+namespace net {
+class EventLoop;
+}
+}  // namespace muduo
+
+namespace wsmuduo {
+
+class WebSocketConnection;
+typedef std::shared_ptr<WebSocketConnection> WebSocketConnectionPtr;
+
+/// Called in the connection's loop, twice: when the WebSocket is open (connected() is true), and once when it is over
+/// (connected() is false, closeCode() and closeReason() say how). Never called for a handshake that failed.
+typedef std::function<void(const WebSocketConnectionPtr&)> ConnectionCallback;
+
+/// Called in the connection's loop for every whole message. `data` is valid during the call only; text is valid UTF-8.
+/// Anything may be done inside: send, close, forceClose, dropping the last pointer.
+typedef std::function<void(const WebSocketConnectionPtr&, const muduo::StringPiece& data, bool isText,
+                           muduo::Timestamp receiveTime)>
+    MessageCallback;
+
+/// Called in the connection's loop when there is room again after send() was refused because the queue was full.
+typedef std::function<void(const WebSocketConnectionPtr&)> WritableCallback;
+
+namespace detail {
+class Session;
+class Handle;
+}
+
+class WebSocketConnection : muduo::noncopyable {
+ public:
+  ~WebSocketConnection();
+
+  // ---- sending: any thread ----
+
+  /// Queues one text message. False, with nothing queued, when the connection is gone or closing, when
+  /// Options::maxBufferedAmount would be exceeded, or when `text` is not valid UTF-8. Messages of one thread keep
+  /// their order; a message never overtakes one whose send() returned before.
+  bool send(const muduo::StringPiece& text);
+
+  /// The same for a binary message.
+  bool sendBinary(const muduo::StringPiece& data);
+
+  /// Sends a ping, at most 125 bytes. Pings of the peer are answered by themselves.
+  bool ping(const muduo::StringPiece& data = muduo::StringPiece());
+
+  /// Starts the close handshake behind everything that was sent before. Codes: 1000 to 1003, 1007 to 1014, 3000 to
+  /// 4999, or 0 for a close frame without a code; any other is logged and becomes 1011. A reason longer than
+  /// 123 bytes is cut at a character. When the peer does not answer within Options::closeTimeoutSeconds, the socket is
+  /// closed. Calling it again, or on a connection that is gone, does nothing.
+  void close(uint16_t code = 1000, const std::string& reason = std::string());
+
+  /// Closes the socket without a close handshake; what was queued may be lost.
+  void forceClose();
+
+  /// Bytes that were sent but have not reached the kernel: those queued here, in the engine and in Muduo's output
+  /// buffer. Exact in the loop's thread; from another thread a recent figure, never too low for what that thread sent.
+  size_t bufferedAmount() const;
+
+  // ---- asking: any thread ----
+
+  bool connected() const;
+  /// The loop of the TcpConnection. Valid as long as that loop is, which may be shorter than this object's life.
+  muduo::net::EventLoop* getLoop() const;
+  /// The name of the TcpConnection, unique within its TcpServer.
+  const std::string& name() const;
+  const muduo::net::InetAddress& peerAddress() const;
+  const muduo::net::InetAddress& localAddress() const;
+
+  /// The handshake's request: path without the query; query without its '?'; neither is percent-decoded.
+  const std::string& path() const;
+  const std::string& query() const;
+  /// A header of the handshake's request, in any letter case; empty when there was none. Repeated headers are joined
+  /// with ", ". At hand as long as this object lives.
+  std::string header(const std::string& name) const;
+  /// The subprotocol that was agreed on, empty when none.
+  const std::string& subprotocol() const;
+
+  /// How it ended; valid once connected() is false: the code received, or the one sent for a protocol error;
+  /// 1005 when the close frame had no code; 1006 when the connection was lost without one. 0 before.
+  uint16_t closeCode() const;
+  std::string closeReason() const;
+
+  // ---- the loop's thread only ----
+
+  /// The TcpConnection, or null when it is gone. Do not keep it: a TcpConnectionPtr that outlives the connection keeps
+  /// the file descriptor open.
+  muduo::net::TcpConnectionPtr tcpConnection() const;
+
+  /// See WritableCallback. Set it in the connection callback.
+  void setWritableCallback(const WritableCallback& callback);
+
+  /// A slot for whatever the application wants to keep with the connection, as in TcpConnection. Not locked.
+  void setContext(const boost::any& context) { context_ = context; }
+  const boost::any& getContext() const { return context_; }
+  boost::any* getMutableContext() { return &context_; }
+
+ private:
+  friend class detail::Session;
+  explicit WebSocketConnection(const std::shared_ptr<detail::Handle>& handle);
+
+  const std::shared_ptr<detail::Handle> handle_;  // all state that threads share
+  boost::any context_;
+};
+
+}  // namespace wsmuduo
+
+#endif  // MUDUO_WS_WEBSOCKETCONNECTION_H

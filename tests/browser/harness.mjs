@@ -1,0 +1,224 @@
+/**
+ * What the tests share: the mock model, ai_chat and Chromium as processes that end whatever happens.
+ *
+ *   AI_CHAT=command   another ai_chat than ../../examples-cpp/build/ai_chat, with arguments if need be ("valgrind -q /path/ai_chat")
+ *   CHROMIUM=path     another browser than /usr/bin/chromium
+ */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { after, before } from 'node:test';
+import { chromium } from 'playwright-core';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+const AI_CHAT = process.env.AI_CHAT?.trim().split(/\s+/) ?? [here('../../examples-cpp/build/ai_chat')];
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const LLMOCK = here('node_modules/.bin/llmock');
+const FIXTURES = here('fixtures.json');
+const WWW = here('../../examples-cpp/ai_chat/www');
+const START_TIMEOUT_MS = 15_000;
+
+/** The milliseconds between the mock model's pieces, and their length: about 200 characters a second. */
+const PIECE_MS = 30;
+export const PIECE_LENGTH = 6;
+
+// ---- processes ----
+
+const processes = new Set();
+process.on('exit', () => processes.forEach((child) => child.kill('SIGKILL')));
+
+/** Starts a program and waits for the line that `ready` matches. */
+export async function start(command, args, ready) {
+  assert.ok(!command.includes('/') || existsSync(command), `${command} is missing: build it first (make in examples-cpp/, npm ci in tests/browser/)`);
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  processes.add(child);
+  child.exited = new Promise((resolve) => child.once('exit', (code, signal) => {
+    processes.delete(child);
+    resolve({ code, signal });
+  }));
+  let output = '';
+  const match = await new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${command} did not say ${ready} in time:\n${output}`)), START_TIMEOUT_MS);
+    const hear = (data) => {
+      output += data;
+      const found = ready.exec(output);
+      if (!found) return;
+      clearTimeout(timer);
+      resolve(found);
+    };
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
+    child.exited.then(({ code, signal }) => reject(new Error(`${command} ended (${code ?? signal}):\n${output}`)));
+  });
+  return { child, match };
+}
+
+/** Ends a program that `start` started. */
+export async function stop(child, signal = 'SIGTERM') {
+  child.kill(signal);
+  const hung = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  const { code, signal: by } = await child.exited;
+  clearTimeout(hung);
+  return { code, signal: by };
+}
+
+/** The OpenAI-compatible mock model. */
+export async function startModel() {
+  const args = ['-p', '0', '-f', FIXTURES, '-l', PIECE_MS, '-c', PIECE_LENGTH, '--strict', '--metrics'];
+  const { child, match } = await start(LLMOCK, args.map(String), /listening on (http:\/\/127\.0\.0\.1:\d+)/);
+  return {
+    url: `${match[1]}/v1`,
+    /** How many answers were given up by the one who asked for them. */
+    async destroyed() {
+      const metrics = await (await fetch(`${match[1]}/metrics`)).text();
+      const counts = [...metrics.matchAll(/^aimock_requests_total\{[^}]*status="destroyed"[^}]*\} (\d+)/gm)];
+      return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+    },
+    stop: () => stop(child),
+  };
+}
+
+/** @param {string} upstream @param {number} port  0: any */
+export async function startChat(upstream, port = 0) {
+  const [program, ...first] = AI_CHAT;
+  const options = ['--port', String(port), '--upstream', upstream, '--model', 'mock', '--www', WWW];
+  const { child, match } = await start(program, [...first, ...options], /http:\/\/127\.0\.0\.1:(\d+)\//);
+  return { url: match[0], port: Number(match[1]), stop: (signal) => stop(child, signal) };
+}
+
+/** A port on which nothing listens. */
+export async function closedPort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A name for this machine. A page of it on plain http is no secure context, as one of 127.0.0.1 is. */
+export const NAMED_HOST = 'chat.test';
+
+export const startBrowser = () => chromium.launch({
+  executablePath: CHROMIUM,
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    `--host-resolver-rules=MAP ${NAMED_HOST} 127.0.0.1`,
+  ],
+});
+
+/** Model, chat and browser for a test file; filled when its tests run. */
+export function stage() {
+  const parts = /** @type {any} */ ({});
+  before(async () => {
+    parts.model = await startModel();
+    parts.chat = await startChat(parts.model.url);
+    parts.browser = await startBrowser();
+  });
+  after(async () => {
+    await parts.browser?.close();
+    await parts.chat?.stop();
+    await parts.model?.stop();
+  });
+  return parts;
+}
+
+/** The answer that the mock model gives to a question. */
+const fixtures = JSON.parse(readFileSync(FIXTURES, 'utf8')).fixtures;
+export const answerTo = (question) => fixtures.find(({ match }) => match.userMessage === question).response.content;
+
+// ---- the page ----
+
+/** What Chromium itself reports when a server is gone; no page can prevent it. */
+const CONNECTION_LOST = /^WebSocket connection to '[^']+' failed/;
+
+/** The chat page in a browser context of its own, with the steps that a reader takes. */
+export class ChatPage {
+  /** Everything that must not happen: errors and warnings on the console, exceptions, CSP violations, dialogs. */
+  complaints = [];
+  /** Messages of the page's WebSockets, both ways. */
+  sent = [];
+  received = [];
+
+  static async open(browser, url, options = {}) {
+    const chat = new ChatPage();
+    chat.context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options });
+    const page = chat.page = await chat.context.newPage();
+    await page.exposeFunction('complain', (what) => chat.complaints.push(what));
+    await page.addInitScript(() => {
+      addEventListener('securitypolicyviolation', (event) => window.complain(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
+    });
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type()) && !CONNECTION_LOST.test(message.text())) chat.complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => chat.complaints.push(`exception: ${error}`));
+    page.on('dialog', (dialog) => {
+      chat.complaints.push(`dialog: ${dialog.message()}`);
+      dialog.dismiss();
+    });
+    page.on('websocket', (socket) => {
+      socket.on('framesent', ({ payload }) => chat.sent.push(JSON.parse(String(payload))));
+      socket.on('framereceived', ({ payload }) => chat.received.push(JSON.parse(String(payload))));
+    });
+    chat.input = page.getByRole('textbox', { name: 'Message' });
+    chat.log = page.getByRole('log');
+    chat.answers = page.locator('.turn.assistant');
+    chat.answer = chat.answers.last();
+    chat.questions = page.locator('.turn.user');
+    chat.stopButton = page.getByRole('button', { name: 'Stop the answer' });
+    chat.sendButton = page.getByRole('button', { name: 'Send', exact: true });
+    chat.jumpButton = page.getByRole('button', { name: 'Jump to latest' });
+    await page.goto(url);
+    await chat.state('online');
+    return chat;
+  }
+
+  /** Waits for the connection to be in `state`. */
+  async state(state) {
+    await this.page.locator(`#state[data-state="${state}"]`).waitFor({ timeout: 30_000 });
+  }
+
+  async ask(question) {
+    await this.input.fill(question);
+    await this.input.press('Enter');
+  }
+
+  /** Waits until the last answer has ended as `status` says. */
+  async ended(status = 'done') {
+    await this.page.locator(`.turn.assistant:last-child:not([data-status="waiting"], [data-status="streaming"])`).waitFor({ timeout: 30_000 });
+    assert.equal(await this.answer.getAttribute('data-status'), status);
+  }
+
+  /** Waits until the last answer shows at least so many characters. */
+  async shows(length) {
+    await this.page.waitForFunction((least) => {
+      const bodies = document.querySelectorAll('.turn.assistant .body');
+      return (bodies[bodies.length - 1]?.textContent ?? '').length >= least;
+    }, length);
+  }
+
+  /** The last answer as the reader sees it. */
+  text() {
+    return this.answer.locator('.body').evaluate((body) => body.textContent);
+  }
+
+  /** Distance of the conversation from its end, in pixels. */
+  distanceFromEnd() {
+    return this.log.evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);
+  }
+
+  /** Asks and gets an answer: the page works. */
+  async works() {
+    await this.ask('plain question');
+    await this.ended('done');
+    assert.equal(await this.text(), answerTo('plain question'));
+  }
+
+  async close() {
+    await this.context.close();
+    assert.deepEqual(this.complaints, [], 'the page must not complain');
+  }
+}

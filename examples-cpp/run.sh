@@ -16,6 +16,7 @@ API_KEY_FILE=${API_KEY_FILE:-}
 model_pid=
 chat_pid=
 ready=
+arguments=(--port "$PORT")
 
 stop() {
     trap - EXIT INT TERM
@@ -28,22 +29,24 @@ stop() {
 trap stop EXIT
 trap 'stop; exit 0' INT TERM
 
-make --no-print-directory
+echo "Building the chat (about a minute the first time)."
+make --no-print-directory --silent
 
 if [ -z "$UPSTREAM" ]; then
     echo "Starting the local model (SmolLM2-135M: small, English only)."
     ready=$(mktemp)
     # exec: the model ends by itself when this process, its parent, does.
-    (exec ../target/setup/local-model/bin/python local_model/serve.py --port 0 > "$ready" 2>&1) &
+    (exec build/local_model/bin/python local_model/serve.py --port 0 > "$ready" 2>&1) &
     model_pid=$!
     until grep -q '^ready ' "$ready"; do
         kill -0 "$model_pid" 2> /dev/null || { echo "run.sh: the local model ended:" >&2; cat "$ready" >&2; exit 1; }
         sleep 0.1
     done
     read -r _ UPSTREAM _ MODEL < <(grep '^ready ' "$ready")
+    arguments+=(--history-bytes 16384) # what fits into its 8192 tokens
 fi
 
-arguments=(--port "$PORT" --upstream "$UPSTREAM")
+arguments+=(--upstream "$UPSTREAM")
 [ -z "$MODEL" ] || arguments+=(--model "$MODEL")
 [ -z "$API_KEY_FILE" ] || arguments+=(--api-key-file "$API_KEY_FILE")
 

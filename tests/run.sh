@@ -75,11 +75,13 @@ cpp() {
     suite wrapper wrapper_test
     suite muduo-standin make -C examples-cpp/muduo_standin test
     suite adapter-unit examples-cpp/build/adapter_unit_test
-    suite ai-chat-unit make -C examples-cpp ai-chat-test
+    suite ai-chat-unit examples-cpp/build/ai_chat_unit_test
 }
 
 python() {
-    suite python "$PYTHON" -m pytest -q -p no:cacheprovider tests/python examples-cpp/tests
+    # The time limit of a test is for one that hangs, not for one that is slow.
+    suite python "$PYTHON" -m pytest -q -p no:cacheprovider --timeout=600 tests/python
+    suite adapter "$PYTHON" -m pytest -q -p no:cacheprovider --timeout=600 examples-cpp/tests
 }
 
 browser() {

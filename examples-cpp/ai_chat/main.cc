@@ -21,6 +21,7 @@
 #include "reserved_port.h"
 #include "static_files.h"
 #include "stop_signals.h"
+#include "upstream_url.h"
 
 namespace ai_chat {
 namespace {
@@ -107,6 +108,11 @@ class Shutdown {
   bool left_ = false;
 };
 
+void warnOfPlainKey(const UpstreamOptions& upstream) {
+  const bool plain = upstream.url.compare(0, 5, "http:") == 0 && !isLoopback(upstream.url);
+  if (plain && !upstream.apiKey.empty()) LOG_WARN << "the API key goes over the network unencrypted: use https://";
+}
+
 void printReady(const Options& options, std::uint16_t port) {
   const bool ipv6 = options.bind.find(':') != std::string::npos;
   const bool everywhere = options.bind == "0.0.0.0" || options.bind == "::";
@@ -143,6 +149,7 @@ void run(const Options& options) {
 
   Shutdown shutdown(&loop, &server.webSocketServer(), &chat);
   signals.watch(&loop, [&shutdown] { shutdown.begin(); });
+  warnOfPlainKey(options.chat.upstream);
   printReady(options, port);
   loop.loop();
 }

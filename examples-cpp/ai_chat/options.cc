@@ -12,6 +12,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "upstream_url.h"
+
 namespace ai_chat {
 
 const char kUsage[] =
@@ -181,7 +183,7 @@ Options parse(int argc, char** argv, bool* help) {
   if (!isAddress(options.bind)) throw Wrong("--bind takes an IPv4 or IPv6 address, not \"" + options.bind + "\"");
 
   for (const std::string& origin : options.allowedOrigins) {
-    if (!isOrigin(origin)) throw Wrong("--allow-origin takes https://host or https://host:port, not \"" + origin + "\"");
+    if (!isOrigin(origin)) throw Wrong("--allow-origin takes https://host[:port] or \"*\", not \"" + origin + "\"");
   }
 
   const char* fromEnvironment = std::getenv("API_KEY");

@@ -10,8 +10,9 @@ namespace ai_chat {
 
 class ReservedPort {
  public:
-  // `port` 0 takes a free one. Throws std::runtime_error, which says why, when it cannot be had. Keep the object until
-  // the server listens: both sockets are bound with SO_REUSEADDR, which Linux allows as long as this one does not listen.
+  // `port` 0 takes a free one. Throws std::runtime_error, which says why, when it cannot be had. Keep the object
+  // until the server listens: both sockets are bound with SO_REUSEADDR, which Linux allows as long as this one
+  // does not listen.
   ReservedPort(const std::string& address, std::uint16_t port);
   ~ReservedPort();
   ReservedPort(const ReservedPort&) = delete;

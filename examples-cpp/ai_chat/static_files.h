@@ -22,8 +22,8 @@ class HttpResponse;
 
 namespace ai_chat {
 
-// From a request's path to one below the root, "index.html" for "/"; nothing when it could lead anywhere else: with "..",
-// a hidden file, a backslash, a NUL, however encoded.
+// From a request's path to one below the root, "index.html" for "/"; nothing when it could lead anywhere else:
+// with "..", a hidden file, a backslash, a NUL, however encoded.
 std::optional<std::string> relativePath(std::string_view urlPath);
 
 std::string contentType(std::string_view path);
@@ -39,7 +39,8 @@ class StaticFiles : muduo::noncopyable {
   // Throws std::runtime_error, which says why, when `root` is not a folder that can be read.
   explicit StaticFiles(const std::string& root);
 
-  // The file for a request's path; null when there is none. Symbolic links count by where they lead: never out of the root.
+  // The file for a request's path; null when there is none. Symbolic links count by where they lead: never out of
+  // the root.
   std::shared_ptr<const File> find(std::string_view urlPath);
 
   // Answers a request.

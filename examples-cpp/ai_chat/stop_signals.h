@@ -16,7 +16,8 @@ class StopSignals : muduo::noncopyable {
   StopSignals();
   ~StopSignals();
 
-  // `onSignal` is called in the loop, once for each signal. Destroy this when the loop has ended, before the loop itself.
+  // `onSignal` is called in the loop, once for each signal. Destroy this when the loop has ended, before the loop
+  // itself.
   void watch(muduo::net::EventLoop* loop, std::function<void()> onSignal);
 
  private:

@@ -8,7 +8,12 @@
 #include <utility>
 
 #include "chat_json.h"
+#include "upstream_url.h"
 #include "utf8.h"
+
+#if LIBCURL_VERSION_NUM < 0x075700
+#error "libcurl 7.87 or newer is needed, for CURLOPT_QUICK_EXIT"
+#endif
 
 namespace ai_chat {
 
@@ -32,10 +37,6 @@ std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-bool startsWith(std::string_view text, std::string_view beginning) {
-  return text.substr(0, beginning.size()) == beginning;
-}
-
 // "Text/Event-Stream; charset=utf-8" → "text/event-stream"
 std::string mediaType(const char* contentType) {
   if (contentType == nullptr) return std::string();
@@ -55,51 +56,7 @@ std::string seconds(double value) {
   return text + " s";
 }
 
-class Url {
- public:
-  explicit Url(const std::string& text) : url_(curl_url()) {
-    result_ = url_ == nullptr ? CURLUE_OUT_OF_MEMORY : curl_url_set(url_, CURLUPART_URL, text.c_str(), 0);
-  }
-  ~Url() { curl_url_cleanup(url_); }
-  Url(const Url&) = delete;
-  Url& operator=(const Url&) = delete;
-
-  CURLUcode result() const { return result_; }
-  std::string part(CURLUPart which) const {
-    char* text = nullptr;
-    if (curl_url_get(url_, which, &text, 0) != CURLUE_OK) return std::string();
-    std::string copy(text);
-    curl_free(text);
-    return copy;
-  }
-
- private:
-  CURLU* url_;
-  CURLUcode result_;
-};
-
-bool isLoopback(const std::string& url) {
-  const std::string host = Url(url).part(CURLUPART_HOST);
-  return host == "localhost" || host == "[::1]" || startsWith(host, "127.");
-}
-
 }  // namespace
-
-std::string checkUpstreamUrl(std::string* text) {
-  const Url url(*text);
-  if (url.result() != CURLUE_OK) return std::string("not a URL: ") + curl_url_strerror(url.result());
-  const std::string scheme = url.part(CURLUPART_SCHEME);
-  if (scheme != "http" && scheme != "https") return "only http:// and https:// are possible";
-  if (!url.part(CURLUPART_USER).empty() || !url.part(CURLUPART_PASSWORD).empty()) {
-    return "a user name or password in the URL would end up in logs: use an API key";
-  }
-  if (!url.part(CURLUPART_QUERY).empty() || !url.part(CURLUPART_FRAGMENT).empty()) {
-    return "a query or fragment is not possible, as /chat/completions is appended";
-  }
-  *text = url.part(CURLUPART_URL);
-  while (text->back() == '/') text->pop_back();
-  return std::string();
-}
 
 // ---- the request ----
 
@@ -155,6 +112,8 @@ void UpstreamRequest::configure(const std::vector<Turn>& turns) {
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connectTimeout * 1000));
   curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, curlError_);
   curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
+  // Without it, cancelling waits for a name look-up under way: the loop would stand still.
+  curl_easy_setopt(easy_, CURLOPT_QUICK_EXIT, 1L);
   // A proxy of the environment is for the world outside.
   if (isLoopback(options_.url)) curl_easy_setopt(easy_, CURLOPT_NOPROXY, "*");
 }

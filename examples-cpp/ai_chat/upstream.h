@@ -31,10 +31,6 @@ struct UpstreamOptions {
   std::size_t maxAnswerBytes = 4 * 1024 * 1024;
 };
 
-// Checks and normalises a URL given by a user: http or https, a host, no user name, query or fragment, no slash at the
-// end. Returns what is wrong with it, or "".
-std::string checkUpstreamUrl(std::string* url);
-
 struct UpstreamResult {
   std::string errorCode;  // of the chat's wire protocol; empty: the answer is complete
   std::string message;    // for a human; holds neither the key nor the URL

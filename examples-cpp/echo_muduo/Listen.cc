@@ -30,9 +30,13 @@ sigset_t endSignals() {
 
 const double kLookEvery = 0.01;
 const int kLookAtMost = 100;
+const double kLastTurns = 0.03;  // in which the loops pass the last connections to each other and destroy them
 
 void endWhenClosed(muduo::net::EventLoop* loop, wsmuduo::WebSocketServer* ws, int looks) {
-  if (looks == 0 || ws->connections().empty()) return loop->quit();
+  if (looks == 0 || ws->socketCount() == 0) {
+    loop->runAfter(kLastTurns, [=]() { loop->quit(); });
+    return;
+  }
   loop->runAfter(kLookEvery, [=]() { endWhenClosed(loop, ws, looks - 1); });
 }
 

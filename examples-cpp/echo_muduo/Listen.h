@@ -40,7 +40,7 @@ class SignalThread : muduo::noncopyable {
   std::thread thread_;
 };
 
-/// Ends the loop when every WebSocket was told 1001 and has answered, or after a second. From any thread.
+/// Tells every WebSocket 1001 and ends the loop when no socket is left, or after a second. From any thread.
 void endInOrder(muduo::net::EventLoop* loop, wsmuduo::WebSocketServer* ws);
 
 #endif  // ECHO_MUDUO_LISTEN_H

@@ -74,7 +74,7 @@ def default_threads() -> int:
     """Half the CPUs, and no more than a model this small can use.
 
     llama.cpp's threads wait for each other by spinning: when another program takes one of their CPUs, all of them
-    crawl. On two busy CPUs one thread writes 60 tokens a second, and two write 4.
+    crawl. On two busy CPUs one thread was measured to write 20 to 60 tokens a second, and two wrote 4.
     """
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(4, cpus // 2))

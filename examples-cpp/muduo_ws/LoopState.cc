@@ -16,6 +16,7 @@ LoopState::LoopState(const std::shared_ptr<ServerCore>& core)
     : core_(core), loopEngine_(std::make_shared<LoopEngine>(*core)) {}
 
 LoopState::~LoopState() {
+  core_->countSockets(-static_cast<long>(entries_.size()));
   for (const auto& item : entries_) {
     if (item.second->session) item.second->session->abandon();
   }
@@ -44,6 +45,7 @@ void LoopState::onDown(const TcpConnectionPtr& conn) {
   const EntryPtr entry = find(get_pointer(conn));
   if (!entry) return;
   entries_.erase(get_pointer(conn));
+  core_->countSockets(-1);
   if (entry->session) entry->session->onDown();
 }
 
@@ -69,6 +71,7 @@ LoopState::EntryPtr LoopState::entryOf(const TcpConnectionPtr& conn) {
   EntryPtr& entry = entries_[get_pointer(conn)];
   const bool isStale = entry && entry->tcp.lock() != conn;  // its DOWN was never told, and its address is used again
   if (isStale && entry->session) entry->session->abandon();
+  if (!entry) core_->countSockets(1);
   if (!entry || isStale) {
     entry = std::make_shared<Entry>();
     entry->tcp = conn;

@@ -63,7 +63,7 @@ ws_config* newConfig(const WebSocketServer::Options& options) {
 
 }  // namespace
 
-ServerCore::ServerCore(const WebSocketServer::Options& options) : options_(options), config_(newConfig(options)) {}
+ServerCore::ServerCore(const WebSocketServer::Options& options) : options_(options), config_(newConfig(options)), sockets_(0) {}
 
 ServerCore::~ServerCore() { ws_config_free(config_); }
 

@@ -7,6 +7,7 @@
 
 #include <ws_engine.h>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <string>
@@ -40,6 +41,8 @@ class ServerCore : muduo::noncopyable {
   void add(const WebSocketConnectionPtr& connection);
   void remove(const WebSocketConnectionPtr& connection);
   std::vector<WebSocketConnectionPtr> connections() const;
+  void countSockets(long change) { sockets_.fetch_add(change); }
+  size_t socketCount() const { return static_cast<size_t>(sockets_.load()); }
 
  private:
   const WebSocketServer::Options options_;
@@ -47,6 +50,7 @@ class ServerCore : muduo::noncopyable {
   std::map<std::string, std::shared_ptr<const Route>> routes_;
   WebSocketServer::HandshakeCallback handshakeCallback_;
 
+  std::atomic<long> sockets_;
   mutable std::mutex mutex_;  // guards connections_
   std::unordered_map<WebSocketConnection*, std::weak_ptr<WebSocketConnection>> connections_;
 };

@@ -102,6 +102,8 @@ void WebSocketServer::setSink(const muduo::net::TcpConnectionPtr& conn, const Si
 
 std::vector<WebSocketConnectionPtr> WebSocketServer::connections() const { return impl_->core().connections(); }
 
+size_t WebSocketServer::socketCount() const { return impl_->core().socketCount(); }
+
 void WebSocketServer::closeAll(uint16_t code, const std::string& reason) {
   for (const WebSocketConnectionPtr& connection : connections()) connection->close(code, reason);
 }

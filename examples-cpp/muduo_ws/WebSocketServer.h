@@ -100,6 +100,10 @@ class WebSocketServer : muduo::noncopyable {
   std::vector<WebSocketConnectionPtr> connections() const;
   /// Starts the close handshake on all of them: for an orderly end of the server.
   void closeAll(uint16_t code = 1001, const std::string& reason = "server is shutting down");
+  /// TCP connections that onConnection was told of and that are not down, WebSocket or not. After closeAll(), wait for it to
+  /// fall to 0, or for a second, before you destroy the TcpServer: Muduo does not take it well while connections are on
+  /// their way out.
+  size_t socketCount() const;
 
  private:
   class Impl;

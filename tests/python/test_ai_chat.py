@@ -59,7 +59,8 @@ STREAM = b"".join(delta(TEXT[i:i + 3]) for i in range(0, len(TEXT), 3)) + finish
     pytest.param(STREAM, id="lf"),
     pytest.param(STREAM.replace(b"\n", b"\r\n"), id="crlf"),
     pytest.param(STREAM.replace(b"\n", b"\r"), id="cr"),
-    pytest.param(b"\xef\xbb\xbf: hello\n\n" + STREAM.replace(b"data: ", b": comment\nid: 1\nevent: message\ndata:"), id="comments and fields"),
+    pytest.param(b"\xef\xbb\xbf: hello\n\n" + STREAM.replace(b"data: ", b": comment\nid: 1\nevent: message\ndata:"),
+                 id="comments and fields"),
     pytest.param(STREAM.replace(b', "delta"', b',\ndata: "delta"'), id="data over several lines"),
     pytest.param(STREAM.replace(DONE, b"data: [DONE]"), id="no newline at the end"),
     pytest.param(STREAM.replace(DONE, b""), id="finish reason, no DONE"),
@@ -133,6 +134,11 @@ def test_finish_reason_and_then_silence_is_an_end():
     assert exchange(script, "--idle-timeout", 0.3 * SLOWNESS)[:2] == ("hi", None)
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine():
+    proxy = {"http_proxy": "http://127.0.0.1:9", "all_proxy": "http://127.0.0.1:9"}
+    assert exchange(answers(delta("hi"), DONE), environment=proxy)[:2] == ("hi", None)
+
+
 # ---- an upstream that fails ----
 
 
@@ -179,7 +185,7 @@ async def test_connect_timeout_and_tls_with_nobody():
     for serve, code in [(silent, "upstream_timeout"), (plain, "upstream_unreachable")]:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            async with AiChat(f"https://127.0.0.1:{port}/v1", "--connect-timeout", 0.3) as chat:
+            async with AiChat(f"https://127.0.0.1:{port}/v1", "--connect-timeout", 0.3 * SLOWNESS) as chat:
                 text, error = await chat.ask()
                 assert (text, error["code"]) == ("", code)
 
@@ -201,7 +207,8 @@ def test_certificate_that_nobody_signed(tmp_path):
 
 
 @pytest.mark.parametrize("status, body, words", [
-    ("500 Internal Server Error", b'{"error": {"message": "out of\\nmemory \xe4\xbd\xa0", "type": "x"}}', "HTTP 500: out of memory 你"),
+    ("500 Internal Server Error", b'{"error": {"message": "out of\\nmemory \xe4\xbd\xa0", "type": "x"}}',
+     "HTTP 500: out of memory 你"),
     ("429 Too Many Requests", b'{"error": "slow down"}', "HTTP 429: slow down"),
     ("422 Unprocessable Entity", b'{"detail": "no such model"}', "HTTP 422: no such model"),
     ("404 Not Found", b"<html>not here</html>", "HTTP 404$"),
@@ -245,7 +252,8 @@ def test_an_error_body_that_hangs():
     check_error(exchange(script, "--first-token-timeout", 0.3), "upstream_status", "HTTP 500$")
 
 
-@pytest.mark.parametrize("before", [b"", head(), head() + KEEP_ALIVE, head() + sse({"choices": [{"delta": {"role": "assistant"}}]})],
+@pytest.mark.parametrize("before", [b"", head(), head() + KEEP_ALIVE,
+                                    head() + sse({"choices": [{"delta": {"role": "assistant"}}]})],
                          ids=["nothing", "head", "comment", "role"])
 def test_hanging_before_the_first_token(before):
     async def script(call):
@@ -306,7 +314,8 @@ def test_broken_streams(body, words, text):
 
 
 @pytest.mark.parametrize("content_type, body, words", [
-    ("application/json", b'{"choices": [{"message": {"content": "not streamed"}}]}', "application/json instead of an event stream$"),
+    ("application/json", b'{"choices": [{"message": {"content": "not streamed"}}]}',
+     "application/json instead of an event stream$"),
     ("application/json; charset=utf-8", b'{"error": {"message": "no key"}}', "instead of an event stream: no key"),
     ("text/html", b"<html>", "text/html instead"),
 ])

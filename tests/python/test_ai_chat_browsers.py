@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -57,6 +59,33 @@ async def test_stop_before_the_first_token(before):
         await browser.stop()
         assert await browser.answer() == ("", None)
         await asyncio.wait_for(gone.wait(), PROMPT)
+
+
+SLOW_NAMES = """
+#include <netdb.h>
+#include <unistd.h>
+int getaddrinfo(const char* node, const char* service, const struct addrinfo* hints, struct addrinfo** result) {
+  sleep(4);
+  return EAI_AGAIN;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@asynchronous
+async def test_a_slow_name_server_blocks_nobody(tmp_path):
+    (tmp_path / "slow.c").write_text(SLOW_NAMES)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "slow.so", tmp_path / "slow.c"], check=True)
+    environment = {"LD_PRELOAD": str(tmp_path / "slow.so"), "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+    async with AiChat("http://model.example/v1", "--connect-timeout", 1, environment=environment) as chat:
+        async with chat.browser() as one, chat.browser() as two:
+            await one.say("Hello")
+            await asyncio.sleep(0.2)
+            begun = time.monotonic()
+            await one.stop()
+            assert await one.answer() == ("", None)
+            assert (await two.ask("Hello"))[1]["code"] == "upstream_timeout"
+            assert time.monotonic() - begun < 1 + PROMPT
 
 
 @asynchronous
@@ -322,8 +351,10 @@ async def test_a_browser_that_does_not_read_holds_up_nobody():
     async with Upstream(flood(40_000_000, written)) as upstream, AiChat(upstream.url, "--max-answer", 40_000_000) as chat:
         async with chat.browser(lazy=True) as stuck:
             await stuck.say("Flood")
-            await asyncio.sleep(0.5)
-            stalled = written[0]
+            stalled = -1
+            while written[0] == 0 or written[0] != stalled:
+                stalled = written[0]
+                await asyncio.sleep(0.3 * SLOWNESS)
             upstream.script = answers(delta("ok"), DONE)
             async with chat.browser() as browser:
                 assert await browser.ask("Hello", session="other") == ("ok", None)

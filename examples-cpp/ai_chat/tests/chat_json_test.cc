@@ -120,7 +120,8 @@ TEST(Chunk, Deltas) {
 
 TEST(Chunk, Broken) {
   for (const std::string& text :
-       {std::string(), std::string("{"), std::string("[]"), std::string("3"), std::string("\"x\""), std::string("[DONE]"),
+       {std::string(), std::string("{"), std::string("[]"), std::string("3"), std::string("\"x\""),
+        std::string("[DONE]"),
         std::string(R"({"choices":{}})"), std::string(R"({"choices":[1]})"),
         std::string(R"({"choices":[{"delta":[]}]})"), std::string(R"({"choices":[{"delta":{"content":7}}]})"),
         std::string(R"({"choices":[{"delta":{"content":["a"]}}]})"),

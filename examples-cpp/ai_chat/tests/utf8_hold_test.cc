@@ -42,8 +42,9 @@ void expectForEverySplit(std::string_view bytes, std::string_view expected) {
 }
 
 TEST(Utf8Hold, WholeTextSurvivesEverySplit) {
-  for (const std::string_view text : {"plain", "h\u00e9llo \u4f60\u597d, \U0001F600\U0001F468\u200D\U0001F469!", "\u0080\u07ff\u0800\uffff\U00010000\U0010ffff",
-                                      "\ud7ff\ue000\ufffd"}) {
+  for (const std::string_view text :
+       {"plain", "h\u00e9llo \u4f60\u597d, \U0001F600\U0001F468\u200D\U0001F469!",
+        "\u0080\u07ff\u0800\uffff\U00010000\U0010ffff", "\ud7ff\ue000\ufffd"}) {
     expectForEverySplit(text, text);
   }
   const std::string_view zero("a\0b", 3);

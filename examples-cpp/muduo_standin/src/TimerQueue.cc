@@ -1,4 +1,4 @@
-// Part of the Muduo stand-in: timers.
+// Part of the Muduo stand-in: timers, on the monotonic clock.
 #include "TimerQueue.h"
 
 #include "contract.h"
@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 namespace muduo
 {
@@ -31,7 +32,7 @@ int64_t monotonicMicros()
 
 int64_t toMicros(double seconds)
 {
-  const double bounded = std::max(0.0, std::min(seconds, kLongestDelaySeconds));
+  const double bounded = std::max(-kLongestDelaySeconds, std::min(seconds, kLongestDelaySeconds));
   return static_cast<int64_t>(bounded * 1e6);
 }
 
@@ -53,43 +54,41 @@ int64_t toMonotonicMicros(Timestamp when)
 
 struct TimerQueue::Timer
 {
-  Timer(TimerQueue* queueArg, TimerCallback callbackArg, int64_t deadlineArg, double intervalArg)
-      : queue(queueArg),
-        callback(std::move(callbackArg)),
-        deadline(deadlineArg),
+  Timer(int64_t deadlineArg, double intervalArg, TimerCallback callbackArg)
+      : deadline(deadlineArg),
         interval(intervalArg),
         sequence(g_lastSequence.incrementAndGet()),
-        event(nullptr)
+        callback(std::move(callbackArg))
   {
   }
 
-  ~Timer()
-  {
-    if (event) ::event_free(event);
-  }
-
-  bool repeats() const { return interval > 0.0; }
-
-  TimerQueue* queue;
-  const TimerCallback callback;
   int64_t deadline;  // monotonic microseconds
   const double interval;
   const int64_t sequence;
-  struct event* event;  // made in the loop's thread, when the timer is first armed
+  const TimerCallback callback;
 };
 
-TimerQueue::TimerQueue(EventLoop* loop, struct event_base* base) : loop_(loop), base_(base), runningDue_(false) {}
+TimerQueue::TimerQueue(EventLoop* loop, struct event_base* base)
+    : loop_(loop), alarm_(evtimer_new(base, &TimerQueue::onAlarm, this)), alarmed_(false), running_(false)
+{
+  if (!alarm_) LOG_FATAL << "libevent cannot make a timer: out of memory";
+}
 
-TimerQueue::~TimerQueue() {}
+TimerQueue::~TimerQueue()
+{
+  ::event_free(alarm_);
+}
+
+// --- add and cancel ---
 
 TimerId TimerQueue::addAt(Timestamp when, TimerCallback callback)
 {
-  return add(TimerPtr(new Timer(this, std::move(callback), toMonotonicMicros(when), 0.0)));
+  return add(TimerPtr(new Timer(toMonotonicMicros(when), 0.0, std::move(callback))));
 }
 
 TimerId TimerQueue::addAfter(double delay, double interval, TimerCallback callback)
 {
-  return add(TimerPtr(new Timer(this, std::move(callback), monotonicMicros() + toMicros(delay), interval)));
+  return add(TimerPtr(new Timer(monotonicMicros() + toMicros(delay), interval, std::move(callback))));
 }
 
 TimerId TimerQueue::add(TimerPtr newTimer)
@@ -97,8 +96,15 @@ TimerId TimerQueue::add(TimerPtr newTimer)
   // Functors are copyable, timers are not: the functor hands its timer over.
   const auto timer = std::make_shared<TimerPtr>(std::move(newTimer));
   const TimerId id((*timer)->sequence);
-  loop_->runInLoop([this, timer] { arm(std::move(*timer)); });
+  loop_->runInLoop([this, timer] { addInLoop(std::move(*timer)); });
   return id;
+}
+
+void TimerQueue::addInLoop(TimerPtr timer)
+{
+  const bool next = timers_.empty() || timer->deadline < timers_.begin()->first.first;
+  insert(std::move(timer));
+  if (next) setAlarm();
 }
 
 void TimerQueue::cancel(TimerId id)
@@ -106,55 +112,70 @@ void TimerQueue::cancel(TimerId id)
   loop_->runInLoop([this, id] { cancelInLoop(id); });
 }
 
-void TimerQueue::arm(TimerPtr timer)
+void TimerQueue::cancelInLoop(TimerId id)
 {
-  if (!timer->event) timer->event = evtimer_new(base_, &TimerQueue::onDue, timer.get());
-  const int64_t wait = std::max(timer->deadline - monotonicMicros(), kShortestWaitMicros);
+  const auto found = deadlines_.find(id.sequence_);
+  if (found != deadlines_.end())
+  {
+    timers_.erase(std::make_pair(found->second, found->first));
+    deadlines_.erase(found);
+  }
+  else if (running_)
+  {
+    // It may be one of those that run now. As in Muduo it keeps its turn, but will not repeat.
+    cancelledWhileRunning_.insert(id.sequence_);
+  }
+}
+
+void TimerQueue::insert(TimerPtr timer)
+{
+  deadlines_[timer->sequence] = timer->deadline;
+  timers_[std::make_pair(timer->deadline, timer->sequence)] = std::move(timer);
+}
+
+// --- run ---
+
+void TimerQueue::setAlarm()
+{
+  if (timers_.empty()) return;
+  const int64_t wait = std::max(timers_.begin()->first.first - monotonicMicros(), kShortestWaitMicros);
   struct timeval tv;
   tv.tv_sec = static_cast<time_t>(wait / 1000000);
   tv.tv_usec = static_cast<suseconds_t>(wait % 1000000);
-  if (!timer->event || ::event_add(timer->event, &tv) != 0) LOG_FATAL << "libevent cannot add a timer: out of memory";
-  armed_[timer->sequence] = std::move(timer);
+  if (::event_add(alarm_, &tv) != 0) LOG_FATAL << "libevent cannot add a timer: out of memory";
 }
 
-void TimerQueue::onDue(int, short, void* arg)
+void TimerQueue::onAlarm(int, short, void* queue)
 {
-  const Timer* timer = static_cast<const Timer*>(arg);
-  timer->queue->due_.push_back(timer->sequence);
-}
-
-void TimerQueue::cancelInLoop(TimerId id)
-{
-  // A timer of the batch that is running has left armed_. As in Muduo it keeps its turn, but will not repeat.
-  if (armed_.erase(id.sequence_) == 0 && runningDue_) cancelledWhileRunning_.insert(id.sequence_);
+  static_cast<TimerQueue*>(queue)->alarmed_ = true;
 }
 
 void TimerQueue::runDue()
 {
-  if (due_.empty()) return;
-
-  std::vector<TimerPtr> batch;
-  for (int64_t sequence : due_)
-  {
-    const auto found = armed_.find(sequence);
-    if (found == armed_.end()) continue;  // cancelled since libevent found it due
-    batch.push_back(std::move(found->second));
-    armed_.erase(found);
-  }
-  due_.clear();
+  if (!alarmed_) return;
+  alarmed_ = false;
 
   const int64_t now = monotonicMicros();
-  runningDue_ = true;
-  for (const TimerPtr& timer : batch) timer->callback();
-  runningDue_ = false;
-
-  for (TimerPtr& timer : batch)
+  std::vector<TimerPtr> due;
+  while (!timers_.empty() && timers_.begin()->first.first <= now)
   {
-    if (!timer->repeats() || cancelledWhileRunning_.count(timer->sequence)) continue;
+    due.push_back(std::move(timers_.begin()->second));
+    deadlines_.erase(due.back()->sequence);
+    timers_.erase(timers_.begin());
+  }
+
+  running_ = true;
+  for (const TimerPtr& timer : due) timer->callback();
+  running_ = false;
+
+  for (TimerPtr& timer : due)
+  {
+    if (timer->interval <= 0.0 || cancelledWhileRunning_.count(timer->sequence)) continue;
     timer->deadline = now + toMicros(timer->interval);
-    arm(std::move(timer));
+    insert(std::move(timer));
   }
   cancelledWhileRunning_.clear();
+  setAlarm();
 }
 
 }  // namespace net

@@ -1,4 +1,4 @@
-// Part of the Muduo stand-in. Internal: the timers of one loop, each one a libevent timer on the monotonic clock.
+// Part of the Muduo stand-in. Internal: the timers of one loop, in order, behind one libevent timer for the next of them.
 #ifndef MUDUO_STANDIN_TIMERQUEUE_H
 #define MUDUO_STANDIN_TIMERQUEUE_H
 
@@ -9,8 +9,9 @@
 #include <map>
 #include <memory>
 #include <set>
-#include <vector>
+#include <utility>
 
+struct event;
 struct event_base;
 
 namespace muduo
@@ -31,7 +32,7 @@ class TimerQueue : noncopyable
   TimerId addAfter(double delay, double interval, TimerCallback callback);
   void cancel(TimerId id);
 
-  // In the loop: runs the timers that libevent has found due since the last call.
+  // In the loop: runs the timers that are due, if libevent's timer has gone off since the last call.
   void runDue();
 
  private:
@@ -39,15 +40,18 @@ class TimerQueue : noncopyable
   typedef std::unique_ptr<Timer> TimerPtr;
 
   TimerId add(TimerPtr newTimer);
-  void arm(TimerPtr timer);
+  void addInLoop(TimerPtr timer);
   void cancelInLoop(TimerId id);
-  static void onDue(int fd, short what, void* timer);
+  void insert(TimerPtr timer);
+  void setAlarm();
+  static void onAlarm(int fd, short what, void* queue);
 
   EventLoop* loop_;
-  struct event_base* base_;
-  std::map<int64_t, TimerPtr> armed_;
-  std::vector<int64_t> due_;
-  bool runningDue_;
+  struct event* alarm_;
+  bool alarmed_;
+  std::map<std::pair<int64_t, int64_t>, TimerPtr> timers_;  // by deadline, then sequence
+  std::map<int64_t, int64_t> deadlines_;                    // of each sequence in timers_
+  bool running_;
   std::set<int64_t> cancelledWhileRunning_;
 };
 

@@ -128,7 +128,7 @@ TEST_F(TcpClose, ShutdownSendsTheRestFirst)
     EXPECT_FALSE(conn->connected());
     EXPECT_FALSE(conn->disconnected());
   };
-  Client client(server_.address(), 4096);
+  Client client(server_.address());
   ASSERT_TRUE(wait("up"));
   EXPECT_TRUE(client.receiveToEnd() == support::pattern(size));
   EXPECT_EQ("up", journal_.joined());  // half closed: the peer may go on sending
@@ -241,7 +241,7 @@ TEST_F(TcpClose, SendThenShutdownThenForceCloseWithDelay)
     conn->shutdown();
     conn->forceCloseWithDelay(support::kLimit);
   };
-  Client client(server_.address(), 4096);
+  Client client(server_.address());
   EXPECT_TRUE(client.receiveToEnd() == support::pattern(size));
   client.close();
   expectDown("up down");

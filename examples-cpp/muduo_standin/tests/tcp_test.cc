@@ -308,7 +308,7 @@ TEST(TcpConnection, TellsHighWaterAndCompletionOfALongOne)
       conn->send("");  // above the mark already: told once
     });
   });
-  Client client(server.address(), 4096);
+  Client client(server.address());
   ASSERT_TRUE(eventually([&] { return journal.has("high"); }));
   EXPECT_GE(mark, 100000u);
   EXPECT_FALSE(journal.has("complete"));
@@ -330,7 +330,7 @@ TEST(TcpConnection, TellsHighWaterAtEachRise)
       conn->send(support::pattern(kTooMuch));
     });
   });
-  Client client(server.address(), 4096);
+  Client client(server.address());
   EXPECT_EQ(kTooMuch, client.receive(kTooMuch).size());
   ASSERT_TRUE(eventually([&] { return journal.count("complete") == 1; }));
   server.run([&] { connection->send(support::pattern(kTooMuch)); });

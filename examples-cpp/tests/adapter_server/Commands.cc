@@ -31,7 +31,7 @@ long residentKiB() {
   return resident * 4;
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 const char kIsSanitized[] = "true";  // memory that was freed stays in use for a while
 #else
 const char kIsSanitized[] = "false";

@@ -56,7 +56,9 @@ int main(int argc, char* argv[]) {
   host.reset(new Host(&loop, muduo::net::InetAddress("127.0.0.1", port.port()), port.option(), threads, shape, ws.get(),
                       [&](const std::string&) { return commands.stats(); }));
   const SignalThread signals([&]() {
-    if (ws) endInOrder(&loop, ws.get());
+    loop.runInLoop([&]() {
+      if (ws) endInOrder(&loop, ws.get());
+    });
   });
   host->start();
   printf("listening on 127.0.0.1:%d\n", port.port());

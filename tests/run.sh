@@ -37,7 +37,7 @@ suite() {
 # The sums that cargo, GoogleTest, pytest and node print: "PASSED FAILED".
 count() {
     awk '
-        /^test result:/ { good += $4; bad += $6 }
+        /^test result:/ { good += $4; bad += $6; next }
         /^\[  PASSED  \] [0-9]+ test/ { good += $4 }
         /^\[  FAILED  \] [0-9]+ test/ { bad += $4 }
         /^=*.* in [0-9.]+s( \([0-9:]+\))? *=*$/ {

@@ -23,6 +23,7 @@ using muduo::net::TcpConnectionPtr;
 namespace {
 
 const size_t kMaxHead = 64 * 1024;
+const double kLingerSeconds = 2;  // for a refused peer to read why
 
 /// What the connection's context holds: here it is ours, since callbacks never see the connection.
 struct HttpState {
@@ -82,6 +83,7 @@ void sendResponse(const TcpConnectionPtr& conn, const HttpRequest& request, cons
 void refuse(const TcpConnectionPtr& conn, HttpState* state, Buffer* buf, const char* status) {
   conn->send(std::string("HTTP/1.1 ") + status + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
   conn->shutdown();
+  conn->forceCloseWithDelay(kLingerSeconds);
   state->isDone = true;
   buf->retrieveAll();
 }

@@ -135,9 +135,13 @@ void Handle::detach() {
 
 size_t Handle::takeOutbox(std::vector<Outgoing>* messages) {
   std::lock_guard<std::mutex> lock(mutex_);
-  wakeQueued_ = false;
   messages->swap(outbox_);
   return outboxBytes();
+}
+
+void Handle::noteAwake() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  wakeQueued_ = false;
 }
 
 /// One functor a turn, however many messages: the loop then takes them all and writes once.

@@ -62,6 +62,8 @@ class Handle : muduo::noncopyable {
   void detach();
   Session* session() const { return session_; }
 
+  /// The functor that a wake queued has come: the next one needs another, whether or not there was anything to take.
+  void noteAwake();
   bool hasOutbox() const { return outboxBytes_.load(std::memory_order_acquire) != 0; }
   /// Takes the messages that other threads have left, and their cost, to be given to settle() when they are queued.
   size_t takeOutbox(std::vector<Outgoing>* messages);

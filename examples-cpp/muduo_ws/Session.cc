@@ -254,6 +254,7 @@ void Session::forceClose() {
 }
 
 void Session::onWake() {
+  handle_->noteAwake();
   drainOutbox();
   endTurn();
 }

@@ -28,6 +28,17 @@ def build(request):
     return Path(request.config.getoption("--adapter-build"))
 
 
+@pytest.fixture(autouse=True)
+def no_test_hangs():
+    def fail(*_):
+        raise TimeoutError("the test takes longer than a minute")
+
+    signal.signal(signal.SIGALRM, fail)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+
+
 class Server:
     """A program that prints "listening on HOST:PORT" and ends in order at SIGTERM."""
 

@@ -203,6 +203,15 @@ def test_workers_outrun_a_slow_reader_and_lose_nothing(start):
     assert seen == [list(range(3000))] * 2
 
 
+def test_a_refused_worker_can_send_again(adapter):
+    """A refusal wakes the loop, which finds nothing to take; what is sent later must wake it once more."""
+    with connect(adapter.url("/command"), max_queue=1) as client:
+        client.send("fill-worker")
+        time.sleep(1.5)
+        while client.recv(timeout=20) != "room again":
+            pass
+
+
 def test_text_to_send_must_be_utf8(adapter):
     with connect(adapter.url("/command")) as client:
         for command in ("bad-text", "bad-text-worker"):

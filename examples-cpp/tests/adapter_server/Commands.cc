@@ -125,6 +125,16 @@ void Commands::onCommand(const Ptr& conn, const std::string& line) {
       conn->close(code, rest);
       if (conn->send("behind the close")) abort();
     });
+  } else if (command == "fill-worker") {  // until there is no room, and once more when there is
+    addThread([conn]() {
+      const std::string message(64 * 1024, 'x');
+      for (int i = 0; i < 50; ++i) {  // the kernel takes a little more each time, but not for ever: then a refusal wakes
+        while (conn->sendBinary(message)) continue;  // the loop, which finds nothing to take
+        usleep(20 * 1000);
+      }
+      while (!conn->sendBinary(message) && conn->connected()) usleep(1000);
+      conn->send("room again");
+    });
   } else if (command == "force-worker") {
     addThread([conn]() { conn->forceClose(); });
   } else if (command == "force") {

@@ -20,7 +20,7 @@ use outbound::Farewell;
 use receive::{Place, Received};
 
 pub use outbound::{Outbound, Role, State};
-pub(crate) use work::Work;
+pub(crate) use work::{MAX_KEPT, Work};
 
 /// One WebSocket connection. See [the contract](crate#the-contract).
 pub struct Connection {
@@ -93,7 +93,7 @@ impl Connection {
         }
         let shared = &self.outbound.shared;
         let work = self.work.get_or_insert_with(|| shared.take_work());
-        work.give(data);
+        work.give(data, shared);
         self.has_input = true;
         self.limit_held();
         Ok(())
@@ -255,9 +255,9 @@ impl Connection {
         if self.outbound.state == State::Closed {
             work.discard();
         }
-        if work.is_idle()
-            && let Some(work) = self.work.take()
-        {
+        if !work.is_idle() {
+            work.trim(&self.outbound.shared);
+        } else if let Some(work) = self.work.take() {
             self.outbound.shared.return_work(work);
         }
     }

@@ -53,8 +53,8 @@ struct Frame {
 }
 
 /// A first reservation for a message that comes in several reads. The declared length alone reserves nothing: a peer
-/// that announces a megabyte and sends a byte costs a few pages.
-const FIRST_RESERVE: usize = 16 * 1024;
+/// that announces a megabyte and sends a byte costs a page.
+const FIRST_RESERVE: usize = 4 * 1024;
 
 impl Receiver {
     /// Takes frames from `input` at `pos` until there is one to report.
@@ -104,6 +104,13 @@ impl Receiver {
     /// Whether nothing is kept for the next input.
     pub(crate) fn is_idle(&self) -> bool {
         self.partial_header_len == 0 && self.frame.is_none() && self.message_opcode.is_none()
+    }
+
+    /// Frees the message buffer unless a message is under way.
+    pub(crate) fn trim(&mut self) {
+        if self.message_opcode.is_none() {
+            self.message = Vec::new();
+        }
     }
 
     /// As new, but with its buffers.

@@ -1,9 +1,10 @@
 //! What a connection needs only while bytes are in flight. An idle connection gives it back to the engine's pool.
 
 use crate::connection::receive::Receiver;
+use crate::engine::Shared;
 
-/// Above this, a buffer is freed instead of being kept for the next user.
-const MAX_KEPT: usize = 64 * 1024;
+/// A buffer above this is freed instead of being kept for the next user.
+pub(crate) const MAX_KEPT: usize = 64 * 1024;
 
 /// Input that was given and not yet pulled, and a frame or message of which more is to come.
 #[derive(Default)]
@@ -16,10 +17,9 @@ pub(crate) struct Work {
 
 impl Work {
     /// Adds input behind what is still there.
-    pub(crate) fn give(&mut self, data: &[u8]) {
-        if self.pos == self.input.len() {
-            self.input.clear();
-            self.pos = 0;
+    pub(crate) fn give(&mut self, data: &[u8], shared: &Shared) {
+        if self.input.capacity() == 0 {
+            self.input = shared.take_input();
         }
         self.input.extend_from_slice(data);
     }
@@ -39,15 +39,20 @@ impl Work {
         self.pending() == 0 && self.receiver.is_idle()
     }
 
+    /// Frees what half a header or message does not need: a peer that stops there must not hold a read's worth of memory.
+    pub(crate) fn trim(&mut self, shared: &Shared) {
+        if self.pending() == 0 {
+            shared.return_input(std::mem::take(&mut self.input));
+            self.pos = 0;
+        }
+        self.receiver.trim();
+    }
+
     /// Makes it ready for another connection.
-    pub(crate) fn shrink(&mut self) {
-        self.input.clear();
-        self.pos = 0;
+    pub(crate) fn reset(&mut self) {
         self.receiver.reset();
-        for buffer in [&mut self.input, &mut self.receiver.message] {
-            if buffer.capacity() > MAX_KEPT {
-                *buffer = Vec::new();
-            }
+        if self.receiver.message.capacity() > MAX_KEPT {
+            self.receiver.message = Vec::new();
         }
     }
 }

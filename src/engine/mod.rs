@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::connection::Work;
+use crate::connection::{MAX_KEPT, Work};
 use crate::error::Error;
 use pool::Pool;
 use random::RandomSource;
@@ -23,7 +23,8 @@ impl Engine {
         Engine {
             shared: Rc::new(Shared {
                 config: config.clone(),
-                works: RefCell::new(Pool::new(MAX_POOLED_WORKS)),
+                works: RefCell::new(Pool::new(MAX_POOLED)),
+                inputs: RefCell::new(Pool::new(MAX_POOLED)),
                 chunks: RefCell::new(Pool::new(MAX_POOLED_CHUNKS)),
                 random: RefCell::new(RandomSource::new()),
             }),
@@ -42,7 +43,7 @@ impl Default for Engine {
 }
 
 /// In a drain loop one connection after the other has bytes in flight, so few buffers serve many connections.
-const MAX_POOLED_WORKS: usize = 16;
+const MAX_POOLED: usize = 16;
 const MAX_POOLED_CHUNKS: usize = 64;
 
 /// The capacity of an output chunk: small frames lie side by side in one, so that a drain is one write.
@@ -51,6 +52,7 @@ pub(crate) const CHUNK_SIZE: usize = 16 * 1024;
 pub(crate) struct Shared {
     pub(crate) config: Config,
     works: RefCell<Pool<Box<Work>>>,
+    inputs: RefCell<Pool<Vec<u8>>>,
     chunks: RefCell<Pool<Vec<u8>>>,
     random: RefCell<RandomSource>,
 }
@@ -63,8 +65,23 @@ impl Shared {
 
     /// Takes an idle work area back.
     pub(crate) fn return_work(&self, mut work: Box<Work>) {
-        work.shrink();
+        self.return_input(std::mem::take(&mut work.input));
+        work.pos = 0;
+        work.reset();
         self.works.borrow_mut().put(work);
+    }
+
+    /// An empty buffer for input.
+    pub(crate) fn take_input(&self) -> Vec<u8> {
+        self.inputs.borrow_mut().take().unwrap_or_default()
+    }
+
+    /// Takes an input buffer back; a large one is freed.
+    pub(crate) fn return_input(&self, mut input: Vec<u8>) {
+        if (1..=MAX_KEPT).contains(&input.capacity()) {
+            input.clear();
+            self.inputs.borrow_mut().put(input);
+        }
     }
 
     /// An empty output chunk of [`CHUNK_SIZE`].

@@ -572,8 +572,8 @@ ws_status ws_conn_request_header(const ws_conn *conn, const char *name, size_t i
 
 /**
  * Accepts the request of #WS_EVENT_REQUEST, at once or later. Then pull: #WS_EVENT_OPEN, and messages that came
- * early, wait. While a decision is open, up to `max_head_size` bytes behind the head are kept; a client that sends
- * more is refused with 400.
+ * early, wait. If it is still undecided at the next pull, up to `max_head_size` bytes behind the head are kept; a
+ * client that sends more is refused with 400.
  *
  * @param conn          a server's connection
  * @param subprotocol   NUL-terminated; one that the client offered, "" for none, NULL to choose by the settings

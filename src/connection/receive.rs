@@ -74,10 +74,8 @@ impl Receiver {
                 self.check_order_and_size(&header, config)?;
                 self.frame = Some(Frame { header, received: 0 });
             }
-            match self.next_payload(input, pos)? {
-                Some(Received::Nothing) => return Ok(Received::Nothing),
-                Some(received) => return Ok(received),
-                None => {} // a fragment was stored
+            if let Some(received) = self.next_payload(input, pos)? {
+                return Ok(received);
             }
         }
     }

@@ -42,10 +42,15 @@ impl Work {
     /// Frees what half a header or message does not need: a peer that stops there must not hold a read's worth of memory.
     pub(crate) fn trim(&mut self, shared: &Shared) {
         if self.pending() == 0 {
-            shared.return_input(std::mem::take(&mut self.input));
-            self.pos = 0;
+            self.release_input(shared);
         }
         self.receiver.trim();
+    }
+
+    /// Gives the input buffer back.
+    pub(crate) fn release_input(&mut self, shared: &Shared) {
+        shared.return_input(std::mem::take(&mut self.input));
+        self.pos = 0;
     }
 
     /// Makes it ready for another connection.

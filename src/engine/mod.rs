@@ -65,8 +65,7 @@ impl Shared {
 
     /// Takes an idle work area back.
     pub(crate) fn return_work(&self, mut work: Box<Work>) {
-        self.return_input(std::mem::take(&mut work.input));
-        work.pos = 0;
+        work.release_input(self);
         work.reset();
         self.works.borrow_mut().put(work);
     }

@@ -11,7 +11,7 @@ const SECTIONS: [&str; 9] =
     ["status", "config", "engine", "connection", "input", "handshake", "output", "ask", "sniff"];
 
 /// Enumerations that no function of their section names.
-const ENUMS: [&str; 3] = ["ws_status", "ws_origin_policy", "ws_close_initiator"];
+const ENUMS: [&str; 4] = ["ws_status", "ws_delivery", "ws_origin_policy", "ws_close_initiator"];
 
 const HEADER: &str = "include/ws_engine.h";
 

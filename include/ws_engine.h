@@ -135,6 +135,25 @@ const char *ws_version(void);
 /* ---- Settings and limits --------------------------------------------------------------------------------------------- */
 
 /**
+ * How messages are delivered. Text is checked as it arrives in each (RFC 6455, 8.1), and compressed messages are
+ * inflated.
+ */
+typedef enum ws_delivery {
+    /**
+     * Whole: #WS_EVENT_TEXT and #WS_EVENT_BINARY. The default.
+     */
+    WS_DELIVER_MESSAGES = 0,
+    /**
+     * In parts, as they arrive: #WS_EVENT_CHUNK. For messages that need not fit in memory.
+     */
+    WS_DELIVER_CHUNKS = 1,
+    /**
+     * Frame by frame, each whole: #WS_EVENT_FRAME. For tools and proxies.
+     */
+    WS_DELIVER_FRAMES = 2,
+} ws_delivery;
+
+/**
  * Which web pages may connect to a server, by the `Origin` that their browser sends (RFC 6455, 10.2).
  */
 typedef enum ws_origin_policy {
@@ -194,6 +213,16 @@ ws_status ws_config_set_max_head_size(ws_config *config, size_t bytes);
 ws_status ws_config_set_max_headers(ws_config *config, size_t count);
 
 /**
+ * Limits what is kept behind a request that waits for a decision. A client that sends more before it was answered is
+ * refused with 400.
+ *
+ * @param config  settings
+ * @param bytes   0 to 16 MiB; default 8,192
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_held_bytes(ws_config *config, size_t bytes);
+
+/**
  * Limits the payload of one data frame from the peer. A larger one closes the connection with 1009 as soon as its
  * length is known, before any of it is stored (RFC 6455, 10.4).
  *
@@ -214,6 +243,65 @@ ws_status ws_config_set_max_frame_size(ws_config *config, uint64_t bytes);
 ws_status ws_config_set_max_message_size(ws_config *config, uint64_t bytes);
 
 /**
+ * Limits the frames of one message from the peer. A message of more closes the connection with 1008.
+ *
+ * @param config  settings
+ * @param count   1 and up; default 16,384
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_fragments(ws_config *config, uint32_t count);
+
+/**
+ * Limits the frames without payload in one fragmented message from the peer, the last one not counted. A message with
+ * more closes the connection with 1008.
+ *
+ * @param config  settings
+ * @param count   0 and up; default 64
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_empty_fragments(ws_config *config, uint32_t count);
+
+/**
+ * Limits the pings and pongs from the peer within one second. More close the connection with 1008. They are counted
+ * only once the engine has been told the time: ws_engine_advance().
+ *
+ * @param config             settings
+ * @param frames_per_second  1 and up; default 250
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_control_rate(ws_config *config, uint32_t frames_per_second);
+
+/**
+ * Limits what one connection holds in all between two calls: input that was not pulled, a message of which more is to
+ * come, and output. Input above it closes the connection with 1009; a message to send above it is refused with
+ * #WS_ERR_QUEUE_FULL.
+ *
+ * @param config  settings
+ * @param bytes   4,096 and up; default 16 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_connection_bytes(ws_config *config, size_t bytes);
+
+/**
+ * Limits what all connections of an engine hold together. Input above it closes the connection that brought it with
+ * 1013; a message to send above it is refused with #WS_ERR_QUEUE_FULL.
+ *
+ * @param config  settings
+ * @param bytes   4,096 and up; default 1 GiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_engine_bytes(ws_config *config, size_t bytes);
+
+/**
+ * Chooses how messages are delivered, for connections that do not choose for themselves: ws_conn_set_delivery().
+ *
+ * @param config    settings
+ * @param delivery  a ::ws_delivery; default #WS_DELIVER_MESSAGES
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_delivery(ws_config *config, int delivery);
+
+/**
  * Limits the output that waits to be taken, frame headers included. A message that would exceed it is refused with
  * #WS_ERR_QUEUE_FULL, also when the queue is empty; control frames always have room.
  *
@@ -222,6 +310,144 @@ ws_status ws_config_set_max_message_size(ws_config *config, uint64_t bytes);
  * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_config_set_max_queued_bytes(ws_config *config, size_t bytes);
+
+/**
+ * Chooses at how many bytes of output the queue counts as full, see ws_conn_above_high_water(), and at how many it has
+ * room again and #WS_EVENT_WRITABLE comes.
+ *
+ * @param config  settings
+ * @param low     below high; default 256 KiB
+ * @param high    default 1 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_water_marks(ws_config *config, size_t low, size_t high);
+
+/**
+ * Chooses whether permessage-deflate is negotiated (RFC 7692).
+ *
+ * @param config   settings
+ * @param enabled  0 or 1; default 0
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_compression(ws_config *config, int enabled);
+
+/**
+ * Chooses how hard to compress.
+ *
+ * @param config  settings
+ * @param level   1 (fast) to 9 (small); default 6
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_compression_level(ws_config *config, int level);
+
+/**
+ * Chooses the memory of a compressor, as zlib's memLevel does.
+ *
+ * @param config  settings
+ * @param level   1 (small) to 9 (fast); default 8
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_compression_mem_level(ws_config *config, int level);
+
+/**
+ * Chooses the size below which a message is sent plain.
+ *
+ * @param config  settings
+ * @param bytes   any; default 1,024
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_compression_threshold(ws_config *config, size_t bytes);
+
+/**
+ * Chooses whether a compressor may refer to earlier messages (RFC 7692, 7.1.1). Messages get smaller, but each
+ * connection then keeps a compressor or an inflator of its own, 40 to 300 KB; else they are borrowed for the time of a
+ * message.
+ *
+ * @param config  settings
+ * @param own     0 or 1: this end's compressor; default 0
+ * @param peer    0 or 1: the peer's compressor; default 0
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_context_takeover(ws_config *config, int own, int peer);
+
+/**
+ * Limits the LZ77 windows, as powers of two (RFC 7692, 7.1.2).
+ *
+ * @param config  settings
+ * @param own     8 to 15: this end's compressor; default 15
+ * @param peer    8 to 15: the peer's compressor; default 15
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_window_bits(ws_config *config, int own, int peer);
+
+/**
+ * Limits the time from the making of a connection to its opening. A request that is late is answered with 408. This and
+ * the other deadlines do not count before ws_engine_advance() was called for the first time.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 10,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_handshake_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Sends pings (RFC 6455, 5.5.2): the time between two of them, less up to a quarter at random, so that those of many
+ * connections spread. The first one counts from the opening.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 30,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_ping_interval(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time from a ping of the engine to a sign of life: a byte from the peer, or progress in writing to it. Then
+ * the connection is closed with 1001.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 30,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_pong_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time without a message in either direction; pings and pongs are none. Then the connection is closed with
+ * 1001.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 0
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_idle_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time from our close frame to the peer's (then #WS_EVENT_CLOSE with 1006 comes), and from the end of the
+ * connection to that of the stream. Then ws_conn_wants_abort() is 1.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 5,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_close_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time in which output waits and none of it is taken. Then #WS_EVENT_CLOSE with 1006 comes, and
+ * ws_conn_wants_abort() is 1.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 30,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_write_stall_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time from the opening on, whatever happens. Then the connection is closed with 1001.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 0
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_lifetime(ws_config *config, uint32_t ms);
 
 /**
  * Chooses which web pages may connect (RFC 6455, 10.2). Others are answered with 403. Requests without `Origin` come
@@ -446,6 +672,20 @@ typedef enum ws_event_type {
      * that the peer broke, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
      */
     WS_EVENT_CLOSE = 7,
+    /**
+     * #WS_DELIVER_CHUNKS: a part of a message, as it arrived: see `opcode`, `offset`, `first`, `last`. A chunk of text
+     * may end within a character; the text as a whole is checked. Empty chunks occur only as the last.
+     */
+    WS_EVENT_CHUNK = 8,
+    /**
+     * #WS_DELIVER_FRAMES: a data frame, whole, unmasked and inflated: see `opcode`, `last` and `compressed`.
+     */
+    WS_EVENT_FRAME = 9,
+    /**
+     * The output fell to the low-water mark after it had been above the high one, or after a message was refused with
+     * #WS_ERR_QUEUE_FULL.
+     */
+    WS_EVENT_WRITABLE = 10,
 } ws_event_type;
 
 /**
@@ -506,13 +746,39 @@ typedef struct ws_event {
      */
     uint8_t initiator;
     /**
-     * For later versions; 0.
+     * #WS_EVENT_CHUNK: 1 for text, 2 for binary. #WS_EVENT_FRAME: that of the frame, 0 for a continuation (RFC 6455,
+     * 5.2). Else 0.
      */
-    uint8_t reserved0[6];
+    uint8_t opcode;
+    /**
+     * #WS_EVENT_CHUNK: 1 if the message begins here. Else 0.
+     */
+    uint8_t first;
+    /**
+     * #WS_EVENT_CHUNK: 1 if the message ends here. #WS_EVENT_FRAME: 1 for the last frame of its message. Else 0.
+     */
+    uint8_t last;
+    /**
+     * #WS_EVENT_OPEN: 1 if permessage-deflate was agreed on (RFC 7692). #WS_EVENT_FRAME: 1 for a frame of a message
+     * that came compressed. Else 0.
+     */
+    uint8_t compressed;
     /**
      * For later versions; 0.
      */
-    uint64_t reserved[3];
+    uint8_t reserved0[2];
+    /**
+     * #WS_EVENT_CHUNK: bytes of the message before this chunk. Else 0.
+     */
+    uint64_t offset;
+    /**
+     * #WS_EVENT_PONG: milliseconds since the ping that it answers, if that was one of the engine's own. Else -1.
+     */
+    int64_t rtt_ms;
+    /**
+     * For later versions; 0.
+     */
+    uint64_t reserved1;
 } ws_event;
 
 /**

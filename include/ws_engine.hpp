@@ -72,6 +72,70 @@ public:
     [[nodiscard]] ws_status set_manual_accept(bool enabled) noexcept {
         return ws_config_set_manual_accept(get(), enabled);
     }
+    [[nodiscard]] ws_status set_max_held_bytes(std::size_t bytes) noexcept {
+        return ws_config_set_max_held_bytes(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_max_fragments(std::uint32_t count) noexcept {
+        return ws_config_set_max_fragments(get(), count);
+    }
+    [[nodiscard]] ws_status set_max_empty_fragments(std::uint32_t count) noexcept {
+        return ws_config_set_max_empty_fragments(get(), count);
+    }
+    [[nodiscard]] ws_status set_max_control_rate(std::uint32_t frames_per_second) noexcept {
+        return ws_config_set_max_control_rate(get(), frames_per_second);
+    }
+    [[nodiscard]] ws_status set_max_connection_bytes(std::size_t bytes) noexcept {
+        return ws_config_set_max_connection_bytes(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_max_engine_bytes(std::size_t bytes) noexcept {
+        return ws_config_set_max_engine_bytes(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_delivery(ws_delivery delivery) noexcept {
+        return ws_config_set_delivery(get(), delivery);
+    }
+    [[nodiscard]] ws_status set_water_marks(std::size_t low, std::size_t high) noexcept {
+        return ws_config_set_water_marks(get(), low, high);
+    }
+    [[nodiscard]] ws_status set_compression(bool enabled) noexcept { return ws_config_set_compression(get(), enabled); }
+    [[nodiscard]] ws_status set_compression_level(int level) noexcept {
+        return ws_config_set_compression_level(get(), level);
+    }
+    [[nodiscard]] ws_status set_compression_mem_level(int level) noexcept {
+        return ws_config_set_compression_mem_level(get(), level);
+    }
+    [[nodiscard]] ws_status set_compression_threshold(std::size_t bytes) noexcept {
+        return ws_config_set_compression_threshold(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_context_takeover(bool own, bool peer) noexcept {
+        return ws_config_set_context_takeover(get(), own, peer);
+    }
+    [[nodiscard]] ws_status set_window_bits(int own, int peer) noexcept {
+        return ws_config_set_window_bits(get(), own, peer);
+    }
+
+    // Deadlines, in milliseconds; zero is off
+
+    [[nodiscard]] ws_status set_handshake_timeout(std::uint32_t ms) noexcept {
+        return ws_config_set_handshake_timeout(get(), ms);
+    }
+    [[nodiscard]] ws_status set_ping_interval(std::uint32_t ms) noexcept {
+        return ws_config_set_ping_interval(get(), ms);
+    }
+    [[nodiscard]] ws_status set_pong_timeout(std::uint32_t ms) noexcept {
+        return ws_config_set_pong_timeout(get(), ms);
+    }
+    [[nodiscard]] ws_status set_idle_timeout(std::uint32_t ms) noexcept {
+        return ws_config_set_idle_timeout(get(), ms);
+    }
+    [[nodiscard]] ws_status set_close_timeout(std::uint32_t ms) noexcept {
+        return ws_config_set_close_timeout(get(), ms);
+    }
+    [[nodiscard]] ws_status set_write_stall_timeout(std::uint32_t ms) noexcept {
+        return ws_config_set_write_stall_timeout(get(), ms);
+    }
+    [[nodiscard]] ws_status set_max_lifetime(std::uint32_t ms) noexcept {
+        return ws_config_set_max_lifetime(get(), ms);
+    }
 
     /** The handle, for functions of the C API. */
     ws_config *get() const noexcept { return config_.get(); }

@@ -1,6 +1,7 @@
 //! Every setting and limit, with defaults that are safe on the open internet.
 
 use crate::error::Error;
+use crate::event::Delivery;
 use crate::handshake::policy::OriginPolicy;
 use crate::handshake::token::is_token;
 
@@ -12,13 +13,52 @@ const MIB: usize = 1024 * KIB;
 pub struct Config {
     pub(crate) max_head_size: usize,
     pub(crate) max_headers: usize,
-    pub(crate) max_frame_size: u64,
-    pub(crate) max_message_size: u64,
-    pub(crate) max_queued_bytes: usize,
+    pub(crate) max_held_bytes: usize,
     pub(crate) origin_policy: OriginPolicy,
     pub(crate) subprotocols: Vec<String>,
-    pub(crate) auto_pong: bool,
     pub(crate) manual_accept: bool,
+
+    pub(crate) delivery: Delivery,
+    pub(crate) auto_pong: bool,
+    pub(crate) max_frame_size: u64,
+    pub(crate) max_message_size: u64,
+    pub(crate) max_fragments: u32,
+    pub(crate) max_empty_fragments: u32,
+    pub(crate) max_control_rate: u32,
+    pub(crate) max_connection_bytes: usize,
+    pub(crate) max_engine_bytes: usize,
+
+    pub(crate) max_queued_bytes: usize,
+    pub(crate) low_water: usize,
+    pub(crate) high_water: usize,
+
+    pub(crate) compression: Compression,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// What permessage-deflate may do (RFC 7692). "Own" is this end's compressor, "peer" the other end's.
+#[derive(Debug, Clone)]
+pub(crate) struct Compression {
+    pub(crate) enabled: bool,
+    pub(crate) level: u8,
+    pub(crate) mem_level: u8,
+    pub(crate) threshold: usize,
+    pub(crate) own_takeover: bool,
+    pub(crate) peer_takeover: bool,
+    pub(crate) own_window_bits: u8,
+    pub(crate) peer_window_bits: u8,
+}
+
+/// Milliseconds; 0 is off.
+#[derive(Debug, Clone)]
+pub(crate) struct Timeouts {
+    pub(crate) handshake: u32,
+    pub(crate) ping_interval: u32,
+    pub(crate) pong: u32,
+    pub(crate) idle: u32,
+    pub(crate) close: u32,
+    pub(crate) write_stall: u32,
+    pub(crate) max_lifetime: u32,
 }
 
 impl Default for Config {
@@ -26,13 +66,44 @@ impl Default for Config {
         Config {
             max_head_size: 8 * KIB,
             max_headers: 64,
-            max_frame_size: MIB as u64,
-            max_message_size: MIB as u64,
-            max_queued_bytes: 4 * MIB,
+            max_held_bytes: 8 * KIB,
             origin_policy: OriginPolicy::SameHost,
             subprotocols: Vec::new(),
-            auto_pong: true,
             manual_accept: false,
+
+            delivery: Delivery::Messages,
+            auto_pong: true,
+            max_frame_size: MIB as u64,
+            max_message_size: MIB as u64,
+            max_fragments: 16 * 1024,
+            max_empty_fragments: 64,
+            max_control_rate: 250,
+            max_connection_bytes: 16 * MIB,
+            max_engine_bytes: 1024 * MIB,
+
+            max_queued_bytes: 4 * MIB,
+            low_water: 256 * KIB,
+            high_water: MIB,
+
+            compression: Compression {
+                enabled: false,
+                level: 6,
+                mem_level: 8,
+                threshold: KIB,
+                own_takeover: false,
+                peer_takeover: false,
+                own_window_bits: 15,
+                peer_window_bits: 15,
+            },
+            timeouts: Timeouts {
+                handshake: 10_000,
+                ping_interval: 30_000,
+                pong: 30_000,
+                idle: 0,
+                close: 5_000,
+                write_stall: 30_000,
+                max_lifetime: 0,
+            },
         }
     }
 }
@@ -41,11 +112,17 @@ impl Config {
     /// The most headers that [`Config::set_max_headers`] takes.
     pub const MAX_HEADERS: usize = 256;
 
+    /// The longest timeout: seven days, in milliseconds.
+    pub const MAX_TIMEOUT: u32 = 7 * 24 * 60 * 60 * 1000;
+
     /// The defaults.
     pub fn new() -> Config {
         Config::default()
     }
+}
 
+/// Handshake.
+impl Config {
     /// Bytes of an HTTP head, request line and blank line included: 128 to 1 MiB, default 8 KiB. A longer request gets 431.
     pub fn set_max_head_size(&mut self, bytes: usize) -> Result<&mut Config, Error> {
         if !(128..=MIB).contains(&bytes) {
@@ -64,27 +141,13 @@ impl Config {
         Ok(self)
     }
 
-    /// Payload bytes of one data frame from the peer: 125 to 2^63-1, default 1 MiB. A larger frame closes with 1009
-    /// as soon as its length is known.
-    pub fn set_max_frame_size(&mut self, bytes: u64) -> Result<&mut Config, Error> {
-        self.max_frame_size = in_payload_range(bytes)?;
-        Ok(self)
-    }
-
-    /// Payload bytes of one message from the peer, all its frames together: 125 to 2^63-1, default 1 MiB. A larger
-    /// message closes with 1009 as soon as a frame's length shows that it will be.
-    pub fn set_max_message_size(&mut self, bytes: u64) -> Result<&mut Config, Error> {
-        self.max_message_size = in_payload_range(bytes)?;
-        Ok(self)
-    }
-
-    /// Bytes of output that may wait to be taken, frame headers included: 1 KiB and up, default 4 MiB. A message that
-    /// would exceed it is refused; control frames always have room.
-    pub fn set_max_queued_bytes(&mut self, bytes: usize) -> Result<&mut Config, Error> {
-        if bytes < KIB || bytes > isize::MAX as usize {
-            return Err(Error::InvalidArgument("max_queued_bytes must be 1 KiB or more"));
+    /// Bytes that are kept behind a request that waits for a decision: 0 to 16 MiB, default 8 KiB. A client that sends
+    /// more before it was answered gets 400.
+    pub fn set_max_held_bytes(&mut self, bytes: usize) -> Result<&mut Config, Error> {
+        if bytes > 16 * MIB {
+            return Err(Error::InvalidArgument("max_held_bytes must be 0 to 16 MiB"));
         }
-        self.max_queued_bytes = bytes;
+        self.max_held_bytes = bytes;
         Ok(self)
     }
 
@@ -124,12 +187,6 @@ impl Config {
         Ok(self)
     }
 
-    /// Whether the engine answers pings by itself (RFC 6455, 5.5.2); default yes.
-    pub fn set_auto_pong(&mut self, enabled: bool) -> &mut Config {
-        self.auto_pong = enabled;
-        self
-    }
-
     /// Whether a server asks before it accepts: it then delivers [`Event::Request`](crate::Event::Request) for every
     /// request that is valid and passes the origin policy, and waits for `accept` or `reject`. Default no.
     pub fn set_manual_accept(&mut self, enabled: bool) -> &mut Config {
@@ -138,10 +195,222 @@ impl Config {
     }
 }
 
+/// Messages from the peer.
+impl Config {
+    /// How messages are delivered; default [`Delivery::Messages`].
+    pub fn set_delivery(&mut self, delivery: Delivery) -> &mut Config {
+        self.delivery = delivery;
+        self
+    }
+
+    /// Whether the engine answers pings by itself (RFC 6455, 5.5.2); default yes.
+    pub fn set_auto_pong(&mut self, enabled: bool) -> &mut Config {
+        self.auto_pong = enabled;
+        self
+    }
+
+    /// Payload bytes of one data frame from the peer: 125 to 2^63-1, default 1 MiB. A larger frame closes with 1009
+    /// as soon as its length is known.
+    pub fn set_max_frame_size(&mut self, bytes: u64) -> Result<&mut Config, Error> {
+        self.max_frame_size = in_payload_range(bytes)?;
+        Ok(self)
+    }
+
+    /// Payload bytes of one message from the peer, all its frames together: 125 to 2^63-1, default 1 MiB. A larger
+    /// message closes with 1009 as soon as a frame's length shows that it will be.
+    pub fn set_max_message_size(&mut self, bytes: u64) -> Result<&mut Config, Error> {
+        self.max_message_size = in_payload_range(bytes)?;
+        Ok(self)
+    }
+
+    /// Frames of one message from the peer: 1 and up, default 16,384. A message of more closes with 1008.
+    pub fn set_max_fragments(&mut self, count: u32) -> Result<&mut Config, Error> {
+        if count == 0 {
+            return Err(Error::InvalidArgument("max_fragments must be 1 or more"));
+        }
+        self.max_fragments = count;
+        Ok(self)
+    }
+
+    /// Frames without payload in one fragmented message from the peer, the last one not counted: default 64. A message
+    /// with more closes with 1008.
+    pub fn set_max_empty_fragments(&mut self, count: u32) -> &mut Config {
+        self.max_empty_fragments = count;
+        self
+    }
+
+    /// Pings and pongs from the peer within one second: 1 and up, default 250. More close with 1008. Counted only once
+    /// the engine has been told the time.
+    pub fn set_max_control_rate(&mut self, frames_per_second: u32) -> Result<&mut Config, Error> {
+        if frames_per_second == 0 {
+            return Err(Error::InvalidArgument("max_control_rate must be 1 or more"));
+        }
+        self.max_control_rate = frames_per_second;
+        Ok(self)
+    }
+
+    /// Bytes that one connection may hold in all, between two calls: input that was not pulled, a message of which more
+    /// is to come, and output. 4 KiB and up, default 16 MiB. Input above it closes with 1009; a message to send above it
+    /// is refused.
+    pub fn set_max_connection_bytes(&mut self, bytes: usize) -> Result<&mut Config, Error> {
+        self.max_connection_bytes = in_memory_range(bytes)?;
+        Ok(self)
+    }
+
+    /// Bytes that all connections of an engine may hold together: 4 KiB and up, default 1 GiB. Input above it closes the
+    /// connection that brought it with 1013; a message to send above it is refused.
+    pub fn set_max_engine_bytes(&mut self, bytes: usize) -> Result<&mut Config, Error> {
+        self.max_engine_bytes = in_memory_range(bytes)?;
+        Ok(self)
+    }
+}
+
+/// Output.
+impl Config {
+    /// Bytes of output that may wait to be taken, frame headers included: 1 KiB and up, default 4 MiB. A message that
+    /// would exceed it is refused; control frames always have room.
+    pub fn set_max_queued_bytes(&mut self, bytes: usize) -> Result<&mut Config, Error> {
+        if bytes < KIB || bytes > isize::MAX as usize {
+            return Err(Error::InvalidArgument("max_queued_bytes must be 1 KiB or more"));
+        }
+        self.max_queued_bytes = bytes;
+        Ok(self)
+    }
+
+    /// Bytes of output at which the queue is called full ([`Outbound::is_above_high_water`]) and at which it has room
+    /// again ([`Event::Writable`]): `low` less than `high`; default 256 KiB and 1 MiB.
+    ///
+    /// [`Outbound::is_above_high_water`]: crate::Outbound::is_above_high_water
+    /// [`Event::Writable`]: crate::Event::Writable
+    pub fn set_water_marks(&mut self, low: usize, high: usize) -> Result<&mut Config, Error> {
+        if low >= high {
+            return Err(Error::InvalidArgument("the low-water mark must be below the high-water mark"));
+        }
+        (self.low_water, self.high_water) = (low, high);
+        Ok(self)
+    }
+}
+
+/// Compression (RFC 7692).
+impl Config {
+    /// Whether permessage-deflate is negotiated; default no.
+    pub fn set_compression(&mut self, enabled: bool) -> &mut Config {
+        self.compression.enabled = enabled;
+        self
+    }
+
+    /// How hard to compress: 1 (fast) to 9 (small), default 6.
+    pub fn set_compression_level(&mut self, level: u8) -> Result<&mut Config, Error> {
+        if !(1..=9).contains(&level) {
+            return Err(Error::InvalidArgument("compression_level must be 1 to 9"));
+        }
+        self.compression.level = level;
+        Ok(self)
+    }
+
+    /// Memory of a compressor: 1 (small) to 9 (fast), default 8; zlib's `memLevel`.
+    pub fn set_compression_mem_level(&mut self, level: u8) -> Result<&mut Config, Error> {
+        if !(1..=9).contains(&level) {
+            return Err(Error::InvalidArgument("compression_mem_level must be 1 to 9"));
+        }
+        self.compression.mem_level = level;
+        Ok(self)
+    }
+
+    /// Messages below this many bytes are sent plain: default 1 KiB.
+    pub fn set_compression_threshold(&mut self, bytes: usize) -> &mut Config {
+        self.compression.threshold = bytes;
+        self
+    }
+
+    /// Whether a compressor may refer to earlier messages (context takeover, RFC 7692, 7.1.1): this end's own, and the
+    /// peer's. Smaller messages, but each connection then keeps a compressor or an inflator. Default neither: they are
+    /// borrowed for the time of a message.
+    pub fn set_context_takeover(&mut self, own: bool, peer: bool) -> &mut Config {
+        (self.compression.own_takeover, self.compression.peer_takeover) = (own, peer);
+        self
+    }
+
+    /// The largest LZ77 window, as a power of two (RFC 7692, 7.1.2): of this end's own compressor, and of the peer's, 8
+    /// to 15 each, default 15.
+    pub fn set_window_bits(&mut self, own: u8, peer: u8) -> Result<&mut Config, Error> {
+        if !(8..=15).contains(&own) || !(8..=15).contains(&peer) {
+            return Err(Error::InvalidArgument("window bits must be 8 to 15 (RFC 7692, 7.1.2)"));
+        }
+        (self.compression.own_window_bits, self.compression.peer_window_bits) = (own, peer);
+        Ok(self)
+    }
+}
+
+/// Time, in milliseconds; 0 turns a deadline off, the longest is seven days. None counts before
+/// [`Engine::advance`](crate::Engine::advance) was called for the first time.
+impl Config {
+    /// From the making of a connection to its opening: default 10 s. A request that is late gets 408.
+    pub fn set_handshake_timeout(&mut self, ms: u32) -> Result<&mut Config, Error> {
+        self.timeouts.handshake = in_time_range(ms)?;
+        Ok(self)
+    }
+
+    /// Between two pings of the engine, less up to a quarter at random, so that those of many connections spread; the
+    /// first one counts from the opening. Default 30 s.
+    pub fn set_ping_interval(&mut self, ms: u32) -> Result<&mut Config, Error> {
+        self.timeouts.ping_interval = in_time_range(ms)?;
+        Ok(self)
+    }
+
+    /// From a ping of the engine to a sign of life: a byte from the peer, or progress in writing to it. Default 30 s.
+    /// Then 1001.
+    pub fn set_pong_timeout(&mut self, ms: u32) -> Result<&mut Config, Error> {
+        self.timeouts.pong = in_time_range(ms)?;
+        Ok(self)
+    }
+
+    /// Without a message in either direction; pings and pongs are none. Default off. Then 1001.
+    pub fn set_idle_timeout(&mut self, ms: u32) -> Result<&mut Config, Error> {
+        self.timeouts.idle = in_time_range(ms)?;
+        Ok(self)
+    }
+
+    /// From our close frame to the peer's, and from the end of the connection to that of the stream: default 5 s. Then
+    /// the stream is to be closed at once.
+    pub fn set_close_timeout(&mut self, ms: u32) -> Result<&mut Config, Error> {
+        self.timeouts.close = in_time_range(ms)?;
+        Ok(self)
+    }
+
+    /// While output waits and none of it is taken: default 30 s. Then the stream is to be closed at once.
+    pub fn set_write_stall_timeout(&mut self, ms: u32) -> Result<&mut Config, Error> {
+        self.timeouts.write_stall = in_time_range(ms)?;
+        Ok(self)
+    }
+
+    /// From the opening on, whatever happens: default off. Then 1001.
+    pub fn set_max_lifetime(&mut self, ms: u32) -> Result<&mut Config, Error> {
+        self.timeouts.max_lifetime = in_time_range(ms)?;
+        Ok(self)
+    }
+}
+
 fn in_payload_range(bytes: u64) -> Result<u64, Error> {
     if (125..=i64::MAX as u64).contains(&bytes) {
         Ok(bytes)
     } else {
         Err(Error::InvalidArgument("a frame or message limit must be 125 bytes to 2^63-1"))
+    }
+}
+
+fn in_memory_range(bytes: usize) -> Result<usize, Error> {
+    if (4 * KIB..=isize::MAX as usize).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(Error::InvalidArgument("a memory limit must be 4 KiB or more"))
+    }
+}
+
+fn in_time_range(ms: u32) -> Result<u32, Error> {
+    if ms <= Config::MAX_TIMEOUT {
+        Ok(ms)
+    } else {
+        Err(Error::InvalidArgument("a timeout must be 0 (off) to 604,800,000 milliseconds"))
     }
 }

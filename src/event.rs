@@ -1,6 +1,7 @@
 //! The whole vocabulary of what a connection reports.
 
 use crate::detail::Detail;
+use crate::frame::OpCode;
 
 /// What happened. The views in it live until the next pull or input call on the same connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,17 +16,71 @@ pub enum Event<'a> {
     Open {
         /// The subprotocol that was agreed on.
         subprotocol: Option<&'a str>,
+        /// permessage-deflate was agreed on (RFC 7692).
+        compression: bool,
     },
     /// A whole text message.
     Text(Text<'a>),
     /// A whole binary message.
     Binary(&'a [u8]),
+    /// [`Delivery::Chunks`]: a part of a message, as it arrived.
+    Chunk(Chunk<'a>),
+    /// [`Delivery::Frames`]: a data frame.
+    Frame(Frame<'a>),
     /// A ping; the engine has answered it unless that is turned off.
     Ping(&'a [u8]),
     /// A pong.
-    Pong(&'a [u8]),
+    Pong {
+        /// Its payload.
+        data: &'a [u8],
+        /// Milliseconds since the ping that it answers, if that was one of the engine's own.
+        rtt_ms: Option<u32>,
+    },
+    /// The output fell to the low-water mark after it had been above the high one, or after a message was refused for
+    /// lack of room.
+    Writable,
     /// The end, exactly once, whatever the cause.
     Close(Close<'a>),
+}
+
+/// How messages are delivered. Text is checked as it arrives in each (RFC 6455, 8.1), and compressed messages are
+/// inflated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Whole: [`Event::Text`] and [`Event::Binary`].
+    Messages,
+    /// In parts, as they arrive: [`Event::Chunk`]. For messages that need not fit in memory.
+    Chunks,
+    /// Frame by frame, each whole: [`Event::Frame`]. For tools and proxies.
+    Frames,
+}
+
+/// A part of a message. One message's chunks follow each other; control frames may come between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// Text or binary.
+    pub opcode: OpCode,
+    /// The bytes; a chunk of text may end within a character. Empty ones occur only as the last.
+    pub data: &'a [u8],
+    /// Bytes of the message before this chunk.
+    pub offset: u64,
+    /// The message begins here.
+    pub first: bool,
+    /// The message ends here.
+    pub last: bool,
+}
+
+/// A data frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Text, binary or continuation.
+    pub opcode: OpCode,
+    /// The payload, unmasked and inflated; that of a text frame may end within a character.
+    pub data: &'a [u8],
+    /// The last frame of its message.
+    pub fin: bool,
+    /// It belongs to a message that came compressed.
+    pub compressed: bool,
 }
 
 /// The payload of a text message: UTF-8, checked as it arrived.

@@ -48,6 +48,7 @@
 
 mod config;
 mod connection;
+mod deflate;
 mod detail;
 mod engine;
 mod error;
@@ -64,7 +65,7 @@ pub use connection::{Connection, Outbound, Role, State};
 pub use detail::Detail;
 pub use engine::Engine;
 pub use error::Error;
-pub use event::{Close, Event, Initiator, Text};
+pub use event::{Chunk, Close, Delivery, Event, Frame, Initiator, Text};
 pub use handshake::client::ClientRequest;
 pub use handshake::policy::OriginPolicy;
 pub use handshake::response::Header;

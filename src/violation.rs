@@ -24,6 +24,15 @@ pub enum Violation {
     TextUtf8,
     FrameTooBig,
     MessageTooBig,
+    TooManyFragments,
+    TooManyEmptyFragments,
+    TooManyControlFrames,
+    ConnectionTooBig,
+    EngineTooBig,
+    CompressedControl,
+    CompressedContinuation,
+    DeflateInvalid,
+    DeflateCutShort,
 }
 
 impl Violation {
@@ -31,7 +40,12 @@ impl Violation {
     pub const fn close_code(self) -> u16 {
         match self {
             Violation::CloseReasonUtf8 | Violation::TextUtf8 => close::INVALID_PAYLOAD,
-            Violation::FrameTooBig | Violation::MessageTooBig => close::TOO_BIG,
+            Violation::DeflateInvalid | Violation::DeflateCutShort => close::INVALID_PAYLOAD,
+            Violation::FrameTooBig | Violation::MessageTooBig | Violation::ConnectionTooBig => close::TOO_BIG,
+            Violation::TooManyFragments | Violation::TooManyEmptyFragments | Violation::TooManyControlFrames => {
+                close::POLICY
+            }
+            Violation::EngineTooBig => close::TRY_AGAIN_LATER,
             _ => close::PROTOCOL_ERROR,
         }
     }
@@ -55,6 +69,19 @@ impl Violation {
             Violation::TextUtf8 => c"text message that is not UTF-8 (RFC 6455, 8.1)",
             Violation::FrameTooBig => c"frame larger than max_frame_size (RFC 6455, 10.4)",
             Violation::MessageTooBig => c"message larger than max_message_size (RFC 6455, 10.4)",
+            Violation::TooManyFragments => c"message of more frames than max_fragments (RFC 6455, 10.4)",
+            Violation::TooManyEmptyFragments => {
+                c"message of more empty frames than max_empty_fragments (RFC 6455, 10.4)"
+            }
+            Violation::TooManyControlFrames => {
+                c"more pings and pongs in a second than max_control_rate (RFC 6455, 10.4)"
+            }
+            Violation::ConnectionTooBig => c"connection holds more than max_connection_bytes (RFC 6455, 10.4)",
+            Violation::EngineTooBig => c"all connections hold more than max_engine_bytes (RFC 6455, 10.4)",
+            Violation::CompressedControl => c"control frame with the compression bit RSV1 (RFC 7692, 6.1)",
+            Violation::CompressedContinuation => c"continuation frame with the compression bit RSV1 (RFC 7692, 6.1)",
+            Violation::DeflateInvalid => c"compressed message that is not valid deflate data (RFC 7692, 7.2.2)",
+            Violation::DeflateCutShort => c"compressed message that ends inside a deflate block (RFC 7692, 7.2.2)",
         })
     }
 }

@@ -55,6 +55,14 @@ pub enum ws_event_type {
     /// The end, exactly once for each connection that is pulled to its end, whatever the cause: a close frame, a rule
     /// that the peer broke, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
     WS_EVENT_CLOSE = 7,
+    /// #WS_DELIVER_CHUNKS: a part of a message, as it arrived: see `opcode`, `offset`, `first`, `last`. A chunk of text
+    /// may end within a character; the text as a whole is checked. Empty chunks occur only as the last.
+    WS_EVENT_CHUNK = 8,
+    /// #WS_DELIVER_FRAMES: a data frame, whole, unmasked and inflated: see `opcode`, `last` and `compressed`.
+    WS_EVENT_FRAME = 9,
+    /// The output fell to the low-water mark after it had been above the high one, or after a message was refused with
+    /// #WS_ERR_QUEUE_FULL.
+    WS_EVENT_WRITABLE = 10,
 }
 
 /// Who began the end of a connection.
@@ -92,10 +100,24 @@ pub struct ws_event {
     pub clean: u8,
     /// #WS_EVENT_CLOSE: a ::ws_close_initiator.
     pub initiator: u8,
+    /// #WS_EVENT_CHUNK: 1 for text, 2 for binary. #WS_EVENT_FRAME: that of the frame, 0 for a continuation (RFC 6455,
+    /// 5.2). Else 0.
+    pub opcode: u8,
+    /// #WS_EVENT_CHUNK: 1 if the message begins here. Else 0.
+    pub first: u8,
+    /// #WS_EVENT_CHUNK: 1 if the message ends here. #WS_EVENT_FRAME: 1 for the last frame of its message. Else 0.
+    pub last: u8,
+    /// #WS_EVENT_OPEN: 1 if permessage-deflate was agreed on (RFC 7692). #WS_EVENT_FRAME: 1 for a frame of a message
+    /// that came compressed. Else 0.
+    pub compressed: u8,
     /// For later versions; 0.
-    pub reserved0: [u8; 6],
+    pub reserved0: [u8; 2],
+    /// #WS_EVENT_CHUNK: bytes of the message before this chunk. Else 0.
+    pub offset: u64,
+    /// #WS_EVENT_PONG: milliseconds since the ping that it answers, if that was one of the engine's own. Else -1.
+    pub rtt_ms: i64,
     /// For later versions; 0.
-    pub reserved: [u64; 3],
+    pub reserved1: u64,
 }
 
 const _: () = assert!(size_of::<ws_event>() == 64 || size_of::<usize>() != 8);
@@ -131,21 +153,44 @@ const EMPTY: ws_event = ws_event {
     detail: Detail::NONE.as_c_str().as_ptr(),
     clean: 0,
     initiator: 0,
-    reserved0: [0; 6],
-    reserved: [0; 3],
+    opcode: 0,
+    first: 0,
+    last: 0,
+    compressed: 0,
+    reserved0: [0; 2],
+    offset: 0,
+    rtt_ms: -1,
+    reserved1: 0,
 };
 
 fn to_c(event: Event<'_>) -> ws_event {
     let with_data = |r#type, data: &[u8]| ws_event { r#type, data: data.as_ptr().cast(), len: data.len(), ..EMPTY };
     match event {
         Event::Request { target } => with_data(ws_event_type::WS_EVENT_REQUEST, target.as_bytes()),
-        Event::Open { subprotocol } => {
-            with_data(ws_event_type::WS_EVENT_OPEN, subprotocol.unwrap_or_default().as_bytes())
-        }
+        Event::Open { subprotocol, compression } => ws_event {
+            compressed: u8::from(compression),
+            ..with_data(ws_event_type::WS_EVENT_OPEN, subprotocol.unwrap_or_default().as_bytes())
+        },
         Event::Text(text) => with_data(ws_event_type::WS_EVENT_TEXT, text.as_bytes()),
         Event::Binary(data) => with_data(ws_event_type::WS_EVENT_BINARY, data),
         Event::Ping(data) => with_data(ws_event_type::WS_EVENT_PING, data),
-        Event::Pong(data) => with_data(ws_event_type::WS_EVENT_PONG, data),
+        Event::Chunk(chunk) => ws_event {
+            opcode: chunk.opcode as u8,
+            offset: chunk.offset,
+            first: u8::from(chunk.first),
+            last: u8::from(chunk.last),
+            ..with_data(ws_event_type::WS_EVENT_CHUNK, chunk.data)
+        },
+        Event::Frame(frame) => ws_event {
+            opcode: frame.opcode as u8,
+            last: u8::from(frame.fin),
+            compressed: u8::from(frame.compressed),
+            ..with_data(ws_event_type::WS_EVENT_FRAME, frame.data)
+        },
+        Event::Pong { data, rtt_ms } => {
+            ws_event { rtt_ms: rtt_ms.map_or(-1, i64::from), ..with_data(ws_event_type::WS_EVENT_PONG, data) }
+        }
+        Event::Writable => ws_event { r#type: ws_event_type::WS_EVENT_WRITABLE, ..EMPTY },
         Event::Close(close) => ws_event {
             close_code: close.code,
             http_status: close.http_status.unwrap_or(0),

@@ -109,7 +109,7 @@ impl Connection {
     fn limit_held(&mut self) {
         let waits = self.opening.as_ref().is_some_and(|opening| opening.phase == Phase::RequestWaits);
         let held = self.work.as_ref().map_or(0, |work| work.pending());
-        if waits && held > self.outbound.shared.config.max_head_size {
+        if waits && held > self.outbound.shared.config.max_held_bytes {
             opening::refuse(&mut self.outbound, Refusal::TooMuchBehindHead);
         }
     }
@@ -138,12 +138,13 @@ impl Connection {
                 target: self.opening.as_ref().and_then(|opening| opening.target()).unwrap_or_default(),
             },
             Next::Open => {
-                Event::Open { subprotocol: self.opening.as_ref().and_then(|opening| opening.subprotocol.as_deref()) }
+                let subprotocol = self.opening.as_ref().and_then(|opening| opening.subprotocol.as_deref());
+                Event::Open { subprotocol, compression: false }
             }
             Next::Text(place) => Event::Text(Text::new(payload(place))),
             Next::Binary(place) => Event::Binary(payload(place)),
             Next::Ping(place) => Event::Ping(payload(place)),
-            Next::Pong(place) => Event::Pong(payload(place)),
+            Next::Pong(place) => Event::Pong { data: payload(place), rtt_ms: None },
             Next::Close => {
                 let farewell = self.reported.insert(self.outbound.farewell.take()?);
                 Event::Close(Close {

@@ -15,10 +15,15 @@ pub const NO_STATUS: u16 = 1005;
 pub const ABNORMAL: u16 = 1006;
 /// Text that is not UTF-8.
 pub const INVALID_PAYLOAD: u16 = 1007;
+/// A policy that no other code names.
+pub const POLICY: u16 = 1008;
 /// A message or frame above the receiver's limit.
 pub const TOO_BIG: u16 = 1009;
 /// A client misses an extension; only a client may send it.
 pub const MANDATORY_EXTENSION: u16 = 1010;
+
+/// The server is overloaded (IANA registry).
+pub const TRY_AGAIN_LATER: u16 = 1013;
 
 /// The most bytes a reason can have beside its code.
 pub const MAX_REASON_LEN: usize = MAX_CONTROL_PAYLOAD - 2;

@@ -110,11 +110,11 @@ impl Seen {
 pub fn seen(event: Event<'_>) -> Seen {
     match event {
         Event::Request { target } => Seen::Request(target.to_owned()),
-        Event::Open { subprotocol } => Seen::Open(subprotocol.map(str::to_owned)),
+        Event::Open { subprotocol, .. } => Seen::Open(subprotocol.map(str::to_owned)),
         Event::Text(text) => Seen::Text(text.as_str().to_owned()),
         Event::Binary(data) => Seen::Binary(data.to_vec()),
         Event::Ping(data) => Seen::Ping(data.to_vec()),
-        Event::Pong(data) => Seen::Pong(data.to_vec()),
+        Event::Pong { data, .. } => Seen::Pong(data.to_vec()),
         Event::Close(close) => {
             assert!(!close.detail.as_str().is_empty(), "every end says why");
             Seen::Close {

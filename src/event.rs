@@ -43,6 +43,23 @@ pub enum Event<'a> {
     Close(Close<'a>),
 }
 
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum MessageType {
+    Text,
+    Binary,
+}
+
+impl MessageType {
+    pub(crate) const fn opcode(self) -> OpCode {
+        match self {
+            MessageType::Text => OpCode::Text,
+            MessageType::Binary => OpCode::Binary,
+        }
+    }
+}
+
 /// How messages are delivered. Text is checked as it arrives in each (RFC 6455, 8.1), and compressed messages are
 /// inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,20 +4,22 @@ mod opening;
 mod outbound;
 mod output;
 mod receive;
+mod send;
 mod work;
 
+use crate::deflate::Inflator;
 use crate::detail::Detail;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::event::{Close, Event, Initiator, Text};
-use crate::frame::close;
-use crate::frame::header::Expect;
+use crate::event::{Chunk, Close, Delivery, Event, Frame, Initiator, Text};
+use crate::frame::{OpCode, close};
 use crate::handshake::client::{self, ClientRequest};
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::{self, Header};
+use crate::violation::Violation;
 use opening::{Opening, Phase};
 use outbound::Farewell;
-use receive::{Place, Received};
+use receive::{Received, Terms};
 
 pub use outbound::{Outbound, Role, State};
 pub(crate) use work::{MAX_KEPT, Work};
@@ -27,6 +29,8 @@ pub struct Connection {
     outbound: Outbound,
     /// There while bytes are in flight.
     work: Option<Box<Work>>,
+    /// The inflator of the message under way, or of all messages with context takeover.
+    inflator: Option<Box<Inflator>>,
     /// There until the opening was reported.
     opening: Option<Box<Opening>>,
     /// The end that was reported; its reason is lent to the event.
@@ -34,16 +38,15 @@ pub struct Connection {
     /// Something was given since the last pull that found nothing.
     has_input: bool,
     eof: bool,
+    delivery: Delivery,
 }
 
 /// What to report, without borrowing.
 enum Next {
     Request,
     Open,
-    Text(Place),
-    Binary(Place),
-    Ping(Place),
-    Pong(Place),
+    Received(Received),
+    Writable,
     Close,
 }
 
@@ -63,13 +66,16 @@ impl Connection {
     }
 
     fn new(outbound: Outbound, opening: Opening) -> Connection {
+        let delivery = outbound.shared.config.delivery;
         Connection {
             outbound,
             work: None,
+            inflator: None,
             opening: Some(Box::new(opening)),
             reported: None,
             has_input: false,
             eof: false,
+            delivery,
         }
     }
 }
@@ -95,7 +101,6 @@ impl Connection {
         let work = self.work.get_or_insert_with(|| shared.take_work());
         work.give(data, shared);
         self.has_input = true;
-        self.limit_held();
         Ok(())
     }
 
@@ -103,15 +108,6 @@ impl Connection {
     pub fn feed_eof(&mut self) {
         self.eof = true;
         self.has_input = true;
-    }
-
-    /// Bytes behind the head are kept while the application decides, but not without end.
-    fn limit_held(&mut self) {
-        let waits = self.opening.as_ref().is_some_and(|opening| opening.phase == Phase::RequestWaits);
-        let held = self.work.as_ref().map_or(0, |work| work.pending());
-        if waits && held > self.outbound.shared.config.max_held_bytes {
-            opening::refuse(&mut self.outbound, Refusal::TooMuchBehindHead);
-        }
     }
 }
 
@@ -141,10 +137,18 @@ impl Connection {
                 let subprotocol = self.opening.as_ref().and_then(|opening| opening.subprotocol.as_deref());
                 Event::Open { subprotocol, compression: false }
             }
-            Next::Text(place) => Event::Text(Text::new(payload(place))),
-            Next::Binary(place) => Event::Binary(payload(place)),
-            Next::Ping(place) => Event::Ping(payload(place)),
-            Next::Pong(place) => Event::Pong { data: payload(place), rtt_ms: None },
+            Next::Received(Received::Message { opcode: OpCode::Text, place }) => Event::Text(Text::new(payload(place))),
+            Next::Received(Received::Message { place, .. }) => Event::Binary(payload(place)),
+            Next::Received(Received::Chunk { opcode, place, offset, first, last }) => {
+                Event::Chunk(Chunk { opcode, data: payload(place), offset, first, last })
+            }
+            Next::Received(Received::Frame { opcode, place, fin, compressed }) => {
+                Event::Frame(Frame { opcode, data: payload(place), fin, compressed })
+            }
+            Next::Received(Received::Ping(place)) => Event::Ping(payload(place)),
+            Next::Received(Received::Pong(place)) => Event::Pong { data: payload(place), rtt_ms: None },
+            Next::Received(Received::Nothing | Received::Close(_)) => return None, // advance_frames() keeps them
+            Next::Writable => Event::Writable,
             Next::Close => {
                 let farewell = self.reported.insert(self.outbound.farewell.take()?);
                 Event::Close(Close {
@@ -167,16 +171,20 @@ impl Connection {
             State::Open | State::Closing => self.report_opening().or_else(|| self.advance_frames()),
             State::Closed => None,
         };
+        if next.is_none() {
+            self.limit_held();
+        }
         if next.is_none() && self.eof {
             self.lose();
         }
-        next.or_else(|| self.outbound.farewell.is_some().then_some(Next::Close))
+        let writable = next.is_none() && std::mem::take(&mut self.outbound.writable_due);
+        next.or_else(|| writable.then_some(Next::Writable))
+            .or_else(|| self.outbound.farewell.is_some().then_some(Next::Close))
     }
 
     fn advance_opening(&mut self) -> Option<Next> {
         let (opening, work) = (self.opening.as_mut()?, self.work.as_mut()?);
         if opening.phase == Phase::RequestWaits {
-            self.limit_held(); // a decision that was made at once came before this pull
             return None;
         }
         opening.advance(&work.input, &mut work.pos, &mut self.outbound);
@@ -195,30 +203,53 @@ impl Connection {
     }
 
     fn advance_frames(&mut self) -> Option<Next> {
-        let Work { input, pos, receiver } = self.work.as_deref_mut()?;
+        let Work { input, pos, receiver, .. } = self.work.as_deref_mut()?;
         let out = &mut self.outbound;
-        let expect = Expect { masked: out.role == Role::Server };
-        let received = receiver.next(input, pos, expect, &out.shared.config);
-        match received {
-            Ok(Received::Nothing) => None,
-            Ok(Received::Text(place)) => Some(Next::Text(place)),
-            Ok(Received::Binary(place)) => Some(Next::Binary(place)),
-            Ok(Received::Ping(place)) => {
-                out.answer_ping(receiver.payload(&place, input));
-                Some(Next::Ping(place))
-            }
-            Ok(Received::Pong(place)) => Some(Next::Pong(place)),
-            Ok(Received::Close(place)) => {
-                match close::parse(receiver.payload(&place, input)) {
-                    Ok(received) => out.peer_closed(received),
-                    Err(violation) => out.fail(violation),
+        let mut terms = Terms {
+            masked: out.role == Role::Server,
+            delivery: self.delivery,
+            config: &out.shared.config,
+            compression: out.compression,
+            inflator: &mut self.inflator,
+            pools: &out.shared.deflate,
+        };
+        match receiver.next(input, pos, &mut terms) {
+            Ok(Received::Nothing) => return None,
+            Ok(Received::Close(place)) => match close::parse(receiver.payload(&place, input)) {
+                Ok(received) => out.peer_closed(received),
+                Err(violation) => out.fail(violation),
+            },
+            Ok(received) => {
+                if let Received::Ping(place) = &received {
+                    out.answer_ping(receiver.payload(place, input));
                 }
-                None
+                return Some(Next::Received(received));
             }
-            Err(violation) => {
-                out.fail(violation);
-                None
+            Err(violation) => out.fail(violation),
+        }
+        None
+    }
+
+    /// All input was looked at: what is left is held until more comes, within limits.
+    fn limit_held(&mut self) {
+        let held = self.work.as_ref().map_or(0, |work| work.held());
+        let out = &mut self.outbound;
+        let grew = held > out.held_input;
+        out.shared.release(out.held_input);
+        out.shared.hold(held);
+        out.held_input = held;
+        if !grew {
+            return;
+        }
+        let config = &out.shared.config;
+        if self.opening.as_ref().is_some_and(|opening| opening.phase == Phase::RequestWaits) {
+            if held > config.max_held_bytes {
+                opening::refuse(out, Refusal::TooMuchBehindHead);
             }
+        } else if held + out.queue.len() > config.max_connection_bytes {
+            out.fail(Violation::ConnectionTooBig);
+        } else if out.shared.held() > config.max_engine_bytes {
+            out.fail(Violation::EngineTooBig);
         }
     }
 
@@ -248,6 +279,7 @@ impl Connection {
         self.has_input = false;
         if self.outbound.state == State::Closed {
             self.opening = None;
+            self.return_inflator();
         }
         let Some(work) = &mut self.work else {
             return;
@@ -255,12 +287,26 @@ impl Connection {
         work.receiver.drop_reported();
         if self.outbound.state == State::Closed {
             work.discard();
+            self.outbound.shared.release(std::mem::take(&mut self.outbound.held_input));
         }
         if !work.is_idle() {
             work.trim(&self.outbound.shared);
         } else if let Some(work) = self.work.take() {
             self.outbound.shared.return_work(work);
         }
+    }
+}
+
+/// Choose.
+impl Connection {
+    /// How messages are delivered from the next one on; the config's choice is the default. Refused while a message is
+    /// under way.
+    pub fn set_delivery(&mut self, delivery: Delivery) -> Result<(), Error> {
+        if self.work.as_ref().is_some_and(|work| work.receiver.is_in_message()) {
+            return Err(Error::State("a message is under way: choose before it or after it"));
+        }
+        self.delivery = delivery;
+        Ok(())
     }
 }
 
@@ -335,6 +381,12 @@ impl Connection {
         self.outbound.role
     }
 
+    /// Whether a pull would report something without more input: after output was taken, a decision was made, or time
+    /// has passed.
+    pub fn has_events(&self) -> bool {
+        self.has_input || self.outbound.writable_due || self.outbound.farewell.is_some()
+    }
+
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its
     /// end. A client leaves it to the server to close first (RFC 6455, 7.1.1).
     pub fn wants_shutdown(&self) -> bool {
@@ -349,5 +401,17 @@ impl Connection {
 
     fn is_over(&self) -> bool {
         self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0
+    }
+
+    fn return_inflator(&mut self) {
+        if let Some(inflator) = self.inflator.take() {
+            self.outbound.shared.deflate.return_inflator(inflator);
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.return_inflator();
     }
 }

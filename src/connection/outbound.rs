@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use crate::connection::output::OutputQueue;
+use crate::connection::send::Making;
+use crate::deflate::{Agreed, Deflator};
 use crate::detail::Detail;
 use crate::engine::Shared;
 use crate::error::Error;
@@ -57,27 +59,26 @@ pub struct Outbound {
     pub(crate) hopeless: bool,
     /// How it ended, until that is reported.
     pub(crate) farewell: Option<Box<Farewell>>,
-    queue: OutputQueue,
+    pub(crate) queue: OutputQueue,
     owed_pong: Option<Box<[u8]>>,
+    /// permessage-deflate, if it was agreed on.
+    pub(crate) compression: Option<Agreed>,
+    /// The deflator of the message under way, or of all messages with context takeover.
+    pub(crate) deflator: Option<Box<Deflator>>,
+    /// The message that is being made piece by piece.
+    pub(crate) making: Option<Box<Making>>,
+    /// The host writes the payload of a frame.
+    pub(crate) in_host_frame: bool,
+    /// The queue went above the high-water mark, or refused a message, and has not been at the low one since.
+    pub(crate) above_high_water: bool,
+    /// The queue fell to the low-water mark, which is to be reported.
+    pub(crate) writable_due: bool,
+    /// Bytes that the receiving half holds.
+    pub(crate) held_input: usize,
 }
 
-/// Queueing.
+/// Queueing control frames; messages are in `send`.
 impl Outbound {
-    /// Queues a text message (RFC 6455, 5.6). Refused: bytes that are not UTF-8.
-    pub fn queue_text(&mut self, text: &[u8]) -> Result<(), Error> {
-        self.check_message(text)?;
-        if simdutf8::basic::from_utf8(text).is_err() {
-            return Err(Error::InvalidUtf8);
-        }
-        self.push(OpCode::Text, text)
-    }
-
-    /// Queues a binary message.
-    pub fn queue_binary(&mut self, data: &[u8]) -> Result<(), Error> {
-        self.check_message(data)?;
-        self.push(OpCode::Binary, data)
-    }
-
     /// Queues a ping with up to 125 bytes, which the peer sends back in its pong.
     pub fn queue_ping(&mut self, data: &[u8]) -> Result<(), Error> {
         self.queue_ping_or_pong(OpCode::Ping, data)
@@ -116,19 +117,10 @@ impl Outbound {
         if data.len() > MAX_CONTROL_PAYLOAD {
             return Err(Error::InvalidArgument("a ping or pong has at most 125 bytes (RFC 6455, 5.5)"));
         }
-        self.push(opcode, data)
+        self.push(opcode, false, true, data)
     }
 
-    fn check_message(&self, payload: &[u8]) -> Result<(), Error> {
-        self.check_open()?;
-        let max = self.shared.config.max_queued_bytes;
-        match payload.len().checked_add(self.queue.len() + crate::frame::header::MAX_HEADER_LEN) {
-            Some(total) if total <= max => Ok(()),
-            _ => Err(Error::QueueFull),
-        }
-    }
-
-    fn check_open(&self) -> Result<(), Error> {
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
         match self.state {
             State::Open => Ok(()),
             State::Connecting => Err(Error::State("the handshake is not complete")),
@@ -137,41 +129,65 @@ impl Outbound {
         }
     }
 
-    fn push(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Error> {
-        let mask = match self.role {
-            Role::Server => None,
-            Role::Client => Some(self.shared.random()?),
-        };
-        let header = Header { fin: true, opcode, mask, payload_len: payload.len() as u64 };
-        self.queue.push_frame(&header, payload, &self.shared);
+    /// Queues a frame; control frames overtake messages where they can.
+    pub(crate) fn push(&mut self, opcode: OpCode, rsv1: bool, fin: bool, payload: &[u8]) -> Result<(), Error> {
+        let mask = self.mask_key()?;
+        self.queue_frame(opcode, rsv1, fin, mask, payload);
         Ok(())
     }
 
+    pub(crate) fn queue_frame(&mut self, opcode: OpCode, rsv1: bool, fin: bool, mask: Option<[u8; 4]>, payload: &[u8]) {
+        let header = Header { fin, rsv1, opcode, mask, payload_len: payload.len() as u64 };
+        match opcode {
+            OpCode::Ping | OpCode::Pong => self.queue.push_urgent(&header, payload, &self.shared),
+            _ => self.queue.push_frame(&header, payload, &self.shared),
+        }
+    }
+
+    /// A new key for a client's frame (RFC 6455, 5.3).
+    pub(crate) fn mask_key(&self) -> Result<Option<[u8; 4]>, Error> {
+        match self.role {
+            Role::Server => Ok(None),
+            Role::Client => self.shared.random().map(Some),
+        }
+    }
+
     fn push_close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Error> {
-        self.owed_pong = None; // nothing follows a close frame
+        (self.owed_pong, self.making) = (None, None); // nothing follows a close frame
         let Some(code) = code else {
-            return self.push(OpCode::Close, &[]);
+            return self.push(OpCode::Close, false, true, &[]);
         };
         let mut payload = [0; MAX_CONTROL_PAYLOAD];
         let len = 2 + reason.len();
         payload[..2].copy_from_slice(&code.to_be_bytes());
         payload[2..len].copy_from_slice(reason.as_bytes());
-        self.push(OpCode::Close, &payload[..len])
+        self.push(OpCode::Close, false, true, &payload[..len])
     }
 }
 
 /// Taking what was queued.
 impl Outbound {
-    /// The bytes to write, oldest first.
+    /// The bytes to write, oldest first. None while the host writes the payload of a frame itself.
     pub fn output(&self) -> impl Iterator<Item = &[u8]> {
-        self.queue.slices()
+        self.queue.slices().take(if self.in_host_frame { 0 } else { usize::MAX })
     }
 
-    /// Gives up the first `count` bytes of the output, after they were written.
+    /// Gives up the first `count` bytes of the output, after they were written. The queue may have room again then:
+    /// see [`Event::Writable`](crate::Event::Writable).
     pub fn output_consume(&mut self, count: usize) -> Result<(), Error> {
+        if self.in_host_frame && count > 0 {
+            return Err(Error::State("the payload of a frame is being written: end it first"));
+        }
         self.queue.consume(count, &self.shared)?;
-        if let Some(payload) = self.owed_pong.take() {
-            self.pong(&payload);
+        if count > 0
+            && let Some(payload) = self.owed_pong.take()
+        {
+            self.push_pong(&payload);
+        }
+        let config = &self.shared.config;
+        if self.above_high_water && self.queue.len() <= config.low_water.min(config.max_queued_bytes / 2) {
+            self.above_high_water = false;
+            self.writable_due = self.state == State::Open;
         }
         Ok(())
     }
@@ -179,6 +195,14 @@ impl Outbound {
     /// Bytes that wait to be taken.
     pub fn queued_bytes(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Whether the output went above the high-water mark, or a message was refused for lack of room, and it has not
+    /// fallen to the low-water mark since. Then it is time to stop producing until [`Event::Writable`].
+    ///
+    /// [`Event::Writable`]: crate::Event::Writable
+    pub fn is_above_high_water(&self) -> bool {
+        self.above_high_water
     }
 }
 
@@ -194,12 +218,19 @@ impl Outbound {
             farewell: None,
             queue: OutputQueue::default(),
             owed_pong: None,
+            compression: None,
+            deflator: None,
+            making: None,
+            in_host_frame: false,
+            above_high_water: false,
+            writable_due: false,
+            held_input: 0,
         }
     }
 
     /// Queues an HTTP head.
     pub(crate) fn push_head(&mut self, head: Vec<u8>) {
-        self.queue.push_bytes(head);
+        self.queue.push_head(head, &self.shared);
     }
 
     /// Answers a ping (RFC 6455, 5.5.2), unless a close frame was sent.
@@ -209,9 +240,18 @@ impl Outbound {
         }
     }
 
-    /// Queues a pong, or owes it until there is room (and, for a client, a mask key).
+    /// Queues a pong. While the peer does not read, only the newest one is owed, and queued when it reads on.
     fn pong(&mut self, payload: &[u8]) {
-        if self.queue.len() > PONG_AT_ONCE || self.push(OpCode::Pong, payload).is_err() {
+        if self.queue.len() > PONG_AT_ONCE {
+            self.owed_pong = Some(payload.into());
+        } else {
+            self.push_pong(payload);
+        }
+    }
+
+    /// Without random bytes for a mask it stays owed.
+    fn push_pong(&mut self, payload: &[u8]) {
+        if self.push(OpCode::Pong, false, true, payload).is_err() {
             self.owed_pong = Some(payload.into());
         }
     }
@@ -264,7 +304,21 @@ impl Outbound {
     fn end(&mut self, farewell: Farewell) {
         self.clean = farewell.clean;
         self.state = State::Closed;
-        self.owed_pong = None;
+        (self.owed_pong, self.making, self.writable_due) = (None, None, false);
         self.farewell = Some(Box::new(farewell));
+        self.return_deflator();
+    }
+
+    fn return_deflator(&mut self) {
+        if let Some(deflator) = self.deflator.take() {
+            self.shared.deflate.return_deflator(deflator);
+        }
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        self.shared.release(self.queue.len() + self.held_input);
+        self.return_deflator();
     }
 }

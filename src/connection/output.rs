@@ -1,21 +1,39 @@
 //! Bytes that wait to be written: appended at the back, taken at the front, never moved in between.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::engine::{CHUNK_SIZE, Shared};
 use crate::error::Error;
 use crate::frame::{Header, mask};
 
 /// The output of one connection. Chunks are filled up to their capacity and never grow, so a slice that was handed out
-/// stays where it is until it is consumed, whatever is queued behind it.
+/// stays where it is until it is consumed, whatever is queued behind it. A frame lies in one chunk.
 #[derive(Default)]
 pub(crate) struct OutputQueue {
-    chunks: VecDeque<Vec<u8>>,
+    chunks: VecDeque<Chunk>,
     /// Bytes of the first chunk that were taken.
     taken: usize,
     /// Bytes that wait in all.
     len: usize,
+    /// Chunks at the front that keep their place: they were lent, or are the head of a handshake.
+    settled: Cell<usize>,
+    /// Chunks at the front up to the last one with a control frame: control frames do not overtake each other.
+    controls: usize,
 }
+
+enum Chunk {
+    /// Frames side by side.
+    Own(Vec<u8>),
+    /// Control frames that overtook others.
+    Urgent(Vec<u8>),
+    /// One frame of a prepared message.
+    Prepared(Arc<[u8]>),
+}
+
+/// A prepared frame up to this size is copied: one write of bytes side by side beats a slice of its own.
+const MAX_COPIED: usize = 512;
 
 impl OutputQueue {
     pub(crate) fn len(&self) -> usize {
@@ -24,26 +42,57 @@ impl OutputQueue {
 
     /// Appends a frame, masking its payload if the header has a key.
     pub(crate) fn push_frame(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
-        let head = header.encode();
-        let chunk = self.room_for(head.as_bytes().len() + payload.len(), shared);
-        chunk.extend_from_slice(head.as_bytes());
-        let start = chunk.len();
-        chunk.extend_from_slice(payload);
-        if let Some(key) = header.mask {
-            mask::apply(key, 0, &mut chunk[start..]);
+        let len = header.encode().as_bytes().len() + payload.len();
+        write_frame(self.room_for(len, shared), header, payload);
+        self.grow(len, shared);
+    }
+
+    /// Queues a control frame ahead of what may still be overtaken (RFC 6455, 5.4: control frames may come between the
+    /// frames of a message), so that a backlog does not hold it up.
+    pub(crate) fn push_urgent(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
+        let first_free = self.settled.get().max(usize::from(self.taken > 0));
+        let place = first_free.max(self.controls);
+        let len = header.encode().as_bytes().len() + payload.len();
+        if self.chunks.len() <= place + 1 {
+            write_frame(self.room_for(len, shared), header, payload);
+            self.controls = self.chunks.len();
+        } else if place > first_free
+            && let Some(Chunk::Urgent(bytes)) = self.chunks.get_mut(place - 1)
+            && bytes.capacity() - bytes.len() >= len
+        {
+            write_frame(bytes, header, payload);
+        } else {
+            let mut bytes = shared.take_chunk();
+            write_frame(&mut bytes, header, payload);
+            self.chunks.insert(place, Chunk::Urgent(bytes));
+            self.controls = place + 1;
         }
-        self.len += head.as_bytes().len() + payload.len();
+        self.grow(len, shared);
     }
 
-    /// Appends bytes that are complete as they are.
-    pub(crate) fn push_bytes(&mut self, bytes: Vec<u8>) {
-        self.len += bytes.len();
-        self.chunks.push_back(bytes);
+    /// Appends a frame that many connections share.
+    pub(crate) fn push_prepared(&mut self, frame: &Arc<[u8]>, shared: &Shared) {
+        if frame.len() <= MAX_COPIED {
+            self.room_for(frame.len(), shared).extend_from_slice(frame);
+        } else {
+            self.chunks.push_back(Chunk::Prepared(Arc::clone(frame)));
+        }
+        self.grow(frame.len(), shared);
     }
 
-    /// The slices that wait, oldest first.
+    /// Appends the head of a handshake, which nothing may overtake.
+    pub(crate) fn push_head(&mut self, bytes: Vec<u8>, shared: &Shared) {
+        self.grow(bytes.len(), shared);
+        self.chunks.push_back(Chunk::Own(bytes));
+        self.settled.set(self.chunks.len());
+    }
+
+    /// The slices that wait, oldest first. Those that were looked at keep their place.
     pub(crate) fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        self.chunks.iter().enumerate().map(|(i, chunk)| if i == 0 { &chunk[self.taken..] } else { &chunk[..] })
+        self.chunks.iter().enumerate().map(|(i, chunk)| {
+            self.settled.set(self.settled.get().max(i + 1));
+            if i == 0 { &chunk.bytes()[self.taken..] } else { chunk.bytes() }
+        })
     }
 
     /// Gives up the first `count` bytes.
@@ -53,14 +102,17 @@ impl OutputQueue {
         }
         self.len -= count;
         self.taken += count;
+        shared.release(count);
         while let Some(first) = self.chunks.front() {
-            let partly_taken = self.taken < first.len();
-            if partly_taken {
+            let len = first.bytes().len();
+            if self.taken < len {
                 break;
             }
-            self.taken -= first.len();
-            if let Some(chunk) = self.chunks.pop_front() {
-                shared.return_chunk(chunk);
+            self.taken -= len;
+            self.settled.set(self.settled.get().saturating_sub(1));
+            self.controls = self.controls.saturating_sub(1);
+            if let Some(Chunk::Own(bytes) | Chunk::Urgent(bytes)) = self.chunks.pop_front() {
+                shared.return_chunk(bytes);
             }
         }
         if self.chunks.is_empty() {
@@ -69,13 +121,39 @@ impl OutputQueue {
         Ok(())
     }
 
+    fn grow(&mut self, len: usize, shared: &Shared) {
+        self.len += len;
+        shared.hold(len);
+    }
+
     /// A chunk in which `len` more bytes fit without moving those that are there.
     fn room_for(&mut self, len: usize, shared: &Shared) -> &mut Vec<u8> {
-        let fits = self.chunks.back().is_some_and(|chunk| chunk.capacity() - chunk.len() >= len);
+        let fits = matches!(self.chunks.back(), Some(Chunk::Own(bytes)) if bytes.capacity() - bytes.len() >= len);
         if !fits {
             let chunk = if len <= CHUNK_SIZE { shared.take_chunk() } else { Vec::with_capacity(len) };
-            self.chunks.push_back(chunk);
+            self.chunks.push_back(Chunk::Own(chunk));
         }
-        self.chunks.back_mut().expect("a chunk was there or was just added")
+        match self.chunks.back_mut() {
+            Some(Chunk::Own(bytes)) => bytes,
+            _ => unreachable!("such a chunk was there or was just added"),
+        }
+    }
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Chunk::Own(bytes) | Chunk::Urgent(bytes) => bytes,
+            Chunk::Prepared(bytes) => bytes,
+        }
+    }
+}
+
+fn write_frame(chunk: &mut Vec<u8>, header: &Header, payload: &[u8]) {
+    chunk.extend_from_slice(header.encode().as_bytes());
+    let start = chunk.len();
+    chunk.extend_from_slice(payload);
+    if let Some(key) = header.mask {
+        mask::apply(key, 0, &mut chunk[start..]);
     }
 }

@@ -1,19 +1,36 @@
-//! Receiving frames and joining them to messages (RFC 6455, 5.2 to 5.6, 6.2 and 8.1).
+//! Receiving frames and making of them what is delivered (RFC 6455, 5.2 to 5.6, 6.2 and 8.1; RFC 7692, 7.2.2).
 
 use std::ops::Range;
 
 use crate::config::Config;
+use crate::deflate::{Agreed, Inflator, Pools};
+use crate::event::Delivery;
 use crate::frame::header::{Expect, MAX_HEADER_LEN};
 use crate::frame::{Header, OpCode, mask};
 use crate::utf8;
 use crate::violation::Violation;
 
-/// What the next frame or message is.
+/// What the next thing to report is.
 pub(crate) enum Received {
     /// More input is needed.
     Nothing,
-    Text(Place),
-    Binary(Place),
+    Message {
+        opcode: OpCode,
+        place: Place,
+    },
+    Chunk {
+        opcode: OpCode,
+        place: Place,
+        offset: u64,
+        first: bool,
+        last: bool,
+    },
+    Frame {
+        opcode: OpCode,
+        place: Place,
+        fin: bool,
+        compressed: bool,
+    },
     Ping(Place),
     Pong(Place),
     /// The payload of a close frame, not yet parsed.
@@ -24,9 +41,20 @@ pub(crate) enum Received {
 pub(crate) enum Place {
     /// In the input: it came whole.
     Input(Range<usize>),
-    /// In the receiver, which joined it.
-    Message,
+    /// In the receiver, which joined or inflated it.
+    Buffer,
     Control,
+}
+
+/// What the connection demands of its peer, and lends to its receiver.
+pub(crate) struct Terms<'c> {
+    pub(crate) masked: bool,
+    pub(crate) delivery: Delivery,
+    pub(crate) config: &'c Config,
+    pub(crate) compression: Option<Agreed>,
+    /// The inflator of the message under way, or of all messages with context takeover.
+    pub(crate) inflator: &'c mut Option<Box<Inflator>>,
+    pub(crate) pools: &'c Pools,
 }
 
 /// The receiving half of a connection: the parts that outlive one piece of input.
@@ -36,13 +64,13 @@ pub(crate) struct Receiver {
     partial_header: [u8; MAX_HEADER_LEN],
     partial_header_len: usize,
     frame: Option<Frame>,
-    /// Text or binary, while a message is under way.
-    message_opcode: Option<OpCode>,
-    pub(crate) message: Vec<u8>,
+    message: Option<Message>,
+    /// Payload that was joined or inflated.
+    pub(crate) buffer: Vec<u8>,
     utf8: utf8::Validator,
     control: Vec<u8>,
-    /// The message or control payload was reported, and goes with the next pull.
-    message_reported: bool,
+    /// The buffer or control payload was reported, and goes with the next pull.
+    buffer_reported: bool,
     control_reported: bool,
 }
 
@@ -50,31 +78,56 @@ pub(crate) struct Receiver {
 struct Frame {
     header: Header,
     received: u64,
+    /// Bytes of the input behind `received` that were unmasked and wait to be inflated.
+    unmasked: usize,
+}
+
+/// A message of which frames have arrived.
+struct Message {
+    opcode: OpCode,
+    compressed: bool,
+    /// Something of it was delivered.
+    begun: bool,
+    frames: u32,
+    empty_frames: u32,
+    /// Bytes of it that were delivered or wait in the buffer, inflated.
+    len: u64,
 }
 
 /// A first reservation for a message that comes in several reads. The declared length alone reserves nothing: a peer
 /// that announces a megabyte and sends a byte costs a page.
 const FIRST_RESERVE: usize = 4 * 1024;
 
+/// The most that one chunk of a compressed message holds.
+const MAX_INFLATED_CHUNK: usize = 64 * 1024;
+
 impl Receiver {
-    /// Takes frames from `input` at `pos` until there is one to report.
+    /// Takes frames from `input` at `pos` until there is something to report.
     pub(crate) fn next(
         &mut self,
         input: &mut [u8],
         pos: &mut usize,
-        expect: Expect,
-        config: &Config,
+        terms: &mut Terms<'_>,
     ) -> Result<Received, Violation> {
         self.drop_reported();
         loop {
             if self.frame.is_none() {
+                let expect = Expect { masked: terms.masked, rsv1: terms.compression.is_some() };
                 let Some(header) = self.next_header(input, pos, expect)? else {
                     return Ok(Received::Nothing);
                 };
-                self.check_order_and_size(&header, config)?;
-                self.frame = Some(Frame { header, received: 0 });
+                if !header.opcode.is_control() {
+                    self.begin_data_frame(&header, terms)?;
+                }
+                self.frame = Some(Frame { header, received: 0, unmasked: 0 });
             }
-            if let Some(received) = self.next_payload(input, pos)? {
+            let received = match (&mut self.frame, &mut self.message) {
+                (Some(frame), _) if frame.header.opcode.is_control() => self.control_payload(input, pos),
+                (Some(_), Some(message)) if message.compressed => self.inflated_payload(input, pos, terms)?,
+                (Some(_), Some(_)) => self.plain_payload(input, pos, terms.delivery)?,
+                _ => Some(Received::Nothing),
+            };
+            if let Some(received) = received {
                 return Ok(received);
             }
         }
@@ -84,15 +137,15 @@ impl Receiver {
     pub(crate) fn payload<'a>(&'a self, place: &Place, input: &'a [u8]) -> &'a [u8] {
         match place {
             Place::Input(range) => &input[range.clone()],
-            Place::Message => &self.message,
+            Place::Buffer => &self.buffer,
             Place::Control => &self.control,
         }
     }
 
     /// Ends the views of what was reported last.
     pub(crate) fn drop_reported(&mut self) {
-        if std::mem::take(&mut self.message_reported) {
-            self.message.clear();
+        if std::mem::take(&mut self.buffer_reported) {
+            self.buffer.clear();
         }
         if std::mem::take(&mut self.control_reported) {
             self.control.clear();
@@ -101,24 +154,37 @@ impl Receiver {
 
     /// Whether nothing is kept for the next input.
     pub(crate) fn is_idle(&self) -> bool {
-        self.partial_header_len == 0 && self.frame.is_none() && self.message_opcode.is_none()
+        self.partial_header_len == 0 && self.frame.is_none() && self.message.is_none()
     }
 
-    /// Frees the message buffer unless a message is under way.
+    /// Whether a message is under way.
+    pub(crate) fn is_in_message(&self) -> bool {
+        self.message.is_some()
+    }
+
+    /// Bytes that wait for more.
+    pub(crate) fn held(&self) -> usize {
+        self.buffer.len() + self.control.len()
+    }
+
+    /// Frees the buffer unless a message waits there.
     pub(crate) fn trim(&mut self) {
-        if self.message_opcode.is_none() {
-            self.message = Vec::new();
+        if self.buffer.is_empty() {
+            self.buffer = Vec::new();
         }
     }
 
     /// As new, but with its buffers.
     pub(crate) fn reset(&mut self) {
-        let (mut message, mut control) = (std::mem::take(&mut self.message), std::mem::take(&mut self.control));
-        message.clear();
+        let (mut buffer, mut control) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.control));
+        buffer.clear();
         control.clear();
-        *self = Receiver { message, control, ..Receiver::default() };
+        *self = Receiver { buffer, control, ..Receiver::default() };
     }
+}
 
+/// Headers.
+impl Receiver {
     fn next_header(&mut self, input: &[u8], pos: &mut usize, expect: Expect) -> Result<Option<Header>, Violation> {
         let available = &input[*pos..];
         let kept = self.partial_header_len;
@@ -145,88 +211,243 @@ impl Receiver {
     }
 
     /// What only the sequence of frames, or the receiver's limits, can make wrong: known before any payload is stored.
-    fn check_order_and_size(&mut self, header: &Header, config: &Config) -> Result<(), Violation> {
-        match (header.opcode, self.message_opcode) {
-            (opcode, _) if opcode.is_control() => return Ok(()),
+    fn begin_data_frame(&mut self, header: &Header, terms: &mut Terms<'_>) -> Result<(), Violation> {
+        let config = terms.config;
+        let message = match (header.opcode, &mut self.message) {
             (OpCode::Continuation, None) => return Err(Violation::ContinuationWithoutStart),
-            (OpCode::Continuation, Some(_)) => {}
+            (OpCode::Continuation, Some(message)) => message,
             (_, Some(_)) => return Err(Violation::MessageInsideMessage),
-            (opcode, None) => self.message_opcode = Some(opcode),
+            (opcode, message @ None) => message.insert(Message {
+                opcode,
+                compressed: header.rsv1,
+                begun: false,
+                frames: 0,
+                empty_frames: 0,
+                len: 0,
+            }),
+        };
+        message.frames += 1;
+        if message.frames > config.max_fragments {
+            return Err(Violation::TooManyFragments);
+        }
+        if header.payload_len == 0 && !header.fin {
+            message.empty_frames += 1;
+            if message.empty_frames > config.max_empty_fragments {
+                return Err(Violation::TooManyEmptyFragments);
+            }
         }
         if header.payload_len > config.max_frame_size {
             return Err(Violation::FrameTooBig);
         }
-        match header.payload_len.checked_add(self.message.len() as u64) {
-            Some(total) if total <= config.max_message_size && usize::try_from(total).is_ok() => Ok(()),
-            _ => Err(Violation::MessageTooBig),
+        if !message.compressed {
+            match header.payload_len.checked_add(message.len) {
+                Some(total) if total <= config.max_message_size && usize::try_from(total).is_ok() => {}
+                _ => return Err(Violation::MessageTooBig),
+            }
+        } else if terms.inflator.is_none()
+            && let Some(agreed) = terms.compression
+        {
+            *terms.inflator = Some(terms.pools.take_inflator(agreed.peer_window_bits));
         }
+        Ok(())
     }
+}
 
-    /// Takes payload of the frame under way. `None`: it was a fragment, and is complete.
-    fn next_payload(&mut self, input: &mut [u8], pos: &mut usize) -> Result<Option<Received>, Violation> {
-        let Some(frame) = &mut self.frame else {
-            return Ok(Some(Received::Nothing));
-        };
+/// Payload.
+impl Receiver {
+    /// Unmasks what there is of the payload of the frame under way, and takes it.
+    fn take_payload(&mut self, input: &mut [u8], pos: &mut usize) -> Option<Piece> {
+        let frame = self.frame.as_mut()?;
         let header = frame.header;
-        let left = header.payload_len - frame.received;
         let start = *pos;
-        let end = start + usize::try_from(left).map_or(input.len() - start, |left| left.min(input.len() - start));
-        let came_whole = frame.received == 0 && (end - start) as u64 == header.payload_len;
+        let end = start + available(header.payload_len - frame.received, input.len() - start);
         let piece = &mut input[start..end];
         if let Some(key) = header.mask {
             mask::apply(key, frame.received, piece);
         }
+        let begins = frame.received == 0;
         frame.received += piece.len() as u64;
         *pos = end;
         let complete = frame.received == header.payload_len;
         if complete {
             self.frame = None;
         }
+        Some(Piece { header, range: start..end, begins, complete })
+    }
 
-        if header.opcode.is_control() {
-            let place = if came_whole {
-                Place::Input(start..end)
+    fn control_payload(&mut self, input: &mut [u8], pos: &mut usize) -> Option<Received> {
+        let Piece { header, range, begins, complete } = self.take_payload(input, pos)?;
+        let place = if begins && complete {
+            Place::Input(range)
+        } else {
+            self.control.extend_from_slice(&input[range]);
+            if !complete {
+                return Some(Received::Nothing);
+            }
+            self.control_reported = true;
+            Place::Control
+        };
+        Some(match header.opcode {
+            OpCode::Ping => Received::Ping(place),
+            OpCode::Pong => Received::Pong(place),
+            _ => Received::Close(place),
+        })
+    }
+
+    /// `None`: it was a fragment of a message that is to be whole, or an empty one; go on.
+    fn plain_payload(
+        &mut self,
+        input: &mut [u8],
+        pos: &mut usize,
+        delivery: Delivery,
+    ) -> Result<Option<Received>, Violation> {
+        let announced = self.frame.as_ref().map_or(0, |frame| frame.header.payload_len - frame.received);
+        let Some(piece) = self.take_payload(input, pos) else {
+            return Ok(None);
+        };
+        let Some(message) = &mut self.message else {
+            return Ok(None);
+        };
+        let Piece { header, range, begins, complete } = piece;
+        let ends = complete && header.fin;
+        let is_whole_message = begins && ends && message.frames == 1;
+        let bytes = &input[range.clone()];
+        if message.opcode == OpCode::Text {
+            if is_whole_message {
+                simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::TextUtf8)?;
             } else {
-                self.control.extend_from_slice(piece);
-                if !complete {
-                    return Ok(Some(Received::Nothing));
+                self.utf8.feed(bytes).map_err(|_| Violation::TextUtf8)?;
+                if ends {
+                    self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
                 }
-                self.control_reported = true;
-                Place::Control
-            };
-            return Ok(Some(match header.opcode {
-                OpCode::Ping => Received::Ping(place),
-                OpCode::Pong => Received::Pong(place),
-                _ => Received::Close(place),
-            }));
+            }
+        }
+        let offset = message.len;
+        message.len += bytes.len() as u64;
+
+        let stays_in_place = match delivery {
+            Delivery::Messages => is_whole_message,
+            Delivery::Frames => begins && complete,
+            Delivery::Chunks => true,
+        };
+        let place = if stays_in_place {
+            Place::Input(range)
+        } else {
+            if self.buffer.capacity() == 0 {
+                self.buffer.reserve(bytes.len().max(announced.min(FIRST_RESERVE as u64) as usize));
+            }
+            self.buffer.extend_from_slice(bytes);
+            Place::Buffer
+        };
+        if delivery == Delivery::Chunks && offset == message.len && !ends {
+            return Ok((!complete).then_some(Received::Nothing));
+        }
+        Ok(self.deliver(delivery, header, place, offset, complete))
+    }
+
+    /// Inflates what there is of the payload of the frame under way, as far as there is room for it.
+    fn inflated_payload(
+        &mut self,
+        input: &mut [u8],
+        pos: &mut usize,
+        terms: &mut Terms<'_>,
+    ) -> Result<Option<Received>, Violation> {
+        let (Some(frame), Some(message), Some(inflator)) = (&mut self.frame, &mut self.message, &mut *terms.inflator)
+        else {
+            return Ok(Some(Received::Nothing));
+        };
+        let header = frame.header;
+        let start = *pos;
+        let end = start + available(header.payload_len - frame.received, input.len() - start);
+        let piece = &mut input[start..end];
+        if let Some(key) = header.mask {
+            mask::apply(key, frame.received + frame.unmasked as u64, &mut piece[frame.unmasked..]);
         }
 
-        let is_text = self.message_opcode == Some(OpCode::Text);
-        let is_whole_message = came_whole && header.fin && header.opcode != OpCode::Continuation;
-        let place = if is_whole_message {
-            if is_text && simdutf8::basic::from_utf8(piece).is_err() {
-                return Err(Violation::TextUtf8);
+        // One byte more than is allowed tells a message that is too big from one that just fits.
+        let left = (terms.config.max_message_size - message.len).saturating_add(1);
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let room = if terms.delivery == Delivery::Chunks { left.min(MAX_INFLATED_CHUNK) } else { left };
+        let before = self.buffer.len();
+        let used = inflator.inflate(piece, &mut self.buffer, room)?;
+        frame.unmasked = piece.len() - used;
+        frame.received += used as u64;
+        *pos += used;
+        let came_all = frame.received == header.payload_len;
+        let mut complete = came_all;
+        if came_all && header.fin {
+            let left = room.saturating_sub(self.buffer.len() - before);
+            complete = inflator.finish(&mut self.buffer, left)?;
+        }
+
+        let inflated = &self.buffer[before..];
+        let offset = message.len;
+        message.len += inflated.len() as u64;
+        if message.len > terms.config.max_message_size {
+            return Err(Violation::MessageTooBig);
+        }
+        let ends = complete && header.fin;
+        if message.opcode == OpCode::Text {
+            self.utf8.feed(inflated).map_err(|_| Violation::TextUtf8)?;
+            if ends {
+                self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
             }
-            Place::Input(start..end)
-        } else {
-            if is_text {
-                self.utf8.feed(piece).map_err(|_| Violation::TextUtf8)?;
+        }
+        if complete {
+            self.frame = None;
+        }
+        if ends && !terms.compression.is_some_and(|agreed| agreed.peer_takeover) {
+            if let Some(inflator) = terms.inflator.take() {
+                terms.pools.return_inflator(inflator);
             }
-            if self.message.capacity() == 0 {
-                self.message.reserve(piece.len().max(left.min(FIRST_RESERVE as u64) as usize));
-            }
-            self.message.extend_from_slice(piece);
-            if !complete {
-                return Ok(Some(Received::Nothing));
-            }
-            if !header.fin {
-                return Ok(None);
-            }
-            self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
-            self.message_reported = true;
-            Place::Message
-        };
-        self.message_opcode = None;
-        Ok(Some(if is_text { Received::Text(place) } else { Received::Binary(place) }))
+        }
+        if terms.delivery == Delivery::Chunks && before == self.buffer.len() && !ends {
+            return Ok((!complete).then_some(Received::Nothing));
+        }
+        Ok(self.deliver(terms.delivery, header, Place::Buffer, offset, complete))
     }
+
+    /// What is to be reported of a piece of payload, if anything yet.
+    fn deliver(
+        &mut self,
+        delivery: Delivery,
+        header: Header,
+        place: Place,
+        offset: u64,
+        complete: bool,
+    ) -> Option<Received> {
+        let message = self.message.as_mut()?;
+        let (opcode, compressed) = (message.opcode, message.compressed);
+        let ends = complete && header.fin;
+        let first = !std::mem::replace(&mut message.begun, true);
+        if ends {
+            self.message = None;
+        }
+        let received = match delivery {
+            Delivery::Messages if ends => Received::Message { opcode, place },
+            Delivery::Frames if complete => {
+                Received::Frame { opcode: header.opcode, place, fin: header.fin, compressed }
+            }
+            Delivery::Chunks => Received::Chunk { opcode, place, offset, first, last: ends },
+            _ if complete => return None,
+            _ => return Some(Received::Nothing),
+        };
+        self.buffer_reported = true;
+        Some(received)
+    }
+}
+
+/// Payload of a frame that was taken from the input.
+struct Piece {
+    header: Header,
+    range: Range<usize>,
+    /// It begins the frame's payload.
+    begins: bool,
+    /// The frame is complete with it.
+    complete: bool,
+}
+
+/// How much of `wanted` bytes there is.
+fn available(wanted: u64, there: usize) -> usize {
+    usize::try_from(wanted).map_or(there, |wanted| wanted.min(there))
 }

@@ -29,6 +29,11 @@ impl Work {
         self.input.len() - self.pos
     }
 
+    /// Bytes that are held for later: input that was not pulled, and what of a message has come.
+    pub(crate) fn held(&self) -> usize {
+        self.pending() + self.receiver.held()
+    }
+
     /// Gives up all input.
     pub(crate) fn discard(&mut self) {
         self.pos = self.input.len();
@@ -56,8 +61,8 @@ impl Work {
     /// Makes it ready for another connection.
     pub(crate) fn reset(&mut self) {
         self.receiver.reset();
-        if self.receiver.message.capacity() > MAX_KEPT {
-            self.receiver.message = Vec::new();
+        if self.receiver.buffer.capacity() > MAX_KEPT {
+            self.receiver.buffer = Vec::new();
         }
     }
 }

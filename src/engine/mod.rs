@@ -3,11 +3,12 @@
 mod pool;
 mod random;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::config::Config;
 use crate::connection::{MAX_KEPT, Work};
+use crate::deflate::Pools;
 use crate::error::Error;
 use pool::Pool;
 use random::RandomSource;
@@ -27,6 +28,8 @@ impl Engine {
                 inputs: RefCell::new(Pool::new(MAX_POOLED)),
                 chunks: RefCell::new(Pool::new(MAX_POOLED_CHUNKS)),
                 random: RefCell::new(RandomSource::new()),
+                deflate: Pools::new(&config.compression),
+                held: Cell::new(0),
             }),
         }
     }
@@ -55,6 +58,9 @@ pub(crate) struct Shared {
     inputs: RefCell<Pool<Vec<u8>>>,
     chunks: RefCell<Pool<Vec<u8>>>,
     random: RefCell<RandomSource>,
+    pub(crate) deflate: Pools,
+    /// Bytes that all connections hold: input, messages under way, output.
+    held: Cell<usize>,
 }
 
 impl Shared {
@@ -94,6 +100,21 @@ impl Shared {
             chunk.clear();
             self.chunks.borrow_mut().put(chunk);
         }
+    }
+
+    /// A connection holds so many bytes more.
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.held.set(self.held.get().saturating_add(bytes));
+    }
+
+    /// A connection holds so many bytes less.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.held.set(self.held.get().saturating_sub(bytes));
+    }
+
+    /// Bytes that all connections hold.
+    pub(crate) fn held(&self) -> usize {
+        self.held.get()
     }
 
     /// Unpredictable bytes for mask keys and nonces (RFC 6455, 5.3 and 10.3).

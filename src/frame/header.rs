@@ -9,6 +9,7 @@ pub const MAX_HEADER_LEN: usize = 14;
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
 const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
 const RSV: u8 = 0x70;
 const MASK: u8 = 0x80;
 const LEN_16: u8 = 126;
@@ -52,6 +53,8 @@ impl OpCode {
 pub struct Header {
     /// The last frame of its message.
     pub fin: bool,
+    /// The first frame of a compressed message (RFC 7692, 6).
+    pub rsv1: bool,
     /// What the frame carries.
     pub opcode: OpCode,
     /// The key, if the payload is masked.
@@ -65,6 +68,8 @@ pub struct Header {
 pub struct Expect {
     /// Frames must be masked (we are the server) or must not be (we are the client).
     pub masked: bool,
+    /// RSV1 has a meaning, since permessage-deflate was agreed on (RFC 7692, 6).
+    pub rsv1: bool,
 }
 
 impl Header {
@@ -75,10 +80,18 @@ impl Header {
         let Some(&first) = bytes.first() else {
             return Ok(None);
         };
-        if first & RSV != 0 {
+        let allowed = if expect.rsv1 { RSV1 } else { 0 };
+        if first & RSV & !allowed != 0 {
             return Err(Violation::ReservedBits);
         }
         let opcode = OpCode::from_bits(first & 0x0F).ok_or(Violation::ReservedOpcode)?;
+        let rsv1 = first & RSV1 != 0;
+        match opcode {
+            _ if !rsv1 => {}
+            OpCode::Text | OpCode::Binary => {}
+            OpCode::Continuation => return Err(Violation::CompressedContinuation),
+            _ => return Err(Violation::CompressedControl),
+        }
         let fin = first & FIN != 0;
         if opcode.is_control() && !fin {
             return Err(Violation::FragmentedControl);
@@ -133,13 +146,13 @@ impl Header {
         } else {
             (None, len_end)
         };
-        Ok(Some((Header { fin, opcode, mask, payload_len }, end)))
+        Ok(Some((Header { fin, rsv1, opcode, mask, payload_len }, end)))
     }
 
     /// The header on the wire, in its shortest form.
     pub fn encode(&self) -> EncodedHeader {
         let mut bytes = [0u8; MAX_HEADER_LEN];
-        bytes[0] = if self.fin { FIN } else { 0 } | self.opcode as u8;
+        bytes[0] = if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 } | self.opcode as u8;
         let mut end = match self.payload_len {
             len @ 0..=125 => {
                 bytes[1] = len as u8;

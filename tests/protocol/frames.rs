@@ -4,8 +4,8 @@ use crate::support::*;
 use wsengine::frame::header::Expect;
 use wsengine::frame::{Header, OpCode, mask};
 
-const FROM_CLIENT: Expect = Expect { masked: true };
-const FROM_SERVER: Expect = Expect { masked: false };
+const FROM_CLIENT: Expect = Expect { masked: true, rsv1: false };
+const FROM_SERVER: Expect = Expect { masked: false, rsv1: false };
 
 /// The examples of RFC 6455, 5.7.
 #[test]
@@ -134,7 +134,7 @@ fn headers_round_trip() {
                 if opcode.is_control() && payload_len > 125 {
                     continue;
                 }
-                let header = Header { fin: true, opcode, mask, payload_len };
+                let header = Header { fin: true, rsv1: false, opcode, mask, payload_len };
                 let encoded = header.encode();
                 let bytes = encoded.as_bytes();
                 assert_eq!(Header::decode(bytes, expect), Ok(Some((header, bytes.len()))));

@@ -1,0 +1,234 @@
+//! Sending messages: whole, piece by piece, prepared, or with a payload that the host writes itself (RFC 6455, 5.4, 5.6
+//! and 6.1; RFC 7692, 7.2.1).
+
+use crate::connection::outbound::{Outbound, Role};
+use crate::deflate::{Agreed, Deflator, Flush};
+use crate::error::Error;
+use crate::event::MessageType;
+use crate::frame::header::{EncodedHeader, MAX_HEADER_LEN};
+use crate::frame::{Header, OpCode};
+use crate::prepared::Prepared;
+use crate::utf8;
+
+/// A message that is made piece by piece.
+pub(crate) struct Making {
+    opcode: OpCode,
+    /// A frame of it was queued.
+    begun: bool,
+    compressed: bool,
+    utf8: utf8::Validator,
+}
+
+/// Queueing messages.
+impl Outbound {
+    /// Queues a text message (RFC 6455, 5.6). Refused: bytes that are not UTF-8.
+    pub fn queue_text(&mut self, text: &[u8]) -> Result<(), Error> {
+        self.check_message(text.len())?;
+        if simdutf8::basic::from_utf8(text).is_err() {
+            return Err(Error::InvalidUtf8);
+        }
+        self.push_message(OpCode::Text, text)
+    }
+
+    /// Queues a binary message.
+    pub fn queue_binary(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.check_message(data.len())?;
+        self.push_message(OpCode::Binary, data)
+    }
+
+    /// Queues a message that was prepared for many connections.
+    pub fn queue_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        self.check_message(prepared.payload().len())?;
+        let settings = &self.shared.config.compression;
+        let encoded = self
+            .compresses(prepared.payload().len())
+            .and_then(|agreed| prepared.compressed(settings, agreed.own_window_bits))
+            .unwrap_or_else(|| prepared.plain());
+        match self.role {
+            Role::Server => self.queue.push_prepared(encoded.frame, &self.shared),
+            Role::Client => self.push(encoded.opcode, encoded.compressed, true, encoded.payload)?,
+        }
+        if encoded.compressed
+            && let Some(deflator) = &mut self.deflator
+        {
+            // It did not see this message, so what it knows is no longer what lies right behind in the peer's window.
+            deflator.reset();
+        }
+        self.message_queued();
+        Ok(())
+    }
+
+    /// Begins a message of which the size need not be known: any number of [`Outbound::queue_part`], then
+    /// [`Outbound::queue_end`]. Until then only control frames can be queued beside it.
+    pub fn queue_begin(&mut self, message_type: MessageType) -> Result<(), Error> {
+        self.check_ready()?;
+        self.making = Some(Box::new(Making {
+            opcode: message_type.opcode(),
+            begun: false,
+            compressed: false,
+            utf8: utf8::Validator::default(),
+        }));
+        Ok(())
+    }
+
+    /// Queues the next part of the message, as one frame. Text may be cut within a character. A part that is refused can
+    /// be given again.
+    pub fn queue_part(&mut self, part: &[u8]) -> Result<(), Error> {
+        self.push_part(part, false)
+    }
+
+    /// Ends the message with its last part, which may be empty. Refused: text that ends within a character.
+    pub fn queue_end(&mut self, part: &[u8]) -> Result<(), Error> {
+        self.push_part(part, true)
+    }
+
+    /// Begins a message of one frame whose payload the host writes to the stream itself: gives the header to write
+    /// before it. The output must have been taken. Until [`Outbound::end_frame`] nothing else is lent. A client masks
+    /// the payload with the key of the header, see [`mask::apply`](crate::frame::mask::apply). Text is not checked.
+    pub fn begin_frame(&mut self, message_type: MessageType, payload_len: u64) -> Result<EncodedHeader, Error> {
+        self.check_ready()?;
+        if self.in_host_frame {
+            return Err(Error::State("the payload of a frame is being written: end it first"));
+        }
+        if self.queue.len() > 0 {
+            return Err(Error::State("output waits, and goes before this frame: take it first"));
+        }
+        if payload_len > i64::MAX as u64 {
+            return Err(Error::InvalidArgument("a payload has at most 2^63-1 bytes (RFC 6455, 5.2)"));
+        }
+        let header =
+            Header { fin: true, rsv1: false, opcode: message_type.opcode(), mask: self.mask_key()?, payload_len };
+        self.in_host_frame = true;
+        self.message_queued();
+        Ok(header.encode())
+    }
+
+    /// Says that the payload of [`Outbound::begin_frame`] was written whole: the output goes on.
+    pub fn end_frame(&mut self) -> Result<(), Error> {
+        if !std::mem::take(&mut self.in_host_frame) {
+            return Err(Error::State("no frame was begun"));
+        }
+        Ok(())
+    }
+
+    /// A message may begin now.
+    fn check_ready(&self) -> Result<(), Error> {
+        self.check_open()?;
+        if self.making.is_some() {
+            return Err(Error::State("a message is being made piece by piece: end it first"));
+        }
+        Ok(())
+    }
+
+    /// A message of this size may be queued now.
+    fn check_message(&mut self, len: usize) -> Result<(), Error> {
+        self.check_ready()?;
+        self.check_room(len)
+    }
+
+    fn check_room(&mut self, len: usize) -> Result<(), Error> {
+        let config = &self.shared.config;
+        let added = len.saturating_add(MAX_HEADER_LEN);
+        let fits = |held: usize, max| held.checked_add(added).is_some_and(|total| total <= max);
+        if fits(self.queue.len(), config.max_queued_bytes)
+            && fits(self.queue.len() + self.held_input, config.max_connection_bytes)
+            && fits(self.shared.held(), config.max_engine_bytes)
+        {
+            return Ok(());
+        }
+        self.above_high_water |= self.queue.len() > 0; // when it falls, it is worth another try
+        Err(Error::QueueFull)
+    }
+
+    fn push_message(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Error> {
+        match self.compresses(payload.len()) {
+            Some(agreed) => self.push_compressed(opcode, payload, agreed)?,
+            None => self.push(opcode, false, true, payload)?,
+        }
+        self.message_queued();
+        Ok(())
+    }
+
+    fn push_compressed(&mut self, opcode: OpCode, payload: &[u8], agreed: Agreed) -> Result<(), Error> {
+        let mask = self.mask_key()?; // before the deflator takes notice of the message
+        let mut compressed = self.shared.take_input();
+        self.deflator(agreed).deflate(payload, Flush::Message, &mut compressed);
+        // A peer that follows our window has to get what went through the deflator.
+        let smaller = compressed.len() < payload.len();
+        if smaller || agreed.own_takeover {
+            self.queue_frame(opcode, true, true, mask, &compressed);
+        } else {
+            self.queue_frame(opcode, false, true, mask, payload);
+        }
+        self.message_ended(agreed);
+        self.shared.return_input(compressed);
+        Ok(())
+    }
+
+    fn push_part(&mut self, part: &[u8], last: bool) -> Result<(), Error> {
+        self.check_open()?;
+        let Some(making) = self.making.as_deref() else {
+            return Err(Error::State("no message was begun"));
+        };
+        let mut validator = making.utf8;
+        if making.opcode == OpCode::Text {
+            validator.feed(part).map_err(|_| Error::InvalidUtf8)?;
+            if last {
+                validator.finish().map_err(|_| Error::InvalidUtf8)?;
+            }
+        }
+        let (opcode, begun, was_compressed) = (making.opcode, making.begun, making.compressed);
+        if part.is_empty() && !last {
+            return Ok(());
+        }
+        self.check_room(part.len())?;
+        let mask = self.mask_key()?;
+
+        // The first part decides for all.
+        let agreed = if begun { self.compression.filter(|_| was_compressed) } else { self.compresses(part.len()) };
+        let frame_opcode = if begun { OpCode::Continuation } else { opcode };
+        match agreed {
+            Some(agreed) => {
+                let flush = if last { Flush::Message } else { Flush::Part };
+                let mut compressed = self.shared.take_input();
+                self.deflator(agreed).deflate(part, flush, &mut compressed);
+                self.queue_frame(frame_opcode, !begun, last, mask, &compressed);
+                self.shared.return_input(compressed);
+                if last {
+                    self.message_ended(agreed);
+                }
+            }
+            None => self.queue_frame(frame_opcode, false, last, mask, part),
+        }
+        if last {
+            self.making = None;
+        } else if let Some(making) = &mut self.making {
+            (making.begun, making.compressed, making.utf8) = (true, agreed.is_some(), validator);
+        }
+        self.message_queued();
+        Ok(())
+    }
+
+    /// Whether a message of this size goes compressed.
+    fn compresses(&self, len: usize) -> Option<Agreed> {
+        self.compression.filter(|_| len >= self.shared.config.compression.threshold)
+    }
+
+    fn deflator(&mut self, agreed: Agreed) -> &mut Deflator {
+        self.deflator.get_or_insert_with(|| self.shared.deflate.take_deflator(agreed.own_window_bits))
+    }
+
+    /// The deflator goes back to the engine unless it has to remember.
+    fn message_ended(&mut self, agreed: Agreed) {
+        if !agreed.own_takeover
+            && let Some(deflator) = self.deflator.take()
+        {
+            self.shared.deflate.return_deflator(deflator);
+        }
+    }
+
+    /// Notes what a message does to the queue.
+    fn message_queued(&mut self) {
+        self.above_high_water |= self.queue.len() > self.shared.config.high_water;
+    }
+}

@@ -811,6 +811,15 @@ ws_status ws_conn_feed_eof(ws_conn *conn);
  */
 ws_status ws_conn_next_event(ws_conn *conn, ws_event *event);
 
+/**
+ * Chooses how the messages of one connection are delivered, from the next one on.
+ *
+ * @param conn      a connection
+ * @param delivery  a ::ws_delivery; the default is that of the settings
+ * @return #WS_OK; #WS_ERR_STATE while a message is arriving; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_set_delivery(ws_conn *conn, int delivery);
+
 /* ---- Deciding on a request (server with manual accept) --------------------------------------------------------------- */
 
 /**
@@ -871,6 +880,25 @@ ws_status ws_conn_reject(ws_conn *conn,
 /* ---- Output: queue, then take ---------------------------------------------------------------------------------------- */
 
 /**
+ * The longest frame header: two bytes, a 64-bit length, a mask key (RFC 6455, 5.2).
+ */
+#define WS_MAX_HEADER_LEN 14
+
+/**
+ * What a message is; the values are those of its opcode (RFC 6455, 5.2).
+ */
+typedef enum ws_message_type {
+    /**
+     * UTF-8 (RFC 6455, 5.6).
+     */
+    WS_TEXT = 1,
+    /**
+     * Any bytes.
+     */
+    WS_BINARY = 2,
+} ws_message_type;
+
+/**
  * Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event.
  *
  * @param conn  an open connection
@@ -892,7 +920,75 @@ ws_status ws_conn_queue_text(ws_conn *conn, const void *data, size_t len);
 ws_status ws_conn_queue_binary(ws_conn *conn, const void *data, size_t len);
 
 /**
- * Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. Not subject to `max_queued_bytes`.
+ * Begins a message of which the size need not be known: any number of ws_conn_queue_part(), then ws_conn_queue_end().
+ * Until then only control frames can be queued beside it.
+ *
+ * @param conn  an open connection
+ * @param type  a ::ws_message_type
+ * @return #WS_OK; #WS_ERR_STATE before the opening, from the first close frame on, and while another message is being
+ *         made; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_queue_begin(ws_conn *conn, int type);
+
+/**
+ * Queues the next part of the message as one frame (RFC 6455, 5.4). The bytes are copied. Text may be cut within a
+ * character. A part that is refused can be given again.
+ *
+ * @param conn  an open connection with a message that was begun
+ * @param data  the bytes; NULL if len is 0
+ * @param len   their number; nothing is sent for 0
+ * @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_queue_part(ws_conn *conn, const void *data, size_t len);
+
+/**
+ * Ends the message with its last part.
+ *
+ * @param conn  an open connection with a message that was begun
+ * @param data  the bytes; NULL if len is 0
+ * @param len   their number
+ * @return as ws_conn_queue_part(); #WS_ERR_INVALID_UTF8 also for text that ends within a character
+ */
+ws_status ws_conn_queue_end(ws_conn *conn, const void *data, size_t len);
+
+/**
+ * Begins a message of one frame whose payload the host writes to the socket itself, from where it lies: gives the
+ * header to write before it, in one writev(). The output must have been taken before. Until ws_conn_end_frame()
+ * ws_conn_output() lends nothing; what is queued meanwhile waits. The payload is not compressed, and text is not
+ * checked. A client has to mask it: ws_mask() with the last four bytes of the header.
+ *
+ * @param conn         an open connection without output that waits
+ * @param type         a ::ws_message_type
+ * @param payload_len  bytes of payload: 0 to 2^63-1
+ * @param header       receives the header: room for #WS_MAX_HEADER_LEN bytes
+ * @param header_len   receives its length in bytes
+ * @return #WS_OK; #WS_ERR_STATE if the connection is not open, output waits or a message is being made; #WS_ERR_RANDOM;
+ *         #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_begin_frame(ws_conn *conn, int type, uint64_t payload_len, uint8_t *header, size_t *header_len);
+
+/**
+ * Says that the payload of ws_conn_begin_frame() was written whole: the output goes on.
+ *
+ * @param conn  a connection
+ * @return #WS_OK; #WS_ERR_STATE if no frame was begun; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_end_frame(ws_conn *conn);
+
+/**
+ * Masks a payload in place, or unmasks it, which is the same (RFC 6455, 5.3).
+ *
+ * @param key     the four bytes of the key
+ * @param offset  bytes of the payload before data
+ * @param data    the payload, or a part of it; NULL if len is 0
+ * @param len     its length in bytes
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_mask(const uint8_t *key, uint64_t offset, void *data, size_t len);
+
+/**
+ * Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. Not subject to `max_queued_bytes`;
+ * like every ping and pong, it may overtake messages that wait, between two frames.
  *
  * @param conn  an open connection
  * @param data  any bytes; NULL if len is 0
@@ -935,7 +1031,8 @@ ws_status ws_conn_queue_close(ws_conn *conn, uint16_t code, const void *reason, 
 int ws_conn_output(ws_conn *conn, struct iovec *slices, int max);
 
 /**
- * Takes output that was written.
+ * Takes output that was written. When the queue falls to the low-water mark after it was above the high one, a pull
+ * brings #WS_EVENT_WRITABLE: see ws_conn_has_events().
  *
  * @param conn   a connection
  * @param bytes  any count up to what ws_conn_output() lent
@@ -961,6 +1058,60 @@ ws_status ws_conn_output_read(ws_conn *conn, void *buffer, size_t capacity, size
  * @return bytes; 0 if conn is NULL
  */
 size_t ws_conn_queued_bytes(const ws_conn *conn);
+
+/**
+ * Whether the output went above the high-water mark, or a message was refused with #WS_ERR_QUEUE_FULL, and it has not
+ * fallen to the low-water mark since. Then it is time to stop producing until #WS_EVENT_WRITABLE.
+ *
+ * @param conn  a connection
+ * @return 1 or 0; 0 if conn is NULL
+ */
+int ws_conn_above_high_water(const ws_conn *conn);
+
+/* ---- Messages for many connections ----------------------------------------------------------------------------------- */
+
+/**
+ * A message that is encoded once, and compressed once, for a broadcast. Immutable and counted by reference: it may be
+ * used by any thread, and by connections of any engine.
+ */
+typedef struct ws_prepared ws_prepared;
+
+/**
+ * Prepares a message. The bytes are copied.
+ *
+ * @param type      a ::ws_message_type
+ * @param data      the payload; NULL if len is 0
+ * @param len       its length in bytes
+ * @param prepared  receives a message to be released with ws_prepared_release(); NULL if the call fails
+ * @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_prepared_new(int type, const void *data, size_t len, ws_prepared **prepared);
+
+/**
+ * Takes one more reference, to be released like the first. Any thread.
+ *
+ * @param prepared  a message, or NULL
+ * @return the same pointer
+ */
+ws_prepared *ws_prepared_retain(ws_prepared *prepared);
+
+/**
+ * Gives one reference up; the last one frees the message. Connections that queued it keep what they need. Any thread.
+ *
+ * @param prepared  a message, or NULL
+ */
+void ws_prepared_release(ws_prepared *prepared);
+
+/**
+ * Queues a prepared message. A server's connections share its bytes; a client's copy and mask them. Where
+ * permessage-deflate was agreed on and the message reaches `compression_threshold`, the compressed form is sent, which
+ * is made once for each window size, with the settings of the engine that needs it first.
+ *
+ * @param conn      an open connection
+ * @param prepared  a message
+ * @return as ws_conn_queue_binary()
+ */
+ws_status ws_conn_queue_prepared(ws_conn *conn, const ws_prepared *prepared);
 
 /* ---- State, and what to do with the socket --------------------------------------------------------------------------- */
 
@@ -993,6 +1144,15 @@ typedef enum ws_state {
  * @return its state; #WS_STATE_CLOSED if conn is NULL or poisoned
  */
 enum ws_state ws_conn_state(const ws_conn *conn);
+
+/**
+ * Whether a pull would bring something without more input: after output was taken, a request was decided, or time has
+ * passed.
+ *
+ * @param conn  a connection
+ * @return 1 or 0; 0 if conn is NULL
+ */
+int ws_conn_has_events(const ws_conn *conn);
 
 /**
  * Whether the connection is over and all its output was taken: shut down the sending side of the socket, read on

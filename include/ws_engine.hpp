@@ -25,6 +25,7 @@ struct Free {
     void operator()(ws_config *config) const noexcept { ws_config_free(config); }
     void operator()(ws_engine *engine) const noexcept { ws_engine_free(engine); }
     void operator()(ws_conn *conn) const noexcept { ws_conn_free(conn); }
+    void operator()(ws_prepared *prepared) const noexcept { ws_prepared_release(prepared); }
 };
 
 template <typename T>
@@ -201,6 +202,46 @@ inline std::vector<ws_header> to_c(const std::vector<Header> &headers) {
 
 } // namespace detail
 
+/** A message for many connections; see ::ws_prepared. Copies share it, and any thread may use them. */
+class Prepared {
+public:
+    /** No message: false. */
+    Prepared() noexcept = default;
+
+    static Prepared text(std::string_view text) noexcept { return Prepared(WS_TEXT, text); }
+    static Prepared binary(std::string_view data) noexcept { return Prepared(WS_BINARY, data); }
+
+    Prepared(const Prepared &other) noexcept : prepared_(ws_prepared_retain(other.get())) {}
+    Prepared(Prepared &&) noexcept = default;
+    Prepared &operator=(Prepared other) noexcept {
+        prepared_.swap(other.prepared_);
+        return *this;
+    }
+    ~Prepared() = default;
+
+    /** Whether it could be made: text that is not UTF-8 cannot. */
+    explicit operator bool() const noexcept { return prepared_ != nullptr; }
+
+    /** The handle, for functions of the C API. */
+    ws_prepared *get() const noexcept { return prepared_.get(); }
+
+private:
+    Prepared(ws_message_type type, std::string_view data) noexcept {
+        ws_prepared *prepared = nullptr;
+        if (ws_prepared_new(type, data.data(), data.size(), &prepared) == WS_OK) {
+            prepared_.reset(prepared);
+        }
+    }
+
+    detail::Owned<ws_prepared> prepared_;
+};
+
+/** The header of ws_conn_begin_frame(). */
+struct FrameHeader {
+    std::uint8_t bytes[WS_MAX_HEADER_LEN] = {};
+    std::size_t len = 0;
+};
+
 /** One connection; see ::ws_conn. */
 class Connection {
 public:
@@ -243,6 +284,7 @@ public:
     [[nodiscard]] ws_status feed(std::string_view data) noexcept { return feed(data.data(), data.size()); }
     ws_status feed_eof() noexcept { return ws_conn_feed_eof(get()); }
     [[nodiscard]] ws_status next_event(Event &event) noexcept { return ws_conn_next_event(get(), &event); }
+    [[nodiscard]] ws_status set_delivery(ws_delivery delivery) noexcept { return ws_conn_set_delivery(get(), delivery); }
 
     // Deciding on a request
 
@@ -282,6 +324,20 @@ public:
     [[nodiscard]] ws_status queue_binary(std::string_view data) noexcept {
         return ws_conn_queue_binary(get(), data.data(), data.size());
     }
+    [[nodiscard]] ws_status queue_prepared(const Prepared &prepared) noexcept {
+        return ws_conn_queue_prepared(get(), prepared.get());
+    }
+    [[nodiscard]] ws_status queue_begin(ws_message_type type) noexcept { return ws_conn_queue_begin(get(), type); }
+    [[nodiscard]] ws_status queue_part(std::string_view data) noexcept {
+        return ws_conn_queue_part(get(), data.data(), data.size());
+    }
+    [[nodiscard]] ws_status queue_end(std::string_view data = {}) noexcept {
+        return ws_conn_queue_end(get(), data.data(), data.size());
+    }
+    [[nodiscard]] ws_status begin_frame(ws_message_type type, std::uint64_t payload_len, FrameHeader &header) noexcept {
+        return ws_conn_begin_frame(get(), type, payload_len, header.bytes, &header.len);
+    }
+    [[nodiscard]] ws_status end_frame() noexcept { return ws_conn_end_frame(get()); }
     [[nodiscard]] ws_status queue_ping(std::string_view data = {}) noexcept {
         return ws_conn_queue_ping(get(), data.data(), data.size());
     }
@@ -297,10 +353,12 @@ public:
         return ws_conn_output_read(get(), buffer, capacity, &written);
     }
     std::size_t queued_bytes() const noexcept { return ws_conn_queued_bytes(get()); }
+    bool above_high_water() const noexcept { return ws_conn_above_high_water(get()) != 0; }
 
     // State
 
     ws_state state() const noexcept { return ws_conn_state(get()); }
+    bool has_events() const noexcept { return ws_conn_has_events(get()) != 0; }
     bool wants_shutdown() const noexcept { return ws_conn_wants_shutdown(get()) != 0; }
     bool wants_abort() const noexcept { return ws_conn_wants_abort(get()) != 0; }
     void set_user_data(void *user_data) noexcept { ws_conn_set_user_data(get(), user_data); }

@@ -34,6 +34,16 @@ pub unsafe extern "C" fn ws_conn_state(conn: *const ws_conn) -> ws_state {
     })
 }
 
+/// Whether a pull would bring something without more input: after output was taken, a request was decided, or time has
+/// passed.
+///
+/// @param conn  a connection
+/// @return 1 or 0; 0 if conn is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_has_events(conn: *const ws_conn) -> c_int {
+    ask(conn.cast_mut(), 0, 0, |conn| c_int::from(conn.conn.has_events()))
+}
+
 /// Whether the connection is over and all its output was taken: shut down the sending side of the socket, read on
 /// until its end (for a second or two, so that the peer gets what was sent), then close it (RFC 6455, 7.1.1). A client
 /// leaves it to the server to close first. Ask after each pull and after output was taken.

@@ -62,6 +62,16 @@ pub(crate) fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8], Err
     slice(data.cast(), len)
 }
 
+/// The bytes that C points to, to be changed; `(NULL, 0)` is empty.
+pub(crate) fn bytes_mut<'a>(data: *mut c_void, len: usize) -> Result<&'a mut [u8], Error> {
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    slice(data.cast::<u8>().cast_const(), len)?; // refuses NULL and a length that no object can have
+    // SAFETY: not NULL, of a possible size, and the caller owns these bytes for the time of the call (Conventions).
+    Ok(unsafe { std::slice::from_raw_parts_mut(data.cast(), len) })
+}
+
 /// The array that C points to; `(NULL, 0)` is empty.
 pub(crate) fn slice<'a, T>(items: *const T, count: usize) -> Result<&'a [T], Error> {
     if count == 0 {

@@ -1,7 +1,8 @@
 //! Input and events
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
+use crate::capi::config::to_delivery;
 use crate::capi::connection::ws_conn;
 use crate::capi::guard::{bytes, out, with};
 use crate::capi::status::ws_status;
@@ -204,4 +205,14 @@ fn to_c(event: Event<'_>) -> ws_event {
             ..with_data(ws_event_type::WS_EVENT_CLOSE, close.reason.as_bytes())
         },
     }
+}
+
+/// Chooses how the messages of one connection are delivered, from the next one on.
+///
+/// @param conn      a connection
+/// @param delivery  a ::ws_delivery; the default is that of the settings
+/// @return #WS_OK; #WS_ERR_STATE while a message is arriving; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_set_delivery(conn: *mut ws_conn, delivery: c_int) -> ws_status {
+    with(conn, |conn| conn.conn.set_delivery(to_delivery(delivery)?).map(|()| ws_status::WS_OK))
 }

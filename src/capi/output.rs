@@ -3,9 +3,11 @@
 use std::ffi::{c_int, c_void};
 
 use crate::capi::connection::ws_conn;
-use crate::capi::guard::{ask, bytes, out, with};
+use crate::capi::guard::{ask, bytes, bytes_mut, out, slice, stateless, with};
 use crate::capi::status::ws_status;
 use crate::error::Error;
+use crate::event::MessageType;
+use crate::frame::mask;
 
 /// Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event.
 ///
@@ -30,7 +32,124 @@ pub unsafe extern "C" fn ws_conn_queue_binary(conn: *mut ws_conn, data: *const c
     with(conn, |conn| conn.conn.outbound().queue_binary(bytes(data, len)?).map(|()| ws_status::WS_OK))
 }
 
-/// Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. Not subject to `max_queued_bytes`.
+/// What a message is; the values are those of its opcode (RFC 6455, 5.2).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ws_message_type {
+    /// UTF-8 (RFC 6455, 5.6).
+    WS_TEXT = 1,
+    /// Any bytes.
+    WS_BINARY = 2,
+}
+
+pub(crate) fn to_message_type(value: c_int) -> Result<MessageType, Error> {
+    match value {
+        value if value == ws_message_type::WS_TEXT as c_int => Ok(MessageType::Text),
+        value if value == ws_message_type::WS_BINARY as c_int => Ok(MessageType::Binary),
+        _ => Err(Error::InvalidArgument("not a ws_message_type")),
+    }
+}
+
+/// Begins a message of which the size need not be known: any number of ws_conn_queue_part(), then ws_conn_queue_end().
+/// Until then only control frames can be queued beside it.
+///
+/// @param conn  an open connection
+/// @param type  a ::ws_message_type
+/// @return #WS_OK; #WS_ERR_STATE before the opening, from the first close frame on, and while another message is being
+///         made; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_queue_begin(conn: *mut ws_conn, r#type: c_int) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().queue_begin(to_message_type(r#type)?).map(|()| ws_status::WS_OK))
+}
+
+/// Queues the next part of the message as one frame (RFC 6455, 5.4). The bytes are copied. Text may be cut within a
+/// character. A part that is refused can be given again.
+///
+/// @param conn  an open connection with a message that was begun
+/// @param data  the bytes; NULL if len is 0
+/// @param len   their number; nothing is sent for 0
+/// @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_queue_part(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().queue_part(bytes(data, len)?).map(|()| ws_status::WS_OK))
+}
+
+/// Ends the message with its last part.
+///
+/// @param conn  an open connection with a message that was begun
+/// @param data  the bytes; NULL if len is 0
+/// @param len   their number
+/// @return as ws_conn_queue_part(); #WS_ERR_INVALID_UTF8 also for text that ends within a character
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_queue_end(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().queue_end(bytes(data, len)?).map(|()| ws_status::WS_OK))
+}
+
+/// The longest frame header: two bytes, a 64-bit length, a mask key (RFC 6455, 5.2).
+pub const WS_MAX_HEADER_LEN: usize = 14;
+
+/// Begins a message of one frame whose payload the host writes to the socket itself, from where it lies: gives the
+/// header to write before it, in one writev(). The output must have been taken before. Until ws_conn_end_frame()
+/// ws_conn_output() lends nothing; what is queued meanwhile waits. The payload is not compressed, and text is not
+/// checked. A client has to mask it: ws_mask() with the last four bytes of the header.
+///
+/// @param conn         an open connection without output that waits
+/// @param type         a ::ws_message_type
+/// @param payload_len  bytes of payload: 0 to 2^63-1
+/// @param header       receives the header: room for #WS_MAX_HEADER_LEN bytes
+/// @param header_len   receives its length in bytes
+/// @return #WS_OK; #WS_ERR_STATE if the connection is not open, output waits or a message is being made; #WS_ERR_RANDOM;
+///         #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_begin_frame(
+    conn: *mut ws_conn,
+    r#type: c_int,
+    payload_len: u64,
+    header: *mut u8,
+    header_len: *mut usize,
+) -> ws_status {
+    with(conn, |conn| {
+        let (place, len) = (out(header.cast::<[u8; WS_MAX_HEADER_LEN]>())?, out(header_len)?);
+        let encoded = conn.conn.outbound().begin_frame(to_message_type(r#type)?, payload_len)?;
+        let encoded = encoded.as_bytes();
+        place[..encoded.len()].copy_from_slice(encoded);
+        *len = encoded.len();
+        Ok(ws_status::WS_OK)
+    })
+}
+
+/// Says that the payload of ws_conn_begin_frame() was written whole: the output goes on.
+///
+/// @param conn  a connection
+/// @return #WS_OK; #WS_ERR_STATE if no frame was begun; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_end_frame(conn: *mut ws_conn) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().end_frame().map(|()| ws_status::WS_OK))
+}
+
+/// Masks a payload in place, or unmasks it, which is the same (RFC 6455, 5.3).
+///
+/// @param key     the four bytes of the key
+/// @param offset  bytes of the payload before data
+/// @param data    the payload, or a part of it; NULL if len is 0
+/// @param len     its length in bytes
+/// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_mask(key: *const u8, offset: u64, data: *mut c_void, len: usize) -> ws_status {
+    stateless(ws_status::WS_ERR_INTERNAL, || {
+        let Ok(&[key]) = slice(key.cast::<[u8; 4]>(), 1) else {
+            return ws_status::WS_ERR_INVALID_ARGUMENT;
+        };
+        match bytes_mut(data, len) {
+            Ok(data) => mask::apply(key, offset, data),
+            Err(_) => return ws_status::WS_ERR_INVALID_ARGUMENT,
+        }
+        ws_status::WS_OK
+    })
+}
+
+/// Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. Not subject to `max_queued_bytes`;
+/// like every ping and pong, it may overtake messages that wait, between two frames.
 ///
 /// @param conn  an open connection
 /// @param data  any bytes; NULL if len is 0
@@ -99,7 +218,8 @@ pub unsafe extern "C" fn ws_conn_output(conn: *mut ws_conn, slices: *mut libc::i
     })
 }
 
-/// Takes output that was written.
+/// Takes output that was written. When the queue falls to the low-water mark after it was above the high one, a pull
+/// brings #WS_EVENT_WRITABLE: see ws_conn_has_events().
 ///
 /// @param conn   a connection
 /// @param bytes  any count up to what ws_conn_output() lent
@@ -152,4 +272,14 @@ pub unsafe extern "C" fn ws_conn_output_read(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_queued_bytes(conn: *const ws_conn) -> usize {
     ask(conn.cast_mut(), 0, 0, |conn| conn.conn.outbound().queued_bytes())
+}
+
+/// Whether the output went above the high-water mark, or a message was refused with #WS_ERR_QUEUE_FULL, and it has not
+/// fallen to the low-water mark since. Then it is time to stop producing until #WS_EVENT_WRITABLE.
+///
+/// @param conn  a connection
+/// @return 1 or 0; 0 if conn is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_above_high_water(conn: *const ws_conn) -> c_int {
+    ask(conn.cast_mut(), 0, 0, |conn| c_int::from(conn.conn.outbound().is_above_high_water()))
 }

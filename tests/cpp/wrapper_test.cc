@@ -118,6 +118,74 @@ TEST(Wrapper, DecidingOnARequest) {
     }
 }
 
+/** A server and a client whose handshake is done. */
+struct Pair {
+    explicit Pair(const ws::Config &config)
+        : engine(config), server(ws::Connection::server(engine)),
+          client(ws::Connection::client(engine, ws::ClientRequest{"localhost"})) {
+        carry(client, server);
+        carry(server, client);
+    }
+
+    ws::Engine engine;
+    ws::Connection server;
+    ws::Connection client;
+};
+
+TEST(Wrapper, AMessagePieceByPieceInChunks) {
+    ws::Config config;
+    ASSERT_EQ(config.set_delivery(WS_DELIVER_CHUNKS), WS_OK);
+    Pair pair(config);
+    ASSERT_EQ(pair.server.queue_begin(WS_TEXT), WS_OK);
+    EXPECT_EQ(pair.server.queue_text("no"), WS_ERR_STATE);
+    ASSERT_EQ(pair.server.queue_part("ab"), WS_OK);
+    ASSERT_EQ(pair.server.queue_end("c"), WS_OK);
+    const std::vector<Seen> seen = carry(pair.server, pair.client);
+    ASSERT_EQ(seen.size(), 2u);
+    EXPECT_EQ(seen[0].type, WS_EVENT_CHUNK);
+    EXPECT_EQ(seen[0].data, "ab");
+    EXPECT_EQ(seen[1].data, "c");
+    EXPECT_EQ(pair.client.set_delivery(WS_DELIVER_FRAMES), WS_OK);
+}
+
+TEST(Wrapper, AFrameThatTheHostWrites) {
+    Pair pair(ws::Config{});
+    ws::FrameHeader header;
+    ASSERT_EQ(pair.server.begin_frame(WS_BINARY, 5, header), WS_OK);
+    EXPECT_EQ(std::string(reinterpret_cast<const char *>(header.bytes), header.len), "\x82\x05");
+    EXPECT_EQ(pair.server.end_frame(), WS_OK);
+    EXPECT_EQ(pair.server.end_frame(), WS_ERR_STATE);
+}
+
+TEST(Wrapper, APreparedMessageIsShared) {
+    Pair pair(ws::Config{});
+    const ws::Prepared prepared = ws::Prepared::text("to all");
+    ASSERT_TRUE(prepared);
+    EXPECT_FALSE(ws::Prepared::text("\xff"));
+    {
+        const ws::Prepared copy = prepared;
+        ws::Prepared other;
+        EXPECT_FALSE(other);
+        EXPECT_EQ(pair.server.queue_prepared(other), WS_ERR_INVALID_ARGUMENT);
+        other = copy;
+        EXPECT_EQ(other.get(), prepared.get());
+        EXPECT_EQ(pair.server.queue_prepared(other), WS_OK);
+    }
+    EXPECT_EQ(carry(pair.server, pair.client)[0].data, "to all");
+}
+
+TEST(Wrapper, WritableComesWhenTheQueueFell) {
+    ws::Config config;
+    ASSERT_EQ(config.set_water_marks(100, 200), WS_OK);
+    Pair pair(config);
+    ASSERT_EQ(pair.server.queue_text(std::string(300, 'x')), WS_OK);
+    EXPECT_TRUE(pair.server.above_high_water());
+    EXPECT_FALSE(pair.server.has_events());
+    carry(pair.server, pair.client);
+    EXPECT_TRUE(pair.server.has_events());
+    EXPECT_EQ(pull(pair.server)[0].type, WS_EVENT_WRITABLE);
+}
+
 TEST(Wrapper, WhatIsNotThereIsSafe) {
     ws::Connection none;
     ws::Event event;

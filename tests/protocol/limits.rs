@@ -109,3 +109,75 @@ fn settings_out_of_range_are_refused_and_change_nothing() {
     let default_limits = open_server_with(&config);
     drop(default_limits);
 }
+
+#[test]
+fn a_message_may_have_so_many_frames_and_no_more() {
+    let mut config = Config::new();
+    config.set_max_fragments(3).unwrap();
+    let make = || open_server_with(&config);
+    let parts =
+        [masked_part(TEXT, b"a"), masked_part(CONTINUATION, b"b"), masked(PING, b""), masked(CONTINUATION, b"c")];
+    assert_eq!(every_split(make, &parts.concat()).0, [Seen::Ping(vec![]), Seen::text("abc")]);
+    let parts = [masked_part(TEXT, b"a"), masked_part(CONTINUATION, b"b"), masked_part(CONTINUATION, b"c")];
+    let above = [parts.concat(), masked(CONTINUATION, b"d")].concat();
+    assert_eq!(every_split(make, &above).0, [Seen::failed(1008)]);
+    assert!(config.set_max_fragments(0).is_err());
+}
+
+#[test]
+fn a_message_may_have_so_many_empty_frames_and_no_more() {
+    let mut config = Config::new();
+    config.set_max_empty_fragments(1);
+    let make = || open_server_with(&config);
+    let exactly = [masked_part(TEXT, b""), masked_part(CONTINUATION, b"a"), masked(CONTINUATION, b"")].concat();
+    assert_eq!(every_split(make, &[&exactly[..], &exactly].concat()).0, [Seen::text("a"), Seen::text("a")]);
+    let above = [masked_part(TEXT, b""), masked_part(CONTINUATION, b"")].concat();
+    assert_eq!(every_split(make, &above).0, [Seen::failed(1008)]);
+}
+
+#[test]
+fn a_connection_may_hold_so_many_bytes_and_no_more() {
+    let mut config = Config::new();
+    config.set_max_connection_bytes(10_000).unwrap();
+    // Input: a message that grows.
+    let mut server = open_server_with(&config);
+    assert_eq!(feed(&mut server, &masked_part(TEXT, &[b'x'; 1_000])), []);
+    for _ in 1..10 {
+        assert_eq!(feed(&mut server, &masked_part(CONTINUATION, &[b'x'; 1_000])), []);
+    }
+    // Output counts too.
+    assert_eq!(server.outbound().queue_text(b"x"), Err(Error::QueueFull));
+    assert_eq!(feed(&mut server, &masked_part(CONTINUATION, b"x")), [Seen::failed(1009)]);
+
+    let mut server = open_server_with(&config);
+    server.outbound().queue_binary(&[0; 9_900]).unwrap();
+    assert_eq!(server.outbound().queue_binary(&[0; 100]), Err(Error::QueueFull));
+    assert_eq!(feed(&mut server, &masked_part(TEXT, &[b'x'; 100])), [Seen::failed(1009)]);
+    assert!(config.set_max_connection_bytes(4_095).is_err());
+}
+
+#[test]
+fn all_connections_of_an_engine_share_a_limit() {
+    let mut config = Config::new();
+    config.set_max_engine_bytes(10_000).unwrap();
+    let engine = wsengine::Engine::new(&config);
+    let open = || {
+        let mut server = wsengine::Connection::server(&engine);
+        assert_eq!(feed(&mut server, format!("{REQUEST_LINES}\r\n").as_bytes()), [Seen::Open(None)]);
+        take(&mut server);
+        server
+    };
+    let (mut first, mut second, mut third) = (open(), open(), open());
+    assert_eq!(feed(&mut first, &masked_part(TEXT, &[b'x'; 6_000])), []);
+    second.outbound().queue_binary(&[0; 3_900]).unwrap();
+    assert_eq!(second.outbound().queue_binary(&[0; 100]), Err(Error::QueueFull));
+    assert_eq!(feed(&mut third, &masked_part(TEXT, &[b'x'; 100])), [Seen::failed(1013)]);
+    assert_eq!(feed(&mut first, &masked(PING, b"")), [Seen::Ping(vec![])], "who holds what he had may go on");
+    // What is given back is there for the others.
+    drop(second);
+    take(&mut first);
+    let mut fourth = open();
+    assert_eq!(feed(&mut fourth, &masked_part(TEXT, &[b'x'; 3_900])), []);
+    assert_eq!(feed(&mut first, &masked(CONTINUATION, b"")).len(), 1);
+    assert_eq!(feed(&mut fourth, &masked_part(CONTINUATION, &[b'x'; 6_000])), []);
+}

@@ -3,6 +3,7 @@
 
 mod capi;
 mod closing;
+mod delivery;
 mod frames;
 mod handshake_client;
 mod handshake_server;
@@ -12,6 +13,7 @@ mod manual_accept;
 mod messages;
 mod output;
 mod pair;
+mod sending;
 mod sniffing;
 mod support;
 mod utf8;

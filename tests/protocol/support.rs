@@ -75,8 +75,11 @@ pub enum Seen {
     Open(Option<String>),
     Text(String),
     Binary(Vec<u8>),
+    Chunk { opcode: u8, data: Vec<u8>, offset: u64, first: bool, last: bool },
+    Frame { opcode: u8, data: Vec<u8>, fin: bool, compressed: bool },
     Ping(Vec<u8>),
     Pong(Vec<u8>),
+    Writable,
     Close { code: u16, reason: String, clean: bool, initiator: Initiator, http_status: Option<u16> },
 }
 
@@ -113,6 +116,20 @@ pub fn seen(event: Event<'_>) -> Seen {
         Event::Open { subprotocol, .. } => Seen::Open(subprotocol.map(str::to_owned)),
         Event::Text(text) => Seen::Text(text.as_str().to_owned()),
         Event::Binary(data) => Seen::Binary(data.to_vec()),
+        Event::Chunk(chunk) => Seen::Chunk {
+            opcode: chunk.opcode as u8,
+            data: chunk.data.to_vec(),
+            offset: chunk.offset,
+            first: chunk.first,
+            last: chunk.last,
+        },
+        Event::Frame(frame) => Seen::Frame {
+            opcode: frame.opcode as u8,
+            data: frame.data.to_vec(),
+            fin: frame.fin,
+            compressed: frame.compressed,
+        },
+        Event::Writable => Seen::Writable,
         Event::Ping(data) => Seen::Ping(data.to_vec()),
         Event::Pong { data, .. } => Seen::Pong(data.to_vec()),
         Event::Close(close) => {

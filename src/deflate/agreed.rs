@@ -1,4 +1,4 @@
-//! permessage-deflate (RFC 7692).
+//! What both ends agreed on in the handshake.
 
 /// What both ends agreed on. "Own" is this end's compressor, "peer" the other end's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -208,10 +208,9 @@ impl Connection {
         let mut terms = Terms {
             masked: out.role == Role::Server,
             delivery: self.delivery,
-            config: &out.shared.config,
             compression: out.compression,
             inflator: &mut self.inflator,
-            pools: &out.shared.deflate,
+            shared: &out.shared,
         };
         match receiver.next(input, pos, &mut terms) {
             Ok(Received::Nothing) => return None,
@@ -405,7 +404,7 @@ impl Connection {
 
     fn return_inflator(&mut self) {
         if let Some(inflator) = self.inflator.take() {
-            self.outbound.shared.deflate.return_inflator(inflator);
+            self.outbound.shared.return_inflator(inflator);
         }
     }
 }

@@ -311,7 +311,7 @@ impl Outbound {
 
     fn return_deflator(&mut self) {
         if let Some(deflator) = self.deflator.take() {
-            self.shared.deflate.return_deflator(deflator);
+            self.shared.return_deflator(deflator);
         }
     }
 }

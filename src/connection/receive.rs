@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::config::Config;
-use crate::deflate::{Agreed, Inflator, Pools};
+use crate::deflate::{Agreed, Inflator};
+use crate::engine::Shared;
 use crate::event::Delivery;
 use crate::frame::header::{Expect, MAX_HEADER_LEN};
 use crate::frame::{Header, OpCode, mask};
@@ -50,11 +50,10 @@ pub(crate) enum Place {
 pub(crate) struct Terms<'c> {
     pub(crate) masked: bool,
     pub(crate) delivery: Delivery,
-    pub(crate) config: &'c Config,
     pub(crate) compression: Option<Agreed>,
     /// The inflator of the message under way, or of all messages with context takeover.
     pub(crate) inflator: &'c mut Option<Box<Inflator>>,
-    pub(crate) pools: &'c Pools,
+    pub(crate) shared: &'c Shared,
 }
 
 /// The receiving half of a connection: the parts that outlive one piece of input.
@@ -212,7 +211,7 @@ impl Receiver {
 
     /// What only the sequence of frames, or the receiver's limits, can make wrong: known before any payload is stored.
     fn begin_data_frame(&mut self, header: &Header, terms: &mut Terms<'_>) -> Result<(), Violation> {
-        let config = terms.config;
+        let config = &terms.shared.config;
         let message = match (header.opcode, &mut self.message) {
             (OpCode::Continuation, None) => return Err(Violation::ContinuationWithoutStart),
             (OpCode::Continuation, Some(message)) => message,
@@ -247,7 +246,7 @@ impl Receiver {
         } else if terms.inflator.is_none()
             && let Some(agreed) = terms.compression
         {
-            *terms.inflator = Some(terms.pools.take_inflator(agreed.peer_window_bits));
+            *terms.inflator = Some(terms.shared.take_inflator(agreed.peer_window_bits));
         }
         Ok(())
     }
@@ -365,7 +364,7 @@ impl Receiver {
         }
 
         // One byte more than is allowed tells a message that is too big from one that just fits.
-        let left = (terms.config.max_message_size - message.len).saturating_add(1);
+        let left = (terms.shared.config.max_message_size - message.len).saturating_add(1);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let room = if terms.delivery == Delivery::Chunks { left.min(MAX_INFLATED_CHUNK) } else { left };
         let before = self.buffer.len();
@@ -383,7 +382,7 @@ impl Receiver {
         let inflated = &self.buffer[before..];
         let offset = message.len;
         message.len += inflated.len() as u64;
-        if message.len > terms.config.max_message_size {
+        if message.len > terms.shared.config.max_message_size {
             return Err(Violation::MessageTooBig);
         }
         let ends = complete && header.fin;
@@ -398,7 +397,7 @@ impl Receiver {
         }
         if ends && !terms.compression.is_some_and(|agreed| agreed.peer_takeover) {
             if let Some(inflator) = terms.inflator.take() {
-                terms.pools.return_inflator(inflator);
+                terms.shared.return_inflator(inflator);
             }
         }
         if terms.delivery == Delivery::Chunks && before == self.buffer.len() && !ends {

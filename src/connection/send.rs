@@ -215,7 +215,7 @@ impl Outbound {
     }
 
     fn deflator(&mut self, agreed: Agreed) -> &mut Deflator {
-        self.deflator.get_or_insert_with(|| self.shared.deflate.take_deflator(agreed.own_window_bits))
+        self.deflator.get_or_insert_with(|| self.shared.take_deflator(agreed.own_window_bits))
     }
 
     /// The deflator goes back to the engine unless it has to remember.
@@ -223,7 +223,7 @@ impl Outbound {
         if !agreed.own_takeover
             && let Some(deflator) = self.deflator.take()
         {
-            self.shared.deflate.return_deflator(deflator);
+            self.shared.return_deflator(deflator);
         }
     }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::connection::{MAX_KEPT, Work};
-use crate::deflate::Pools;
+use crate::deflate::{Deflator, Inflator, Pools};
 use crate::error::Error;
 use pool::Pool;
 use random::RandomSource;
@@ -28,7 +28,7 @@ impl Engine {
                 inputs: RefCell::new(Pool::new(MAX_POOLED)),
                 chunks: RefCell::new(Pool::new(MAX_POOLED_CHUNKS)),
                 random: RefCell::new(RandomSource::new()),
-                deflate: Pools::new(&config.compression),
+                codecs: RefCell::new(Pools::new(config.compression.level, config.compression.mem_level)),
                 held: Cell::new(0),
             }),
         }
@@ -58,7 +58,7 @@ pub(crate) struct Shared {
     inputs: RefCell<Pool<Vec<u8>>>,
     chunks: RefCell<Pool<Vec<u8>>>,
     random: RefCell<RandomSource>,
-    pub(crate) deflate: Pools,
+    codecs: RefCell<Pools>,
     /// Bytes that all connections hold: input, messages under way, output.
     held: Cell<usize>,
 }
@@ -100,6 +100,26 @@ impl Shared {
             chunk.clear();
             self.chunks.borrow_mut().put(chunk);
         }
+    }
+
+    /// An inflator that knows of no earlier message.
+    pub(crate) fn take_inflator(&self, window_bits: u8) -> Box<Inflator> {
+        self.codecs.borrow_mut().take_inflator(window_bits)
+    }
+
+    /// Takes an inflator back, in any state.
+    pub(crate) fn return_inflator(&self, inflator: Box<Inflator>) {
+        self.codecs.borrow_mut().return_inflator(inflator);
+    }
+
+    /// A compressor that knows of no earlier message.
+    pub(crate) fn take_deflator(&self, window_bits: u8) -> Box<Deflator> {
+        self.codecs.borrow_mut().take_deflator(window_bits)
+    }
+
+    /// Takes a compressor back, in any state.
+    pub(crate) fn return_deflator(&self, deflator: Box<Deflator>) {
+        self.codecs.borrow_mut().return_deflator(deflator);
     }
 
     /// A connection holds so many bytes more.

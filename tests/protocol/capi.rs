@@ -16,12 +16,12 @@ use wsengine::capi::sniff::*;
 use wsengine::capi::status::ws_status::{self, *};
 use wsengine::capi::status::{ws_strerror, ws_version};
 
-struct Server {
-    conn: *mut ws_conn,
+pub struct Server {
+    pub conn: *mut ws_conn,
 }
 
 impl Server {
-    fn new(config: *const ws_config) -> Server {
+    pub fn new(config: *const ws_config) -> Server {
         unsafe {
             let engine = ws_engine_new(config);
             let conn = ws_conn_new_server(engine);
@@ -31,7 +31,11 @@ impl Server {
     }
 
     fn open() -> Server {
-        let server = Server::new(null());
+        Server::open_with(null())
+    }
+
+    pub fn open_with(config: *const ws_config) -> Server {
+        let server = Server::new(config);
         server.feed(format!("{REQUEST_LINES}\r\n").as_bytes());
         assert_eq!(server.next().1.r#type, ws_event_type::WS_EVENT_OPEN);
         assert_eq!(server.next().0, WS_AGAIN);
@@ -39,11 +43,11 @@ impl Server {
         server
     }
 
-    fn feed(&self, bytes: &[u8]) -> ws_status {
+    pub fn feed(&self, bytes: &[u8]) -> ws_status {
         unsafe { ws_conn_feed(self.conn, bytes.as_ptr().cast(), bytes.len()) }
     }
 
-    fn next(&self) -> (ws_status, ws_event) {
+    pub fn next(&self) -> (ws_status, ws_event) {
         unsafe {
             let mut event = std::mem::zeroed();
             let status = ws_conn_next_event(self.conn, &mut event);
@@ -51,7 +55,7 @@ impl Server {
         }
     }
 
-    fn take(&self) -> Vec<u8> {
+    pub fn take(&self) -> Vec<u8> {
         let mut all = Vec::new();
         let (mut buffer, mut len) = ([0u8; 7], 0);
         while unsafe { ws_conn_output_read(self.conn, buffer.as_mut_ptr().cast(), buffer.len(), &mut len) } == WS_OK {
@@ -67,7 +71,7 @@ impl Drop for Server {
     }
 }
 
-fn data(event: &ws_event) -> &[u8] {
+pub fn data(event: &ws_event) -> &[u8] {
     assert!(!event.data.is_null(), "data is never NULL");
     unsafe { std::slice::from_raw_parts(event.data.cast(), event.len) }
 }

@@ -2,6 +2,7 @@
 //! Frames on the wire are written by `support::frame`, which shares no code with the crate.
 
 mod capi;
+mod capi_sending;
 mod closing;
 mod delivery;
 mod frames;

@@ -17,6 +17,7 @@ pub mod engine;
 pub mod handshake;
 pub mod input;
 pub mod output;
+pub mod response;
 pub mod sniff;
 pub mod status;
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::connection::output::OutputQueue;
+use crate::deflate::Agreed;
 use crate::detail::Detail;
 use crate::engine::Shared;
 use crate::error::Error;
@@ -55,6 +56,8 @@ pub struct Outbound {
     pub(crate) clean: bool,
     /// The peer is gone, or there is nothing to tell it: no use in writing more.
     pub(crate) hopeless: bool,
+    /// What the handshake agreed on about compression.
+    pub(crate) compression: Option<Agreed>,
     /// How it ended, until that is reported.
     pub(crate) farewell: Option<Box<Farewell>>,
     queue: OutputQueue,
@@ -191,6 +194,7 @@ impl Outbound {
             state: State::Connecting,
             clean: false,
             hopeless: false,
+            compression: None,
             farewell: None,
             queue: OutputQueue::default(),
             owed_pong: None,

@@ -7,8 +7,19 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The sections, in the order in which a reader needs them.
-const SECTIONS: [&str; 10] =
-    ["status", "config", "engine", "connection", "input", "handshake", "output", "prepared", "ask", "sniff"];
+const SECTIONS: [&str; 11] = [
+    "status",
+    "config",
+    "engine",
+    "connection",
+    "input",
+    "handshake",
+    "response",
+    "output",
+    "prepared",
+    "ask",
+    "sniff",
+];
 
 /// Enumerations that no function of their section names.
 const ENUMS: [&str; 5] = ["ws_status", "ws_delivery", "ws_message_type", "ws_origin_policy", "ws_close_initiator"];

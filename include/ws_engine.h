@@ -554,6 +554,70 @@ typedef struct ws_header {
 } ws_header;
 
 /**
+ * A request that the host's own HTTP server has parsed. Set all of it to zero first, then `struct_size`, then what
+ * there is. No text in it is NUL-terminated.
+ */
+typedef struct ws_parsed_request {
+    /**
+     * `sizeof(ws_parsed_request)`: tells which fields the caller knows.
+     */
+    size_t struct_size;
+    /**
+     * "GET"; "CONNECT" for an extended CONNECT. Required.
+     */
+    const char *method;
+    /**
+     * Bytes of the method.
+     */
+    size_t method_len;
+    /**
+     * The request target as it was sent, path and query with the question mark; `:path` for an extended CONNECT.
+     * Required.
+     */
+    const char *target;
+    /**
+     * Bytes of the target.
+     */
+    size_t target_len;
+    /**
+     * All headers in the order in which they came, repeated ones too, without pseudo-headers.
+     */
+    const ws_header *headers;
+    /**
+     * Number of headers.
+     */
+    size_t header_count;
+    /**
+     * `:protocol`, "websocket", which makes this an extended CONNECT of HTTP/2 or HTTP/3; NULL for HTTP/1.1.
+     */
+    const char *protocol;
+    /**
+     * Bytes of the protocol.
+     */
+    size_t protocol_len;
+    /**
+     * Extended CONNECT: `:scheme`; NULL if it is not known.
+     */
+    const char *scheme;
+    /**
+     * Bytes of the scheme.
+     */
+    size_t scheme_len;
+    /**
+     * Extended CONNECT: `:authority`; NULL if there is only a `Host` among the headers.
+     */
+    const char *authority;
+    /**
+     * Bytes of the authority.
+     */
+    size_t authority_len;
+    /**
+     * 1 if the request line says HTTP/1.0, which is refused (RFC 6455, 4.2.1). Else 0.
+     */
+    int http_1_0;
+} ws_parsed_request;
+
+/**
  * What a client asks for. Set all of it to zero first, then `struct_size`, then what is needed.
  */
 typedef struct ws_client_request {
@@ -598,6 +662,27 @@ typedef struct ws_client_request {
  * @return a connection to be freed with ws_conn_free(); NULL if engine is NULL or poisoned
  */
 ws_conn *ws_conn_new_server(ws_engine *engine);
+
+/**
+ * Makes the server's end of a connection from a request that the host's own HTTP server has parsed. It is checked and
+ * decided on at once, as a request that is fed is; pull to learn how: #WS_EVENT_REQUEST (manual accept),
+ * #WS_EVENT_OPEN or #WS_EVENT_CLOSE. Feed only what came behind the request; this may be done before the pull.
+ *
+ * Without `protocol`, the answer is a head of HTTP/1.1 in the output, as it is for a request that is fed. With it,
+ * the request is an extended CONNECT (RFC 8441 for HTTP/2, RFC 9220 for HTTP/3): it has no `Sec-WebSocket-Key`,
+ * `Upgrade` or `Connection`, and its answer is ws_conn_response_status() and headers for the host to send. Input and
+ * output are then the content of the stream (DATA frames).
+ *
+ * @param engine   the engine of this thread's event loop
+ * @param request  the request; what is needed of it is copied. One that is larger than `max_head_size`, or has more
+ *                 headers than `max_headers`, is refused with 431
+ * @param conn     receives a connection to be freed with ws_conn_free(); NULL if the call fails
+ * @return #WS_OK, also for a request that is refused; #WS_ERR_INVALID_ARGUMENT for NULL or a struct_size that is too
+ *         small
+ */
+ws_status ws_conn_new_server_from_request(ws_engine *engine,
+                                          const ws_parsed_request *request,
+                                          ws_conn **conn);
 
 /**
  * Makes the client's end of a connection (RFC 6455, 4.1). Its request is in the output at once.
@@ -820,11 +905,22 @@ ws_status ws_conn_next_event(ws_conn *conn, ws_event *event);
  */
 ws_status ws_conn_set_delivery(ws_conn *conn, int delivery);
 
-/* ---- Deciding on a request (server with manual accept) --------------------------------------------------------------- */
+/* ---- Requests (server): looking at them, and deciding on them with manual accept ------------------------------------- */
 
 /**
- * The target of the request: path and query as they were sent. There from #WS_EVENT_REQUEST until the decision and,
- * after ws_conn_accept() or without manual accept, while #WS_EVENT_OPEN is the newest event.
+ * The method of the request that a server got. It and all that follows about the request is there as soon as the
+ * head was read: from #WS_EVENT_REQUEST until the decision, and while #WS_EVENT_OPEN, or the #WS_EVENT_CLOSE of a
+ * handshake that failed, is the newest event. Nothing is parsed again for a look.
+ *
+ * @param conn   a server's connection
+ * @param value  receives a pointer to the method, which is not NUL-terminated and lives as long as it is there
+ * @param len    receives its length in bytes
+ * @return #WS_OK; #WS_ERR_STATE if there is no request; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_request_method(const ws_conn *conn, const char **value, size_t *len);
+
+/**
+ * The target of the request as it was sent: path and query, or an absolute URI.
  *
  * @param conn   a server's connection
  * @param value  receives a pointer to the target, which is not NUL-terminated and lives as long as it is there
@@ -834,7 +930,29 @@ ws_status ws_conn_set_delivery(ws_conn *conn, int delivery);
 ws_status ws_conn_request_target(const ws_conn *conn, const char **value, size_t *len);
 
 /**
- * A header of the request, there as long as its target is.
+ * The path of the request, without the query and still percent-encoded; "/" for an absolute URI without a path.
+ *
+ * @param conn   a server's connection
+ * @param value  receives a pointer to the path, which is not NUL-terminated and lives as long as it is there
+ * @param len    receives its length in bytes
+ * @return #WS_OK; #WS_ERR_NOT_FOUND if the request was refused before its target was looked at; #WS_ERR_STATE if there
+ *         is no request; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_request_path(const ws_conn *conn, const char **value, size_t *len);
+
+/**
+ * The query of the request: what stands behind the question mark of its target, still percent-encoded.
+ *
+ * @param conn   a server's connection
+ * @param value  receives a pointer to the query, which is not NUL-terminated and lives as long as it is there
+ * @param len    receives its length in bytes; 0 for a question mark with nothing behind it
+ * @return #WS_OK; #WS_ERR_NOT_FOUND if there is no question mark; #WS_ERR_STATE if there is no request;
+ *         #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_request_query(const ws_conn *conn, const char **value, size_t *len);
+
+/**
+ * A header of the request by its name.
  *
  * @param conn   a server's connection
  * @param name   NUL-terminated; letter case does not count
@@ -846,8 +964,34 @@ ws_status ws_conn_request_target(const ws_conn *conn, const char **value, size_t
 ws_status ws_conn_request_header(const ws_conn *conn, const char *name, size_t index, const char **value, size_t *len);
 
 /**
+ * How many headers the request has, repeated ones counted each time.
+ *
+ * @param conn  a server's connection
+ * @return their number; 0 if there is no request or conn is NULL
+ */
+size_t ws_conn_request_header_count(const ws_conn *conn);
+
+/**
+ * A header of the request by its place.
+ *
+ * @param conn       a server's connection
+ * @param index      0 for the first header of the request, up to ws_conn_request_header_count() - 1 for the last
+ * @param name       receives a pointer to the name as it was sent; not NUL-terminated
+ * @param name_len   receives its length in bytes
+ * @param value      receives a pointer to the value without the white space around it; not NUL-terminated, any bytes
+ * @param value_len  receives its length in bytes
+ * @return #WS_OK; #WS_ERR_NOT_FOUND; #WS_ERR_STATE if there is no request; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_request_header_at(const ws_conn *conn,
+                                    size_t index,
+                                    const char **name,
+                                    size_t *name_len,
+                                    const char **value,
+                                    size_t *value_len);
+
+/**
  * Accepts the request of #WS_EVENT_REQUEST, at once or later. Then pull: #WS_EVENT_OPEN, and messages that came
- * early, wait. If it is still undecided at the next pull, up to `max_head_size` bytes behind the head are kept; a
+ * early, wait. If it is still undecided at the next pull, up to `max_held_bytes` bytes behind the head are kept; a
  * client that sends more is refused with 400.
  *
  * @param conn          a server's connection
@@ -866,7 +1010,8 @@ ws_status ws_conn_accept(ws_conn *conn, const char *subprotocol, const ws_header
  * @param http_status   300 to 599
  * @param headers       headers to add to the answer, such as `Location` or `WWW-Authenticate`
  * @param header_count  their number
- * @param body          the body of the answer; NULL if body_len is 0. Give its `Content-Type` among the headers
+ * @param body          the body of the answer; NULL if body_len is 0. Give its `Content-Type` among the headers; its
+ *                      length is added
  * @param body_len      its length in bytes
  * @return #WS_OK; #WS_ERR_STATE if no request waits; #WS_ERR_INVALID_ARGUMENT
  */
@@ -876,6 +1021,64 @@ ws_status ws_conn_reject(ws_conn *conn,
                          size_t header_count,
                          const void *body,
                          size_t body_len);
+
+/* ---- The answer to a handshake: what a client got, or what the host of an extended CONNECT sends --------------------- */
+
+/**
+ * The HTTP status of the answer.
+ *
+ * Of a client: what the server answered, 101, or a redirect, 401 or another refusal. It and its headers are there
+ * while #WS_EVENT_OPEN, or the #WS_EVENT_CLOSE of a refusal, is the newest event. The content of a refusal is not
+ * kept.
+ *
+ * Of a server for an extended CONNECT, see ws_conn_new_server_from_request(): what the host sends in its HEADERS
+ * frame, 200 or a refusal. It and its headers are there from the decision on, which is the making of the connection
+ * unless there is manual accept, until the pull behind #WS_EVENT_OPEN or #WS_EVENT_CLOSE. What follows as content of
+ * the stream is output, also that of a refusal. A server of HTTP/1.1 has all of its answer in the output, and no
+ * status here.
+ *
+ * @param conn  a connection
+ * @return the status; 0 if there is none, or conn is NULL
+ */
+int ws_conn_response_status(const ws_conn *conn);
+
+/**
+ * A header of that answer by its name.
+ *
+ * @param conn   a connection
+ * @param name   NUL-terminated; letter case does not count
+ * @param index  0 for the first header of that name, 1 for the second, ...
+ * @param value  receives a pointer to the value without the white space around it; not NUL-terminated, any bytes
+ * @param len    receives its length in bytes
+ * @return #WS_OK; #WS_ERR_NOT_FOUND; #WS_ERR_STATE if there is no answer; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_response_header(const ws_conn *conn, const char *name, size_t index, const char **value, size_t *len);
+
+/**
+ * How many headers that answer has, repeated ones counted each time.
+ *
+ * @param conn  a connection
+ * @return their number; 0 if there is no answer or conn is NULL
+ */
+size_t ws_conn_response_header_count(const ws_conn *conn);
+
+/**
+ * A header of that answer by its place.
+ *
+ * @param conn       a connection
+ * @param index      0 for the first header of the answer, up to ws_conn_response_header_count() - 1 for the last
+ * @param name       receives a pointer to the name, in lower case if the host has to send it; not NUL-terminated
+ * @param name_len   receives its length in bytes
+ * @param value      receives a pointer to the value without the white space around it; not NUL-terminated, any bytes
+ * @param value_len  receives its length in bytes
+ * @return #WS_OK; #WS_ERR_NOT_FOUND; #WS_ERR_STATE if there is no answer; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_response_header_at(const ws_conn *conn,
+                                     size_t index,
+                                     const char **name,
+                                     size_t *name_len,
+                                     const char **value,
+                                     size_t *value_len);
 
 /* ---- Output: queue, then take ---------------------------------------------------------------------------------------- */
 

@@ -68,6 +68,7 @@ pub use engine::Engine;
 pub use error::Error;
 pub use event::{Chunk, Close, Delivery, Event, Frame, Initiator, MessageType, Text};
 pub use handshake::client::ClientRequest;
+pub use handshake::parsed::ParsedRequest;
 pub use handshake::policy::OriginPolicy;
 pub use handshake::response::Header;
 pub use handshake::sniff::{Sniff, sniff};

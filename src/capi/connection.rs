@@ -1,13 +1,16 @@
 //! Connections
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 use crate::capi::engine::ws_engine;
-use crate::capi::guard::{Handle, ask, free, headers, into_handle, optional_text, out, slice, text, with};
+use crate::capi::guard::{
+    Handle, ask, bytes, free, headers, into_handle, optional_bytes, optional_text, out, slice, text, with,
+};
 use crate::capi::status::ws_status;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::handshake::client::ClientRequest;
+use crate::handshake::parsed::ParsedRequest;
 
 /// One WebSocket connection, server or client. Used by one thread at a time, the one that uses its engine.
 pub struct ws_conn {
@@ -65,6 +68,87 @@ pub struct ws_client_request {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_new_server(engine: *mut ws_engine) -> *mut ws_conn {
     ask(engine, std::ptr::null_mut(), std::ptr::null_mut(), |engine| new_handle(Connection::server(&engine.engine)))
+}
+
+/// A request that the host's own HTTP server has parsed. Set all of it to zero first, then `struct_size`, then what
+/// there is. No text in it is NUL-terminated.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct ws_parsed_request {
+    /// `sizeof(ws_parsed_request)`: tells which fields the caller knows.
+    pub struct_size: usize,
+    /// "GET"; "CONNECT" for an extended CONNECT. Required.
+    pub method: *const c_char,
+    /// Bytes of the method.
+    pub method_len: usize,
+    /// The request target as it was sent, path and query with the question mark; `:path` for an extended CONNECT.
+    /// Required.
+    pub target: *const c_char,
+    /// Bytes of the target.
+    pub target_len: usize,
+    /// All headers in the order in which they came, repeated ones too, without pseudo-headers.
+    pub headers: *const ws_header,
+    /// Number of headers.
+    pub header_count: usize,
+    /// `:protocol`, "websocket", which makes this an extended CONNECT of HTTP/2 or HTTP/3; NULL for HTTP/1.1.
+    pub protocol: *const c_char,
+    /// Bytes of the protocol.
+    pub protocol_len: usize,
+    /// Extended CONNECT: `:scheme`; NULL if it is not known.
+    pub scheme: *const c_char,
+    /// Bytes of the scheme.
+    pub scheme_len: usize,
+    /// Extended CONNECT: `:authority`; NULL if there is only a `Host` among the headers.
+    pub authority: *const c_char,
+    /// Bytes of the authority.
+    pub authority_len: usize,
+    /// 1 if the request line says HTTP/1.0, which is refused (RFC 6455, 4.2.1). Else 0.
+    pub http_1_0: c_int,
+}
+
+/// Makes the server's end of a connection from a request that the host's own HTTP server has parsed. It is checked and
+/// decided on at once, as a request that is fed is; pull to learn how: #WS_EVENT_REQUEST (manual accept),
+/// #WS_EVENT_OPEN or #WS_EVENT_CLOSE. Feed only what came behind the request; this may be done before the pull.
+///
+/// Without `protocol`, the answer is a head of HTTP/1.1 in the output, as it is for a request that is fed. With it,
+/// the request is an extended CONNECT (RFC 8441 for HTTP/2, RFC 9220 for HTTP/3): it has no `Sec-WebSocket-Key`,
+/// `Upgrade` or `Connection`, and its answer is ws_conn_response_status() and headers for the host to send. Input and
+/// output are then the content of the stream (DATA frames).
+///
+/// @param engine   the engine of this thread's event loop
+/// @param request  the request; what is needed of it is copied. One that is larger than `max_head_size`, or has more
+///                 headers than `max_headers`, is refused with 431
+/// @param conn     receives a connection to be freed with ws_conn_free(); NULL if the call fails
+/// @return #WS_OK, also for a request that is refused; #WS_ERR_INVALID_ARGUMENT for NULL or a struct_size that is too
+///         small
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_new_server_from_request(
+    engine: *mut ws_engine,
+    request: *const ws_parsed_request,
+    conn: *mut *mut ws_conn,
+) -> ws_status {
+    with(engine, |engine| {
+        let place = out(conn)?;
+        *place = std::ptr::null_mut();
+        let request = slice(request, 1)?.first().ok_or(Error::InvalidArgument("no request"))?;
+        if request.struct_size < size_of::<ws_parsed_request>() {
+            return Err(Error::InvalidArgument("struct_size is smaller than ws_parsed_request has ever been"));
+        }
+        let connection = Connection::server_from_request(
+            &engine.engine,
+            &ParsedRequest {
+                method: bytes(request.method.cast(), request.method_len)?,
+                target: bytes(request.target.cast(), request.target_len)?,
+                headers: &headers(request.headers, request.header_count)?,
+                http_1_0: request.http_1_0 != 0,
+                protocol: optional_bytes(request.protocol, request.protocol_len)?,
+                scheme: optional_bytes(request.scheme, request.scheme_len)?,
+                authority: optional_bytes(request.authority, request.authority_len)?,
+            },
+        );
+        *place = new_handle(connection);
+        Ok(ws_status::WS_OK)
+    })
 }
 
 /// Makes the client's end of a connection (RFC 6455, 4.1). Its request is in the output at once.

@@ -97,6 +97,11 @@ pub(crate) fn optional_text<'a>(text: *const c_char) -> Result<Option<&'a str>, 
     text.to_str().map(Some).map_err(|_| Error::InvalidArgument("a text that is not UTF-8"))
 }
 
+/// Bytes that may be missing: `None` for NULL.
+pub(crate) fn optional_bytes<'a>(data: *const c_char, len: usize) -> Result<Option<&'a [u8]>, Error> {
+    if data.is_null() && len == 0 { Ok(None) } else { bytes(data.cast(), len).map(Some) }
+}
+
 /// A NUL-terminated text that must be there.
 pub(crate) fn text<'a>(text: *const c_char) -> Result<&'a str, Error> {
     optional_text(text)?.ok_or(Error::InvalidArgument("NULL instead of a text"))
@@ -127,6 +132,18 @@ pub(crate) fn lend(view: &[u8], data: *mut *const c_char, len: *mut usize) -> Re
     *data = view.as_ptr().cast();
     *len = view.len();
     Ok(ws_status::WS_OK)
+}
+
+/// Lends a header to C.
+pub(crate) fn lend_header(
+    field: (&[u8], &[u8]),
+    name: (*mut *const c_char, *mut usize),
+    value: (*mut *const c_char, *mut usize),
+) -> Result<ws_status, Error> {
+    out(value.0)?;
+    out(value.1)?; // before the name is written: nothing half done
+    lend(field.0, name.0, name.1)?;
+    lend(field.1, value.0, value.1)
 }
 
 #[cfg(test)]

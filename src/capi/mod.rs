@@ -18,6 +18,7 @@ pub mod handshake;
 pub mod input;
 pub mod output;
 pub mod prepared;
+pub mod response;
 pub mod sniff;
 pub mod status;
 

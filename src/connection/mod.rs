@@ -14,8 +14,11 @@ use crate::error::Error;
 use crate::event::{Chunk, Close, Delivery, Event, Frame, Initiator, Text};
 use crate::frame::{OpCode, close};
 use crate::handshake::client::{self, ClientRequest};
+use crate::handshake::head::{Head, Headers};
+use crate::handshake::parsed::ParsedRequest;
 use crate::handshake::refusal::Refusal;
-use crate::handshake::response::{self, Header};
+use crate::handshake::request::Request;
+use crate::handshake::response::Header;
 use crate::violation::Violation;
 use opening::{Opening, Phase};
 use outbound::Farewell;
@@ -57,10 +60,24 @@ impl Connection {
         Connection::new(Outbound::new(engine.shared(), Role::Server), Opening::server())
     }
 
+    /// The server's end of a request that the host's own HTTP server has parsed. It is decided on at once; pull to learn
+    /// how. Bytes that came behind the request may be fed before that.
+    ///
+    /// A request of HTTP/1.1 is answered by the output. For an extended CONNECT (RFC 8441, RFC 9220), which has a
+    /// [`protocol`](ParsedRequest::protocol), the host sends [`response_status`](Connection::response_status) and
+    /// [`response_headers`](Connection::response_headers), as soon as they are there; input and output are the content
+    /// of the stream.
+    pub fn server_from_request(engine: &Engine, request: &ParsedRequest<'_>) -> Connection {
+        let mut outbound = Outbound::new(engine.shared(), Role::Server);
+        let copied = request.copy(&outbound.shared.config);
+        let opening = Opening::server_from(copied, request.protocol.is_some(), &mut outbound);
+        Connection::new(outbound, opening)
+    }
+
     /// The client's end: its request is in the output at once.
     pub fn client(engine: &Engine, request: &ClientRequest<'_>) -> Result<Connection, Error> {
         let mut outbound = Outbound::new(engine.shared(), Role::Client);
-        let (head, asked) = client::request(request, outbound.shared.random()?)?;
+        let (head, asked) = client::request(request, outbound.shared.random()?, &outbound.shared.config.compression)?;
         outbound.push_head(head);
         Ok(Connection::new(outbound, Opening::client(asked)))
     }
@@ -131,11 +148,11 @@ impl Connection {
         };
         let event = match next {
             Next::Request => Event::Request {
-                target: self.opening.as_ref().and_then(|opening| opening.target()).unwrap_or_default(),
+                target: self.opening.as_ref().and_then(|opening| opening.request()).map_or("", Request::target),
             },
             Next::Open => {
                 let subprotocol = self.opening.as_ref().and_then(|opening| opening.subprotocol.as_deref());
-                Event::Open { subprotocol, compression: false }
+                Event::Open { subprotocol, compression: self.outbound.compression.is_some() }
             }
             Next::Received(Received::Message { opcode: OpCode::Text, place }) => Event::Text(Text::new(payload(place))),
             Next::Received(Received::Message { place, .. }) => Event::Binary(payload(place)),
@@ -183,12 +200,15 @@ impl Connection {
     }
 
     fn advance_opening(&mut self) -> Option<Next> {
-        let (opening, work) = (self.opening.as_mut()?, self.work.as_mut()?);
-        if opening.phase == Phase::RequestWaits {
+        if self.opening.as_ref()?.phase == Phase::RequestWaits {
             return None;
         }
-        opening.advance(&work.input, &mut work.pos, &mut self.outbound);
-        if opening.phase == Phase::RequestWaits {
+        let opening = self.opening.as_mut()?;
+        if let Some(work) = &mut self.work {
+            opening.advance(&work.input, &mut work.pos, &mut self.outbound);
+        }
+        if opening.phase == Phase::RequestDue {
+            opening.phase = Phase::RequestWaits;
             return Some(Next::Request);
         }
         self.report_opening()
@@ -241,9 +261,10 @@ impl Connection {
             return;
         }
         let config = &out.shared.config;
-        if self.opening.as_ref().is_some_and(|opening| opening.phase == Phase::RequestWaits) {
+        let waits = |opening: &&mut Box<Opening>| opening.phase == Phase::RequestWaits;
+        if let Some(opening) = self.opening.as_mut().filter(waits) {
             if held > config.max_held_bytes {
-                opening::refuse(out, Refusal::TooMuchBehindHead);
+                opening.refuse(out, Refusal::TooMuchBehindHead);
             }
         } else if held + out.queue.len() > config.max_connection_bytes {
             out.fail(Violation::ConnectionTooBig);
@@ -309,18 +330,78 @@ impl Connection {
     }
 }
 
+/// Look at the handshake. The request is there from its last byte on, the answer as soon as there is one; both are gone
+/// with the pull after [`Event::Open`], or after the [`Event::Close`] of a handshake that failed.
+impl Connection {
+    /// The method of the request that a server got.
+    pub fn request_method(&self) -> Option<&str> {
+        Some(self.request()?.method())
+    }
+
+    /// The target of that request as it was sent.
+    pub fn request_target(&self) -> Option<&str> {
+        Some(self.request()?.target())
+    }
+
+    /// The path of that request, still percent-encoded; a slash for an absolute URI without one.
+    pub fn request_path(&self) -> Option<&str> {
+        self.request()?.path()
+    }
+
+    /// What stands behind the question mark in the target of that request, still percent-encoded; `None` if there is
+    /// none.
+    pub fn request_query(&self) -> Option<&str> {
+        self.request()?.query()
+    }
+
+    /// The headers of that request in order, repeated ones too; the values without the white space around them.
+    pub fn request_headers(&self) -> impl Iterator<Item = Header<'_>> {
+        headers(self.request_head())
+    }
+
+    /// The value of a header of that request: the one at `index` of those with that name, in any letter case.
+    pub fn request_header(&self, name: &str, index: usize) -> Option<&[u8]> {
+        self.request_head()?.all(name).nth(index)
+    }
+
+    /// The status of the answer. Of a client: what the server answered, be it 101 or a refusal. Of a server's extended
+    /// CONNECT: what the host has to send. A server of HTTP/1.1 has its answer in the output instead.
+    pub fn response_status(&self) -> Option<u16> {
+        let (status, _head) = self.opening.as_ref()?.response()?;
+        Some(status)
+    }
+
+    /// The headers of that answer in order, repeated ones too; in lower case if the host has to send them.
+    /// Content behind a refusal is not kept by a client, and is output of a server.
+    pub fn response_headers(&self) -> impl Iterator<Item = Header<'_>> {
+        headers(self.response_head())
+    }
+
+    /// The value of a header of that answer: the one at `index` of those with that name, in any letter case.
+    pub fn response_header(&self, name: &str, index: usize) -> Option<&[u8]> {
+        self.response_head()?.all(name).nth(index)
+    }
+
+    fn request(&self) -> Option<&Request> {
+        self.opening.as_ref()?.request()
+    }
+
+    pub(crate) fn request_head(&self) -> Option<&Head> {
+        Some(&self.request()?.head)
+    }
+
+    pub(crate) fn response_head(&self) -> Option<&Head> {
+        let (_status, head) = self.opening.as_ref()?.response()?;
+        Some(head)
+    }
+}
+
+fn headers(head: Option<&Head>) -> impl Iterator<Item = Header<'_>> {
+    head.into_iter().flat_map(Headers::pairs).map(|(name, value)| Header { name, value })
+}
+
 /// Decide: a server with manual accept, after [`Event::Request`], at once or later.
 impl Connection {
-    /// The target of the request that waits, or of the one that was just accepted.
-    pub fn request_target(&self) -> Option<&str> {
-        self.opening.as_ref()?.target()
-    }
-
-    /// The values of a header of that request, in order; the name in any letter case.
-    pub fn request_header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        self.opening.as_ref()?.header(name, index)
-    }
-
     /// Accepts the request. `subprotocol`: `None` leaves the choice to the config, an empty one chooses none.
     /// Pull afterwards: the opening, and frames that came early, wait.
     pub fn accept(&mut self, subprotocol: Option<&str>, headers: &[Header<'_>]) -> Result<(), Error> {
@@ -335,12 +416,9 @@ impl Connection {
     /// Refuses the request with a status of 300 to 599. Pull afterwards: the end waits to be reported.
     pub fn reject(&mut self, status: u16, headers: &[Header<'_>], body: &[u8]) -> Result<(), Error> {
         self.check_request_waits()?;
-        if !(300..=599).contains(&status) {
-            return Err(Error::InvalidArgument("the status of a refusal must be 300 to 599"));
+        if let Some(opening) = &mut self.opening {
+            opening.reject(&mut self.outbound, status, headers, body)?;
         }
-        response::check_headers(headers)?;
-        self.outbound.push_head(response::rejecting(status, headers, body));
-        self.outbound.end_abnormally(Refusal::ByHost(status).detail(), Initiator::Us, Some(status));
         self.has_input = true;
         Ok(())
     }

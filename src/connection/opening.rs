@@ -3,29 +3,43 @@
 use crate::connection::outbound::{Outbound, State};
 use crate::error::Error;
 use crate::event::Initiator;
-use crate::handshake::client::{Asked, BadAnswer};
-use crate::handshake::head::{self, HeadEnd, Headers};
+use crate::handshake::client::{Answer, Asked, BadAnswer};
+use crate::handshake::extensions;
+use crate::handshake::head::{Head, HeadEnd};
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::Request;
-use crate::handshake::response::{self, Header};
+use crate::handshake::response::{self, Header, StreamAnswer, Terms};
 use crate::handshake::token;
 
-/// The state of the handshake. It is gone after the opening was reported.
+/// The state of the handshake. It is gone after the opening, or the end without one, was reported.
 pub(crate) struct Opening {
-    /// The peer's head as far as it has arrived.
-    head: Vec<u8>,
-    /// Bytes of it that were searched for its end.
-    scanned: usize,
-    /// What a client asked for; `None` for a server.
-    asked: Option<Asked>,
+    side: Side,
+    /// Bytes of the server's interim answers, which were passed over.
+    passed_over: usize,
     pub(crate) subprotocol: Option<String>,
     pub(crate) phase: Phase,
+}
+
+enum Side {
+    Server {
+        request: Request,
+        /// How the host sends the answer: as bytes of HTTP/1.1, or as status and headers of a stream, and then this is
+        /// where it finds them.
+        is_stream: bool,
+        answer: Option<StreamAnswer>,
+    },
+    Client {
+        asked: Asked,
+        answer: Answer,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The head is arriving.
     Head,
+    /// The request is to be reported.
+    RequestDue,
     /// The request was reported, and the application has not decided.
     RequestWaits,
     /// The connection is open, which is to be reported.
@@ -33,68 +47,124 @@ pub(crate) enum Phase {
     Reported,
 }
 
+/// Make.
 impl Opening {
     pub(crate) fn server() -> Opening {
-        Opening { head: Vec::new(), scanned: 0, asked: None, subprotocol: None, phase: Phase::Head }
+        Opening::new(Side::Server { request: Request::default(), is_stream: false, answer: None })
+    }
+
+    /// With a request that the host parsed, which is decided on at once.
+    pub(crate) fn server_from(request: Result<Request, Refusal>, is_stream: bool, out: &mut Outbound) -> Opening {
+        let (request, refusal) = match request {
+            Ok(request) => (request, None),
+            Err(refusal) => (Request::default(), Some(refusal)),
+        };
+        let mut opening = Opening::new(Side::Server { request, is_stream, answer: None });
+        match refusal {
+            None => opening.decide(out),
+            Some(refusal) => opening.refuse(out, refusal),
+        }
+        opening
     }
 
     pub(crate) fn client(asked: Asked) -> Opening {
-        Opening { asked: Some(asked), ..Opening::server() }
+        Opening::new(Side::Client { asked, answer: Answer::default() })
     }
 
+    fn new(side: Side) -> Opening {
+        Opening { side, passed_over: 0, subprotocol: None, phase: Phase::Head }
+    }
+}
+
+/// Collect the head.
+impl Opening {
     /// Takes of `input` at `pos` what belongs to the head, and acts on it when it is complete.
     pub(crate) fn advance(&mut self, input: &[u8], pos: &mut usize, out: &mut Outbound) {
-        if self.phase != Phase::Head {
-            return;
-        }
-        let room = out.shared.config.max_head_size - self.head.len();
-        let rest = &input[*pos..];
-        let added = &rest[..rest.len().min(room)];
-        self.head.extend_from_slice(added);
-        if !self.may_become_http() {
-            return self.give_up(out, Refusal::NotHttp, BadAnswer::NOT_HTTP);
-        }
-
-        match head::find_end(&self.head, self.scanned) {
-            HeadEnd::At(len) => {
-                *pos += added.len() - (self.head.len() - len);
-                self.head.truncate(len);
-                match self.asked {
-                    None => self.decide(out),
-                    Some(_) => self.check_answer(out),
-                }
+        while self.phase == Phase::Head && self.collect(input, pos, out) {
+            match self.side {
+                Side::Server { .. } => self.read_request(out),
+                Side::Client { .. } => self.read_answer(out),
             }
+            if out.state != State::Connecting {
+                break;
+            }
+        }
+    }
+
+    /// Whether the head is complete now.
+    fn collect(&mut self, input: &[u8], pos: &mut usize, out: &mut Outbound) -> bool {
+        let room = out.shared.config.max_head_size - self.passed_over - self.head_mut().bytes.len();
+        let rest = &input[*pos..];
+        let (used, end) = self.head_mut().collect(&rest[..rest.len().min(room)]);
+        *pos += used;
+        match end {
+            _ if !self.may_become_http() => self.give_up(out, Refusal::NotHttp, BadAnswer::NOT_HTTP),
+            HeadEnd::At(_) => return true,
             HeadEnd::BareLineFeed => self.give_up(out, Refusal::BareLineFeed, BadAnswer::BARE_LINE_FEED),
-            HeadEnd::NotYet if added.len() == room => {
+            HeadEnd::NotYet if used == room => {
                 self.give_up(out, Refusal::HeadTooLarge, BadAnswer::HEAD_TOO_LARGE);
             }
-            HeadEnd::NotYet => {
-                *pos += added.len();
-                self.scanned = self.head.len();
+            HeadEnd::NotYet => {}
+        }
+        false
+    }
+
+    fn head_mut(&mut self) -> &mut Head {
+        match &mut self.side {
+            Side::Server { request, .. } => &mut request.head,
+            Side::Client { answer, .. } => &mut answer.head,
+        }
+    }
+
+    /// A request line starts with a token (or an empty line before it), a status line with `HTTP/1.`: anything else
+    /// need not be waited for.
+    fn may_become_http(&self) -> bool {
+        const STATUS_LINE: &[u8] = b"HTTP/1.";
+        match &self.side {
+            Side::Server { request, .. } => {
+                request.head.bytes.first().is_none_or(|&byte| token::is_token_char(byte) || byte == b'\r')
+            }
+            Side::Client { answer, .. } => {
+                let len = answer.head.bytes.len().min(STATUS_LINE.len());
+                answer.head.bytes[..len] == STATUS_LINE[..len]
             }
         }
     }
 
-    /// The target of a request that is complete.
-    pub(crate) fn target(&self) -> Option<&str> {
-        if !self.has_request() {
-            return None;
+    fn give_up(&mut self, out: &mut Outbound, refusal: Refusal, bad: BadAnswer) {
+        match self.side {
+            Side::Server { .. } => self.refuse(out, refusal),
+            Side::Client { .. } => fail_answer(out, bad),
         }
-        let mut slots = head::empty_slots();
-        let mut parsed = httparse::Request::new(&mut []);
-        parsed.parse_with_uninit_headers(&self.head, &mut slots).ok()?;
-        parsed.path
+    }
+}
+
+/// Decide on a request.
+impl Opening {
+    fn read_request(&mut self, out: &mut Outbound) {
+        let Side::Server { request, .. } = &mut self.side else {
+            return;
+        };
+        match request.parse(&out.shared.config) {
+            Ok(()) => self.decide(out),
+            Err(refusal) => self.refuse(out, refusal),
+        }
     }
 
-    /// The value of a header of a request that is complete: the one at `index` of those with that name.
-    pub(crate) fn header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        if !self.has_request() {
-            return None;
+    fn decide(&mut self, out: &mut Outbound) {
+        let Side::Server { request, .. } = &mut self.side else {
+            return;
+        };
+        let config = &out.shared.config;
+        if let Err(refusal) = request.check(config) {
+            return self.refuse(out, refusal);
         }
-        let mut slots = head::empty_slots();
-        let mut parsed = httparse::Request::new(&mut []);
-        parsed.parse_with_uninit_headers(&self.head, &mut slots).ok()?;
-        Headers(parsed.headers).all(name).nth(index)
+        if config.manual_accept {
+            self.phase = Phase::RequestDue;
+            return;
+        }
+        let subprotocol = request.select_subprotocol(config).map(str::to_owned);
+        self.open(out, subprotocol, &[]);
     }
 
     /// Accepts the request that waits. `subprotocol`: `None` leaves it to the config, an empty one is none.
@@ -105,9 +175,7 @@ impl Opening {
         headers: &[Header<'_>],
     ) -> Result<(), Error> {
         response::check_headers(headers)?;
-        let mut slots = head::empty_slots();
-        let request = Request::read(&self.head, &mut slots, &out.shared.config)
-            .map_err(|_| Error::State("no request waits for a decision"))?;
+        let request = self.request().ok_or(Error::State("no request waits for a decision"))?;
         let chosen = match subprotocol {
             None => request.select_subprotocol(&out.shared.config),
             Some("") => None,
@@ -116,77 +184,117 @@ impl Opening {
                 return Err(Error::InvalidArgument("the client did not offer this subprotocol (RFC 6455, 4.2.2)"));
             }
         };
-        let answer = response::accepting(&request.accept, chosen, headers);
         let chosen = chosen.map(str::to_owned);
-        self.opened(out, answer, chosen);
+        self.open(out, chosen, headers);
         Ok(())
     }
 
-    fn has_request(&self) -> bool {
-        self.asked.is_none() && self.phase != Phase::Head
-    }
-
-    /// A request line starts with a token (or an empty line before it), a status line with `HTTP/1.`: anything else
-    /// need not be waited for.
-    fn may_become_http(&self) -> bool {
-        const STATUS_LINE: &[u8] = b"HTTP/1.";
-        match self.asked {
-            None => self.head.first().is_none_or(|&byte| token::is_token_char(byte) || byte == b'\r'),
-            Some(_) => {
-                let len = self.head.len().min(STATUS_LINE.len());
-                self.head[..len] == STATUS_LINE[..len]
-            }
+    fn open(&mut self, out: &mut Outbound, subprotocol: Option<String>, headers: &[Header<'_>]) {
+        let Side::Server { request, is_stream, answer } = &mut self.side else {
+            return;
+        };
+        let (agreed, params) = extensions::select(&request.head, &out.shared.config.compression).unzip();
+        let terms = Terms { subprotocol: subprotocol.as_deref(), compression: params, headers };
+        if *is_stream {
+            *answer = Some(StreamAnswer::accepting(&terms));
+        } else {
+            out.push_head(response::accepting(&request.accept_key(), &terms));
         }
-    }
-
-    fn decide(&mut self, out: &mut Outbound) {
-        let config = &out.shared.config;
-        let mut slots = head::empty_slots();
-        match Request::read(&self.head, &mut slots, config) {
-            Err(refusal) => refuse(out, refusal),
-            Ok(_) if config.manual_accept => self.phase = Phase::RequestWaits,
-            Ok(request) => {
-                let chosen = request.select_subprotocol(config);
-                let answer = response::accepting(&request.accept, chosen, &[]);
-                let chosen = chosen.map(str::to_owned);
-                self.opened(out, answer, chosen);
-            }
-        }
-    }
-
-    fn opened(&mut self, out: &mut Outbound, answer: Vec<u8>, subprotocol: Option<String>) {
-        out.push_head(answer);
+        out.compression = agreed;
         out.state = State::Open;
         self.subprotocol = subprotocol;
         self.phase = Phase::OpenDue;
     }
 
-    fn check_answer(&mut self, out: &mut Outbound) {
-        let Some(asked) = &self.asked else {
+    /// Refuses the request that waits in the application's words.
+    pub(crate) fn reject(
+        &mut self,
+        out: &mut Outbound,
+        status: u16,
+        headers: &[Header<'_>],
+        body: &[u8],
+    ) -> Result<(), Error> {
+        if !(300..=599).contains(&status) {
+            return Err(Error::InvalidArgument("the status of a refusal must be 300 to 599"));
+        }
+        response::check_headers(headers)?;
+        match &mut self.side {
+            Side::Server { is_stream: true, answer, .. } => {
+                *answer = Some(StreamAnswer::rejecting(status, headers, body));
+                push_body(out, body.to_vec());
+            }
+            _ => out.push_head(response::rejecting(status, headers, body)),
+        }
+        end_refused(out, Refusal::ByHost, status);
+        Ok(())
+    }
+
+    /// Answers a request with its refusal, and ends the connection.
+    pub(crate) fn refuse(&mut self, out: &mut Outbound, refusal: Refusal) {
+        let status = match &mut self.side {
+            Side::Server { is_stream: true, answer, .. } => {
+                let (refused, body) = StreamAnswer::refusing(refusal);
+                push_body(out, body);
+                answer.insert(refused).status
+            }
+            _ => {
+                out.push_head(response::refusing(refusal));
+                refusal.status()
+            }
+        };
+        end_refused(out, refusal, status);
+    }
+}
+
+/// Check an answer.
+impl Opening {
+    fn read_answer(&mut self, out: &mut Outbound) {
+        let Side::Client { asked, answer } = &mut self.side else {
             return;
         };
-        match asked.check_answer(&self.head, &out.shared.config) {
-            Ok(chosen) => {
-                self.subprotocol = chosen.map(str::to_owned);
+        let config = &out.shared.config;
+        if let Err(bad) = answer.parse(config) {
+            return fail_answer(out, bad);
+        }
+        if answer.is_interim() {
+            self.passed_over += answer.head.bytes.len();
+            *answer = Answer::default();
+            return;
+        }
+        match asked.check(answer, config) {
+            Ok((subprotocol, compression)) => {
+                self.subprotocol = subprotocol.map(str::to_owned);
                 self.phase = Phase::OpenDue;
+                out.compression = compression;
                 out.state = State::Open;
             }
             Err(bad) => fail_answer(out, bad),
         }
     }
+}
 
-    fn give_up(&self, out: &mut Outbound, refusal: Refusal, bad: BadAnswer) {
-        match self.asked {
-            None => refuse(out, refusal),
-            Some(_) => fail_answer(out, bad),
+/// Look at the heads.
+impl Opening {
+    /// The request that a server got, as soon as it could be parsed.
+    pub(crate) fn request(&self) -> Option<&Request> {
+        match &self.side {
+            Side::Server { request, .. } if request.is_parsed => Some(request),
+            _ => None,
+        }
+    }
+
+    /// Status and headers of what a client was answered, or of what a stream's host is to answer.
+    pub(crate) fn response(&self) -> Option<(u16, &Head)> {
+        match &self.side {
+            Side::Server { answer, .. } => answer.as_ref().map(|answer| (answer.status, &answer.head)),
+            Side::Client { answer, .. } => answer.status.map(|status| (status, &answer.head)),
         }
     }
 }
 
-/// Answers a request with its refusal, and ends the connection.
-pub(crate) fn refuse(out: &mut Outbound, refusal: Refusal) {
-    out.push_head(response::refusing(refusal));
-    out.end_abnormally(refusal.detail(), Initiator::Us, Some(refusal.status()));
+/// Where every refusal by a server ends.
+fn end_refused(out: &mut Outbound, refusal: Refusal, status: u16) {
+    out.end_abnormally(refusal.detail(), Initiator::Us, Some(status));
 }
 
 /// Ends a client's connection over the server's answer. There is nothing left to say to it.
@@ -194,4 +302,47 @@ fn fail_answer(out: &mut Outbound, bad: BadAnswer) {
     let initiator = if bad.status.is_some_and(|status| status != 101) { Initiator::Peer } else { Initiator::Us };
     out.end_abnormally(bad.detail, initiator, bad.status);
     out.hopeless = true;
+}
+
+fn push_body(out: &mut Outbound, body: Vec<u8>) {
+    if !body.is_empty() {
+        out.push_head(body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::handshake::head::counting;
+    use crate::{ClientRequest, Config, Connection, Engine, Event, State};
+
+    fn feed_bytewise(conn: &mut Connection, bytes: &[u8]) {
+        for byte in bytes {
+            conn.feed(&[*byte]).unwrap();
+            while conn.next_event().is_some() {}
+        }
+    }
+
+    /// However slowly a head arrives, each byte of it is searched once.
+    #[test]
+    fn the_search_for_the_end_of_a_head_is_linear() {
+        let engine = Engine::new(&Config::new());
+        let filler = format!("X: {}\r\n", "x".repeat(8_000));
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{filler}\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        );
+        let mut server = Connection::server(&engine);
+        counting::take();
+        feed_bytewise(&mut server, request.as_bytes());
+        assert_eq!(server.state(), State::Open);
+        assert_eq!(counting::take(), request.len());
+
+        let mut client = Connection::client(&engine, &ClientRequest { host: "a", ..Default::default() }).unwrap();
+        let answer = format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 404 Not Found\r\n{filler}\r\n");
+        counting::take();
+        feed_bytewise(&mut client, answer.as_bytes());
+        assert_eq!(client.state(), State::Closed);
+        assert_eq!(counting::take(), answer.len());
+        assert!(!matches!(client.next_event(), Some(Event::Close(_))), "it was reported once");
+    }
 }

@@ -1,7 +1,5 @@
 //! permessage-deflate (RFC 7692): what was agreed on, and the codec. The frame layer decides what is a message.
 
-#![allow(dead_code, unused_imports)] // until the frame layer uses it
-
 mod agreed;
 mod deflate;
 mod history;

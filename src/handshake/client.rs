@@ -1,11 +1,13 @@
 //! The client's side: the request, and what the server's answer must be (RFC 6455, 4.1).
 
-use crate::config::Config;
+use crate::config::{Compression, Config};
+use crate::deflate::Agreed;
 use crate::detail::Detail;
 use crate::error::Error;
-use crate::handshake::head::{self, Headers, Single};
+use crate::handshake::extensions::{self, BadChoice};
+use crate::handshake::head::{self, Head, Headers, Single};
 use crate::handshake::key;
-use crate::handshake::request::is_host;
+use crate::handshake::policy::is_host;
 use crate::handshake::response::{self, Header};
 use crate::handshake::token;
 
@@ -31,7 +33,11 @@ pub(crate) struct Asked {
 }
 
 /// Writes the request. `nonce` are 16 random bytes.
-pub(crate) fn request(request: &ClientRequest<'_>, nonce: [u8; 16]) -> Result<(Vec<u8>, Asked), Error> {
+pub(crate) fn request(
+    request: &ClientRequest<'_>,
+    nonce: [u8; 16],
+    compression: &Compression,
+) -> Result<(Vec<u8>, Asked), Error> {
     check(request)?;
     let key = key::encode(nonce);
     let target = if request.target.is_empty() { "/" } else { request.target };
@@ -51,6 +57,10 @@ pub(crate) fn request(request: &ClientRequest<'_>, nonce: [u8; 16]) -> Result<(V
     for (i, name) in request.subprotocols.iter().enumerate() {
         push(if i == 0 { b"\r\nSec-WebSocket-Protocol: " } else { b", " });
         push(name.as_bytes());
+    }
+    if let Some(offer) = extensions::offer(compression) {
+        push(b"\r\nSec-WebSocket-Extensions: ");
+        push(offer.to_value().as_bytes());
     }
     for header in request.headers {
         push(b"\r\n");
@@ -107,60 +117,92 @@ impl BadAnswer {
         status: None,
         detail: Detail::new(c"the head of the server's answer is larger than max_head_size"),
     };
+    const TOO_MANY_HEADERS: BadAnswer =
+        BadAnswer { status: None, detail: Detail::new(c"the server's answer has more headers than max_headers") };
     pub(crate) const BARE_LINE_FEED: BadAnswer = BadAnswer {
         status: None,
         detail: Detail::new(c"a line of the server's answer ends in LF without CR (RFC 9112, 2.2)"),
     };
 }
 
-impl Asked {
-    /// Checks a complete head; gives the subprotocol that the server chose.
-    pub(crate) fn check_answer(&self, head: &[u8], config: &Config) -> Result<Option<&str>, BadAnswer> {
+/// What a server answered. Before its head is complete it only has bytes.
+#[derive(Default)]
+pub(crate) struct Answer {
+    pub(crate) head: Head,
+    /// There once the head was parsed.
+    pub(crate) status: Option<u16>,
+    http_1_0: bool,
+}
+
+impl Answer {
+    /// Finds the parts of a complete head.
+    pub(crate) fn parse(&mut self, config: &Config) -> Result<(), BadAnswer> {
+        let bytes = &self.head.bytes[..];
         let mut slots = head::empty_slots();
         let mut parsed = httparse::Response::new(&mut []);
         let outcome = httparse::ParserConfig::default().parse_response_with_uninit_headers(
             &mut parsed,
-            head,
+            bytes,
             &mut slots[..config.max_headers],
         );
-        let bad = |status, detail| Err(BadAnswer { status, detail: Detail::new(detail) });
         match outcome {
-            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-            Err(httparse::Error::TooManyHeaders) => {
-                return bad(None, c"the server's answer has more headers than max_headers");
-            }
+            Ok(httparse::Status::Complete(len)) if len == bytes.len() => {}
+            Err(httparse::Error::TooManyHeaders) => return Err(BadAnswer::TOO_MANY_HEADERS),
             _ => return Err(BadAnswer::NOT_HTTP),
         }
-        let status = parsed.code;
+        self.http_1_0 = parsed.version != Some(1);
+        self.status = parsed.code;
+        self.head.fields = head::fields_of(parsed.headers, bytes);
+        Ok(())
+    }
+
+    /// Whether another answer follows this one (RFC 9110, 15.2).
+    pub(crate) fn is_interim(&self) -> bool {
+        self.status.is_some_and(|status| (100..200).contains(&status) && status != 101)
+    }
+}
+
+impl Asked {
+    /// Checks an answer; gives the subprotocol and the compression that the server chose.
+    pub(crate) fn check(&self, answer: &Answer, config: &Config) -> Result<(Option<&str>, Option<Agreed>), BadAnswer> {
+        let status = answer.status;
+        let bad = |detail| BadAnswer { status, detail: Detail::new(detail) };
         if status != Some(101) {
-            return bad(status, c"the server refused the handshake (RFC 6455, 4.1)");
+            return Err(bad(c"the server refused the handshake (RFC 6455, 4.1)"));
         }
-        if parsed.version != Some(1) {
-            return bad(status, c"the server switched protocols in HTTP/1.0 (RFC 6455, 4.2.2)");
+        if answer.http_1_0 {
+            return Err(bad(c"the server switched protocols in HTTP/1.0 (RFC 6455, 4.2.2)"));
         }
 
-        let headers = Headers(parsed.headers);
+        let headers = &answer.head;
         match headers.single("Upgrade") {
             Single::One(value) if value.eq_ignore_ascii_case(b"websocket") => {}
-            _ => return bad(status, c"the server's Upgrade is not websocket (RFC 6455, 4.1)"),
+            _ => return Err(bad(c"the server's Upgrade is not websocket (RFC 6455, 4.1)")),
         }
         if !headers.list_has("Connection", "upgrade") {
-            return bad(status, c"the server's Connection does not list upgrade (RFC 6455, 4.1)");
+            return Err(bad(c"the server's Connection does not list upgrade (RFC 6455, 4.1)"));
         }
         match headers.single("Sec-WebSocket-Accept") {
             Single::One(value) if value == self.accept => {}
-            _ => return bad(status, c"Sec-WebSocket-Accept does not answer the key (RFC 6455, 4.1)"),
+            _ => return Err(bad(c"Sec-WebSocket-Accept does not answer the key (RFC 6455, 4.1)")),
         }
-        if headers.list("Sec-WebSocket-Extensions").next().is_some() {
-            return bad(status, c"the server chose an extension that was not offered (RFC 6455, 4.1)");
-        }
-        match headers.single("Sec-WebSocket-Protocol") {
-            Single::None => Ok(None),
+        let compression = extensions::check_choice(headers, &config.compression).map_err(|choice| {
+            bad(match choice {
+                BadChoice::Malformed => c"the server's Sec-WebSocket-Extensions is malformed (RFC 6455, 9.1)",
+                BadChoice::NotOffered => c"the server chose an extension that was not offered (RFC 6455, 4.1)",
+                BadChoice::Parameters => {
+                    c"the server's permessage-deflate parameters do not answer the offer (RFC 7692, 7.1)"
+                }
+            })
+        })?;
+        let subprotocol = match headers.single("Sec-WebSocket-Protocol") {
+            Single::None => None,
             Single::One(value) => match self.subprotocols.iter().find(|name| name.as_bytes() == value) {
-                Some(name) => Ok(Some(name)),
-                None => bad(status, c"the server chose a subprotocol that was not offered (RFC 6455, 4.1)"),
+                Some(name) => Some(name.as_str()),
+                None => return Err(bad(c"the server chose a subprotocol that was not offered (RFC 6455, 4.1)")),
             },
-            Single::Many => bad(status, c"the server chose more than one subprotocol (RFC 6455, 11.3.4)"),
-        }
+            Single::Many => return Err(bad(c"the server chose more than one subprotocol (RFC 6455, 11.3.4)")),
+        };
+        Ok((subprotocol, compression))
     }
 }

@@ -1,4 +1,4 @@
-//! The head of an HTTP message: where it ends, its headers.
+//! The head of an HTTP message: where it ends, its parts, its headers.
 
 use std::mem::MaybeUninit;
 
@@ -19,15 +19,19 @@ pub(crate) enum HeadEnd {
 /// Searches `bytes` for the blank line, of which the first `scanned` bytes were searched before: polling a slowly
 /// growing head is linear.
 pub(crate) fn find_end(bytes: &[u8], scanned: usize) -> HeadEnd {
-    for at in memchr::memchr_iter(b'\n', bytes.get(scanned..).unwrap_or_default()) {
-        let line = &bytes[..scanned + at + 1];
-        match line {
-            [.., b'\r', b'\n', b'\r', b'\n'] => return HeadEnd::At(line.len()),
-            [.., b'\r', b'\n'] => {}
-            _ => return HeadEnd::BareLineFeed,
-        }
+    let new = bytes.get(scanned..).unwrap_or_default();
+    #[cfg(test)]
+    counting::looked_at(new.len());
+    memchr::memchr_iter(b'\n', new).find_map(|at| end_of_line(&bytes[..scanned + at + 1])).unwrap_or(HeadEnd::NotYet)
+}
+
+/// What a line feed at the end of `bytes` means; `None` if more lines follow.
+fn end_of_line(bytes: &[u8]) -> Option<HeadEnd> {
+    match bytes {
+        [.., b'\r', b'\n', b'\r', b'\n'] => Some(HeadEnd::At(bytes.len())),
+        [.., b'\r', b'\n'] => None,
+        _ => Some(HeadEnd::BareLineFeed),
     }
-    HeadEnd::NotYet
 }
 
 /// Room for the headers of one head, without an allocation.
@@ -37,28 +41,111 @@ pub(crate) const fn empty_slots<'a>() -> Slots<'a> {
     [const { MaybeUninit::uninit() }; Config::MAX_HEADERS]
 }
 
-/// The headers of a head, by name in any letter case. They live as long as the head (`'h`), their list as the slots (`'s`).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Headers<'s, 'h>(pub(crate) &'s [httparse::Header<'h>]);
+/// Larger than most heads.
+const MOST_HEADS: usize = 1024;
 
-/// How often a header is there that must not be repeated.
-pub(crate) enum Single<'h> {
-    None,
-    One(&'h [u8]),
-    Many,
+/// A head and where its parts are: parsed once, looked at any number of times.
+#[derive(Default)]
+pub(crate) struct Head {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) fields: Vec<Field>,
 }
 
-impl<'s, 'h> Headers<'s, 'h> {
+/// A header, as places in the bytes of its head.
+#[derive(Clone, Copy)]
+pub(crate) struct Field {
+    name: Span,
+    value: Span,
+}
+
+/// A part of the bytes of a head.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Span {
+    start: usize,
+    len: usize,
+}
+
+impl Span {
+    /// Where `part` lies in `whole`, of which it is a slice.
+    pub(crate) fn of(part: &[u8], whole: &[u8]) -> Span {
+        if part.is_empty() {
+            return Span::default();
+        }
+        Span { start: part.as_ptr() as usize - whole.as_ptr() as usize, len: part.len() }
+    }
+
+    pub(crate) fn of_bytes(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start..self.start + self.len]
+    }
+
+    /// For parts that were found to be ASCII when the head was parsed.
+    pub(crate) fn of_text(self, bytes: &[u8]) -> &str {
+        std::str::from_utf8(self.of_bytes(bytes)).unwrap_or_default()
+    }
+}
+
+/// Where the headers lie in the bytes that they were parsed from, the values without the white space around them.
+pub(crate) fn fields_of(parsed: &[httparse::Header<'_>], bytes: &[u8]) -> Vec<Field> {
+    let field = |header: &httparse::Header<'_>| Field {
+        name: Span::of(header.name.as_bytes(), bytes),
+        value: Span::of(token::trim(header.value), bytes),
+    };
+    parsed.iter().map(field).collect()
+}
+
+impl Head {
+    /// Appends of `input` what belongs to the head; gives the length of that.
+    pub(crate) fn collect(&mut self, input: &[u8]) -> (usize, HeadEnd) {
+        if self.bytes.is_empty() {
+            self.bytes.reserve(input.len().min(MOST_HEADS));
+        }
+        let mut used = 0;
+        let mut end = None;
+        while end.is_none() && used < input.len() {
+            let rest = &input[used..];
+            let line = memchr::memchr(b'\n', rest).map(|at| &rest[..at + 1]);
+            let added = line.unwrap_or(rest);
+            #[cfg(test)]
+            counting::looked_at(added.len());
+            self.bytes.extend_from_slice(added);
+            used += added.len();
+            end = line.and_then(|_| end_of_line(&self.bytes));
+        }
+        (used, end.unwrap_or(HeadEnd::NotYet))
+    }
+
+    /// Appends bytes, and says where they are.
+    pub(crate) fn push(&mut self, part: &[u8]) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(part);
+        Span { start, len: part.len() }
+    }
+
+    /// Appends a header.
+    pub(crate) fn push_field(&mut self, name: &[u8], value: &[u8]) {
+        let field = Field { name: self.push(name), value: self.push(value) };
+        self.fields.push(field);
+    }
+
+    /// Name and value of a header.
+    pub(crate) fn field(&self, index: usize) -> Option<(&[u8], &[u8])> {
+        let field = self.fields.get(index)?;
+        Some((field.name.of_bytes(&self.bytes), field.value.of_bytes(&self.bytes)))
+    }
+}
+
+/// The headers of a head, by name in any letter case. Names and values live as long as the head (`'h`).
+pub(crate) trait Headers<'h>: Copy {
+    /// Names and values, in order.
+    fn pairs(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])>;
+
     /// The values of every header of that name, in order.
-    pub(crate) fn all<'n>(self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'s, 'h, 'n> {
-        self.0
-            .iter()
-            .filter(move |header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| token::trim(header.value))
+    fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.pairs().filter(move |(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// The value of a header that may be there once.
-    pub(crate) fn single(self, name: &str) -> Single<'h> {
+    fn single(self, name: &str) -> Single<'h> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
             (None, _) => Single::None,
@@ -68,17 +155,60 @@ impl<'s, 'h> Headers<'s, 'h> {
     }
 
     /// The members of a list that may be spread over several headers.
-    pub(crate) fn list<'n>(self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'s, 'h, 'n> {
+    fn list(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         self.all(name).flat_map(token::list)
     }
 
     /// Whether the list has this token, in any letter case.
-    pub(crate) fn list_has(self, name: &str, wanted: &str) -> bool {
+    fn list_has(self, name: &str, wanted: &str) -> bool {
         self.list(name).any(|member| member.eq_ignore_ascii_case(wanted.as_bytes()))
     }
 
+    /// Whether there is a header of that name.
+    fn has(self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
     /// Whether a body follows the head of a request (RFC 9112, 6.3).
-    pub(crate) fn announce_body(self) -> bool {
-        self.all("Content-Length").any(|len| len != b"0") || self.all("Transfer-Encoding").next().is_some()
+    fn announce_body(self) -> bool {
+        self.all("Content-Length").any(|len| len != b"0") || self.has("Transfer-Encoding")
+    }
+}
+
+impl<'h> Headers<'h> for &'h Head {
+    fn pairs(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+        self.fields.iter().map(|field| (field.name.of_bytes(&self.bytes), field.value.of_bytes(&self.bytes)))
+    }
+}
+
+impl<'h> Headers<'h> for &[httparse::Header<'h>] {
+    fn pairs(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+        self.iter().map(|header| (header.name.as_bytes(), token::trim(header.value)))
+    }
+}
+
+/// How often a header is there that must not be repeated.
+pub(crate) enum Single<'h> {
+    None,
+    One(&'h [u8]),
+    Many,
+}
+
+/// How much work the search for the end of a head was.
+#[cfg(test)]
+pub(crate) mod counting {
+    use std::cell::Cell;
+
+    thread_local! {
+        static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(crate) fn looked_at(bytes: usize) {
+        LOOKED_AT.set(LOOKED_AT.get() + bytes);
+    }
+
+    /// Bytes that were looked at since the last call.
+    pub(crate) fn take() -> usize {
+        LOOKED_AT.take()
     }
 }

@@ -54,3 +54,25 @@ fn strip_default_port<'a>(scheme: &[u8], host: &'a [u8]) -> &'a [u8] {
     };
     host.strip_suffix(port).unwrap_or(host)
 }
+
+/// A host with an optional port, as `Host` has it (RFC 9110, 7.2; RFC 3986, 3.2.2): nothing that could start a path,
+/// user or fragment.
+pub(crate) fn is_host(host: &[u8]) -> bool {
+    let is_ip_literal = |byte: &u8| byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte);
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte);
+    let (name_is_valid, port) = if let Some(literal) = host.strip_prefix(b"[") {
+        let Some(end) = memchr::memchr(b']', literal) else {
+            return false;
+        };
+        (end > 0 && literal[..end].iter().all(is_ip_literal), &literal[end + 1..])
+    } else {
+        let end = memchr::memchr(b':', host).unwrap_or(host.len());
+        (end > 0 && host[..end].iter().all(is_name), &host[end..])
+    };
+    name_is_valid
+        && match port {
+            [] => true,
+            [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+            _ => false,
+        }
+}

@@ -1,40 +1,63 @@
-//! The server's side: is this request a WebSocket handshake, and one that may come in (RFC 6455, 4.2)?
+//! The server's side: is this request a WebSocket handshake, and one that may come in (RFC 6455, 4.2; RFC 8441, 5)?
 
 use crate::config::Config;
-use crate::handshake::head::{Headers, Single, Slots};
+use crate::handshake::extensions;
+use crate::handshake::head::{self, Head, Headers, Single, Span};
 use crate::handshake::key;
+use crate::handshake::policy::is_host;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::token;
 
-/// A request that is a valid handshake and passes the origin policy.
-pub(crate) struct Request<'s, 'h> {
-    pub(crate) headers: Headers<'s, 'h>,
-    pub(crate) accept: [u8; key::ACCEPT_LEN],
+/// A request, parsed once. Before that it only has bytes.
+#[derive(Default)]
+pub(crate) struct Request {
+    pub(crate) head: Head,
+    pub(crate) is_parsed: bool,
+    pub(crate) method: Span,
+    pub(crate) target: Span,
+    pub(crate) http_1_0: bool,
+    /// The pseudo-headers of an extended CONNECT (RFC 8441, 4).
+    pub(crate) connect: Option<Connect>,
+    /// Parts of the target, once that was found to be valid.
+    pub(crate) path: Option<Span>,
+    pub(crate) query: Option<Span>,
+    /// The authority of a target in absolute form.
+    pub(crate) authority: Option<Span>,
 }
 
-impl<'s, 'h> Request<'s, 'h> {
-    /// Parses and checks a complete head.
-    pub(crate) fn read(head: &'h [u8], slots: &'s mut Slots<'h>, config: &Config) -> Result<Request<'s, 'h>, Refusal> {
-        let mut parsed = httparse::Request::new(&mut []);
-        match parsed.parse_with_uninit_headers(head, &mut slots[..config.max_headers]) {
-            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-            Ok(_) => return Err(Refusal::NotHttp),
-            Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooManyHeaders),
-            Err(httparse::Error::Version) => return Err(Refusal::HttpVersion),
-            Err(_) => return Err(Refusal::NotHttp),
+/// What an extended CONNECT says beside `:method` and `:path`.
+#[derive(Clone, Copy)]
+pub(crate) struct Connect {
+    pub(crate) protocol: Span,
+    pub(crate) scheme: Option<Span>,
+    pub(crate) authority: Option<Span>,
+}
+
+/// Looking at it.
+impl Request {
+    pub(crate) fn method(&self) -> &str {
+        self.method.of_text(&self.head.bytes)
+    }
+
+    pub(crate) fn target(&self) -> &str {
+        self.target.of_text(&self.head.bytes)
+    }
+
+    /// There if the target was valid.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self.path?.of_text(&self.head.bytes) {
+            "" => Some("/"), // of an absolute URI (RFC 9110, 4.2.3)
+            path => Some(path),
         }
-        if parsed.method != Some("GET") {
-            return Err(Refusal::Method);
-        }
-        if parsed.version != Some(1) {
-            return Err(Refusal::HttpVersion);
-        }
-        if !parsed.path.is_some_and(is_target) {
-            return Err(Refusal::Target);
-        }
-        let headers = Headers(parsed.headers);
-        let accept = check(headers, config)?;
-        Ok(Request { headers, accept })
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        Some(self.query?.of_text(&self.head.bytes))
+    }
+
+    /// The answer to its key. It was checked to have one.
+    pub(crate) fn accept_key(&self) -> [u8; key::ACCEPT_LEN] {
+        key::accept(self.head.all(KEY).next().unwrap_or_default())
     }
 
     /// The first of the server's subprotocols that the client offers.
@@ -43,64 +66,159 @@ impl<'s, 'h> Request<'s, 'h> {
     }
 
     pub(crate) fn offers_subprotocol(&self, name: &str) -> bool {
-        self.headers.list(SUBPROTOCOL).any(|offered| offered == name.as_bytes())
+        self.head.list(SUBPROTOCOL).any(|offered| offered == name.as_bytes())
     }
 }
 
-/// Checks the headers in the order in which a mistake is most telling.
-fn check(headers: Headers<'_, '_>, config: &Config) -> Result<[u8; key::ACCEPT_LEN], Refusal> {
-    let Single::One(host) = headers.single("Host") else {
-        return Err(Refusal::Host);
-    };
-    if !is_host(host) {
-        return Err(Refusal::Host);
+/// Parsing and checking.
+impl Request {
+    /// Finds the parts of a complete head.
+    pub(crate) fn parse(&mut self, config: &Config) -> Result<(), Refusal> {
+        let bytes = &self.head.bytes[..];
+        let mut slots = head::empty_slots();
+        let mut parsed = httparse::Request::new(&mut []);
+        match parsed.parse_with_uninit_headers(bytes, &mut slots[..config.max_headers]) {
+            Ok(httparse::Status::Complete(len)) if len == bytes.len() => {}
+            Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooManyHeaders),
+            Err(httparse::Error::Version) => return Err(Refusal::HttpVersion),
+            Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => return Err(Refusal::HeaderField),
+            Ok(_) | Err(_) => return Err(Refusal::NotHttp),
+        }
+        self.method = Span::of(parsed.method.unwrap_or_default().as_bytes(), bytes);
+        self.target = Span::of(parsed.path.unwrap_or_default().as_bytes(), bytes);
+        self.http_1_0 = parsed.version != Some(1);
+        self.head.fields = head::fields_of(parsed.headers, bytes);
+        self.is_parsed = true;
+        Ok(())
     }
-    if headers.announce_body() {
-        return Err(Refusal::Body);
+
+    /// Checks everything, in the order in which a mistake is most telling.
+    pub(crate) fn check(&mut self, config: &Config) -> Result<(), Refusal> {
+        if self.method() != if self.connect.is_some() { "CONNECT" } else { "GET" } {
+            return Err(Refusal::Method);
+        }
+        if self.http_1_0 {
+            return Err(Refusal::HttpVersion);
+        }
+        self.take_target_apart()?;
+        let headers = &self.head;
+        let host = match self.connect {
+            None => self.host()?,
+            Some(connect) => connect.check(headers)?,
+        };
+        if headers.announce_body() {
+            return Err(Refusal::Body);
+        }
+        if self.connect.is_none() {
+            check_upgrade(headers)?;
+        }
+        match headers.single("Sec-WebSocket-Version") {
+            Single::One(b"13") => {}
+            Single::One(_) => return Err(Refusal::Version),
+            Single::None | Single::Many => return Err(Refusal::VersionMissing),
+        }
+        if self.connect.is_none() {
+            match headers.single(KEY) {
+                Single::One(key) if key::is_valid(key) => {}
+                _ => return Err(Refusal::Key),
+            }
+        }
+        check_subprotocols(headers)?;
+        extensions::check_grammar(headers).map_err(|_| Refusal::Extensions)?;
+        match headers.single("Origin") {
+            Single::None => Ok(()),
+            Single::One(origin) if config.origin_policy.allows(origin, host) => Ok(()),
+            Single::One(_) => Err(Refusal::OriginForbidden),
+            Single::Many => Err(Refusal::OriginRepeated),
+        }
     }
+
+    /// Finds path and query of a target: a path, or an absolute http URI (RFC 6455, 4.2.1; RFC 9112, 3.2).
+    fn take_target_apart(&mut self) -> Result<(), Refusal> {
+        let bytes = &self.head.bytes[..];
+        let target = self.target.of_bytes(bytes);
+        if !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
+            return Err(Refusal::Target);
+        }
+        let local = if target.starts_with(b"/") {
+            target
+        } else {
+            let behind_scheme = [&b"http://"[..], b"https://"]
+                .into_iter()
+                .find_map(|scheme| {
+                    let (start, rest) = target.split_at_checked(scheme.len())?;
+                    start.eq_ignore_ascii_case(scheme).then_some(rest)
+                })
+                .filter(|_| self.connect.is_none())
+                .ok_or(Refusal::Target)?;
+            let end = behind_scheme.iter().position(|byte| b"/?".contains(byte)).unwrap_or(behind_scheme.len());
+            let (authority, local) = behind_scheme.split_at(end);
+            if !is_host(authority) {
+                return Err(Refusal::Target);
+            }
+            self.authority = Some(Span::of(authority, bytes));
+            local
+        };
+        let (path, query) = match memchr::memchr(b'?', local) {
+            Some(at) => (&local[..at], Some(&local[at + 1..])),
+            None => (local, None),
+        };
+        self.path = Some(Span::of(path, bytes));
+        self.query = query.map(|query| Span::of(query, bytes));
+        Ok(())
+    }
+
+    /// The host that a request of HTTP/1.1 is for: that of an absolute target, of which `Host` then says nothing, and
+    /// else `Host`, of which there must be one in either case (RFC 9112, 3.2 and 3.2.2).
+    fn host(&self) -> Result<&[u8], Refusal> {
+        match self.head.single("Host") {
+            Single::One(host) if is_host(host) => {
+                Ok(self.authority.map_or(host, |authority| authority.of_bytes(&self.head.bytes)))
+            }
+            _ => Err(Refusal::Host),
+        }
+    }
+}
+
+impl Connect {
+    /// Checks what is different about an extended CONNECT (RFC 8441, 4 and 5); gives the host that it is for.
+    fn check(self, headers: &Head) -> Result<&[u8], Refusal> {
+        let bytes = &headers.bytes[..];
+        if self.protocol.of_bytes(bytes) != b"websocket" {
+            return Err(Refusal::Protocol);
+        }
+        match self.scheme.map(|scheme| scheme.of_bytes(bytes)) {
+            None | Some(b"http" | b"https") => {}
+            Some(_) => return Err(Refusal::Scheme),
+        }
+        let names = ["Connection", "Upgrade", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding"];
+        if names.iter().any(|name| headers.has(name)) {
+            return Err(Refusal::ConnectionSpecific);
+        }
+        // `:authority` replaces `Host`, which must not differ if both are there (RFC 9113, 8.3.1).
+        let authority = self.authority.map(|authority| authority.of_bytes(bytes));
+        let host = match (authority, headers.single("Host")) {
+            (Some(authority), Single::None) => authority,
+            (Some(authority), Single::One(host)) if authority.eq_ignore_ascii_case(host) => authority,
+            (None, Single::One(host)) => host,
+            _ => return Err(Refusal::Host),
+        };
+        if is_host(host) { Ok(host) } else { Err(Refusal::Host) }
+    }
+}
+
+fn check_upgrade(headers: &Head) -> Result<(), Refusal> {
     if !headers.list_has("Upgrade", "websocket") {
         return Err(Refusal::NoUpgrade);
     }
     if !headers.list_has("Connection", "upgrade") {
         return Err(Refusal::Connection);
     }
-    match headers.single("Sec-WebSocket-Version") {
-        Single::One(b"13") => {}
-        Single::One(_) => return Err(Refusal::Version),
-        Single::None | Single::Many => return Err(Refusal::VersionMissing),
-    }
-    let Single::One(key) = headers.single("Sec-WebSocket-Key") else {
-        return Err(Refusal::Key);
-    };
-    if !key::is_valid(key) {
-        return Err(Refusal::Key);
-    }
-    check_subprotocols(headers)?;
-    match headers.single("Origin") {
-        Single::None => {}
-        Single::One(origin) if config.origin_policy.allows(origin, host) => {}
-        Single::One(_) => return Err(Refusal::OriginForbidden),
-        Single::Many => return Err(Refusal::OriginRepeated),
-    }
-    Ok(key::accept(key))
-}
-
-/// A path, or an absolute http URI.
-fn is_target(target: &str) -> bool {
-    let has_scheme = |scheme: &str| {
-        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-            && target.len() > scheme.len()
-    };
-    !target.contains('#') && (target.starts_with('/') || has_scheme("http://") || has_scheme("https://"))
-}
-
-/// A name or address with an optional port: nothing that could start a path, user or fragment.
-pub(crate) fn is_host(host: &[u8]) -> bool {
-    !host.is_empty() && host.iter().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\,\"<>^`{|}".contains(byte))
+    Ok(())
 }
 
 /// Distinct tokens (RFC 6455, 4.1, item 10 of the request).
-fn check_subprotocols(headers: Headers<'_, '_>) -> Result<(), Refusal> {
+fn check_subprotocols(headers: &Head) -> Result<(), Refusal> {
     for (i, offered) in headers.list(SUBPROTOCOL).enumerate() {
         if !token::is_token(offered) || headers.list(SUBPROTOCOL).take(i).any(|other| other == offered) {
             return Err(Refusal::Subprotocol);
@@ -112,6 +230,7 @@ fn check_subprotocols(headers: Headers<'_, '_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+const KEY: &str = "Sec-WebSocket-Key";
 const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
 
 /// Comparing each with each is quadratic: 64 are more than anybody offers.

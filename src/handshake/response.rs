@@ -1,14 +1,16 @@
-//! The server's answers as bytes (RFC 6455, 4.2.2).
+//! The server's answers: bytes of HTTP/1.1 (RFC 6455, 4.2.2), or a status and headers for a stream (RFC 8441, 5).
 
 use std::io::Write as _;
 
 use crate::error::Error;
+use crate::handshake::extensions;
+use crate::handshake::head::Head;
 use crate::handshake::key;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::token;
 
-/// A header to send beside those that the engine writes itself.
-#[derive(Debug, Clone, Copy)]
+/// A header of an HTTP message: one to send beside those that the engine writes itself, or one that was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header<'a> {
     /// An HTTP token.
     pub name: &'a [u8],
@@ -17,10 +19,12 @@ pub struct Header<'a> {
 }
 
 /// Headers that the engine writes itself, or that would change where the message ends.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 12] = [
     "Connection",
     "Content-Length",
     "Host",
+    "Keep-Alive",
+    "Proxy-Connection",
     "Sec-WebSocket-Accept",
     "Sec-WebSocket-Extensions",
     "Sec-WebSocket-Key",
@@ -39,7 +43,7 @@ pub(crate) fn check_headers(headers: &[Header<'_>]) -> Result<(), Error> {
         if RESERVED.iter().any(|reserved| header.name.eq_ignore_ascii_case(reserved.as_bytes())) {
             return Err(Error::InvalidArgument("this header is written by the engine and cannot be given"));
         }
-        if header.value.iter().any(|&byte| byte != b'\t' && byte.is_ascii_control()) {
+        if !token::is_field_value(header.value) {
             return Err(Error::InvalidArgument(
                 "a header value must not contain control characters such as CR, LF or NUL",
             ));
@@ -48,18 +52,25 @@ pub(crate) fn check_headers(headers: &[Header<'_>]) -> Result<(), Error> {
     Ok(())
 }
 
-/// `101 Switching Protocols`.
-pub(crate) fn accepting(accept: &[u8; key::ACCEPT_LEN], subprotocol: Option<&str>, headers: &[Header<'_>]) -> Vec<u8> {
+/// What a server agrees to with a client.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Terms<'a> {
+    pub(crate) subprotocol: Option<&'a str>,
+    pub(crate) compression: Option<extensions::Params>,
+    /// Headers of the application's.
+    pub(crate) headers: &'a [Header<'a>],
+}
+
+/// `101 Switching Protocols` (RFC 6455, 4.2.2).
+pub(crate) fn accepting(accept: &[u8; key::ACCEPT_LEN], terms: &Terms<'_>) -> Vec<u8> {
     let mut head = Vec::with_capacity(256);
     head.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
     );
     head.extend_from_slice(accept);
     head.extend_from_slice(b"\r\n");
-    if let Some(name) = subprotocol {
-        push_header(&mut head, b"Sec-WebSocket-Protocol", name.as_bytes());
-    }
-    finish(head, headers, b"")
+    push_terms(&mut head, terms);
+    finish(head, b"")
 }
 
 /// The answer to a request that broke a rule, with the reason as its body.
@@ -67,31 +78,107 @@ pub(crate) fn refusing(refusal: Refusal) -> Vec<u8> {
     let explanation = format!("{}\n", refusal.detail());
     let mut head = start(refusal.status());
     match refusal {
-        Refusal::Method => push_header(&mut head, b"Allow", b"GET"),
+        Refusal::Method => head.header(b"Allow", b"GET"),
         Refusal::NoUpgrade | Refusal::Version => {
-            push_header(&mut head, b"Upgrade", b"websocket");
-            push_header(&mut head, b"Sec-WebSocket-Version", b"13");
+            head.header(b"Upgrade", b"websocket");
+            head.header(VERSION, b"13");
         }
         _ => {}
     }
-    push_connection(&mut head, refusal);
-    push_header(&mut head, b"Content-Type", b"text/plain; charset=utf-8");
-    push_header(&mut head, b"Content-Length", explanation.len().to_string().as_bytes());
-    finish(head, &[], explanation.as_bytes())
+    // 426 names the protocol to upgrade to, and `Upgrade` has to be listed in `Connection` (RFC 9110, 7.8).
+    let upgrade = matches!(refusal, Refusal::NoUpgrade | Refusal::Version);
+    head.header(b"Connection", if upgrade { b"close, Upgrade" } else { b"close" });
+    push_explanation(&mut head, &explanation);
+    finish(head, explanation.as_bytes())
 }
 
 /// The answer of an application that does not want the request.
 pub(crate) fn rejecting(status: u16, headers: &[Header<'_>], body: &[u8]) -> Vec<u8> {
     let mut head = start(status);
-    push_connection(&mut head, Refusal::ByHost(status));
-    push_header(&mut head, b"Content-Length", body.len().to_string().as_bytes());
-    finish(head, headers, body)
+    head.header(b"Connection", b"close");
+    push_rejection(&mut head, headers, body);
+    finish(head, body)
 }
 
-/// 426 names the protocol to upgrade to, and `Upgrade` has to be listed in `Connection` (RFC 9110, 7.8).
-fn push_connection(head: &mut Vec<u8>, refusal: Refusal) {
-    let upgrade = matches!(refusal, Refusal::NoUpgrade | Refusal::Version);
-    push_header(head, b"Connection", if upgrade { b"close, Upgrade" } else { b"close" });
+/// The answer to an extended CONNECT: a status and headers for the host to send. Content follows as output.
+pub(crate) struct StreamAnswer {
+    pub(crate) status: u16,
+    pub(crate) head: Head,
+}
+
+impl StreamAnswer {
+    /// 200, since there is no 101 in HTTP/2 (RFC 8441, 5).
+    pub(crate) fn accepting(terms: &Terms<'_>) -> StreamAnswer {
+        let mut head = Head::default();
+        push_terms(&mut head, terms);
+        StreamAnswer { status: 200, head }
+    }
+
+    /// With the reason as content.
+    pub(crate) fn refusing(refusal: Refusal) -> (StreamAnswer, Vec<u8>) {
+        let explanation = format!("{}\n", refusal.detail());
+        let mut head = Head::default();
+        match refusal {
+            Refusal::Method => head.header(b"Allow", b"CONNECT"),
+            Refusal::Version => head.header(VERSION, b"13"),
+            _ => {}
+        }
+        push_explanation(&mut head, &explanation);
+        // 426 cannot be said on a stream: it needs `Upgrade` (RFC 9110, 15.5.22).
+        let status = if refusal.status() == 426 { 400 } else { refusal.status() };
+        (StreamAnswer { status, head }, explanation.into())
+    }
+
+    pub(crate) fn rejecting(status: u16, headers: &[Header<'_>], body: &[u8]) -> StreamAnswer {
+        let mut head = Head::default();
+        push_rejection(&mut head, headers, body);
+        StreamAnswer { status, head }
+    }
+}
+
+/// Where headers are written.
+trait Sink {
+    fn header(&mut self, name: &[u8], value: &[u8]);
+}
+
+/// The head of an HTTP/1.1 message.
+impl Sink for Vec<u8> {
+    fn header(&mut self, name: &[u8], value: &[u8]) {
+        for part in [name, b": ", value, b"\r\n"] {
+            self.extend_from_slice(part);
+        }
+    }
+}
+
+/// Headers for HTTP/2 and HTTP/3, where names are in lower case (RFC 9113, 8.2).
+impl Sink for Head {
+    fn header(&mut self, name: &[u8], value: &[u8]) {
+        self.push_field(&name.to_ascii_lowercase(), value);
+    }
+}
+
+fn push_terms(sink: &mut impl Sink, terms: &Terms<'_>) {
+    if let Some(name) = terms.subprotocol {
+        sink.header(b"Sec-WebSocket-Protocol", name.as_bytes());
+    }
+    if let Some(params) = terms.compression {
+        sink.header(extensions::NAME.as_bytes(), params.to_value().as_bytes());
+    }
+    push_all(sink, terms.headers);
+}
+
+fn push_explanation(sink: &mut impl Sink, explanation: &str) {
+    sink.header(b"Content-Type", b"text/plain; charset=utf-8");
+    sink.header(b"Content-Length", explanation.len().to_string().as_bytes());
+}
+
+fn push_rejection(sink: &mut impl Sink, headers: &[Header<'_>], body: &[u8]) {
+    sink.header(b"Content-Length", body.len().to_string().as_bytes());
+    push_all(sink, headers);
+}
+
+fn push_all(sink: &mut impl Sink, headers: &[Header<'_>]) {
+    headers.iter().for_each(|header| sink.header(header.name, header.value));
 }
 
 fn start(status: u16) -> Vec<u8> {
@@ -100,20 +187,13 @@ fn start(status: u16) -> Vec<u8> {
     head
 }
 
-fn push_header(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    for part in [name, b": ", value, b"\r\n"] {
-        head.extend_from_slice(part);
-    }
-}
-
-fn finish(mut head: Vec<u8>, headers: &[Header<'_>], body: &[u8]) -> Vec<u8> {
-    for header in headers {
-        push_header(&mut head, header.name, header.value);
-    }
+fn finish(mut head: Vec<u8>, body: &[u8]) -> Vec<u8> {
     head.extend_from_slice(b"\r\n");
     head.extend_from_slice(body);
     head
 }
+
+const VERSION: &[u8] = b"Sec-WebSocket-Version";
 
 /// For people who read the wire; programs go by the number.
 fn reason_phrase(status: u16) -> &'static str {
@@ -128,6 +208,7 @@ fn reason_phrase(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        408 => "Request Timeout",
         409 => "Conflict",
         410 => "Gone",
         413 => "Content Too Large",
@@ -135,6 +216,7 @@ fn reason_phrase(status: u16) -> &'static str {
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",

@@ -51,7 +51,7 @@ pub fn sniff(bytes: &[u8], scanned: usize, max_head: usize) -> Sniff {
     if parsed.parse_with_uninit_headers(&bytes[..head_len], &mut slots).is_err() {
         return http;
     }
-    let headers = Headers(parsed.headers);
+    let headers = &*parsed.headers;
     if parsed.method == Some("GET") && headers.list_has("Upgrade", "websocket") {
         return Sniff::Upgrade { head_len };
     }

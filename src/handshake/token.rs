@@ -9,6 +9,11 @@ pub(crate) fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+/// Whether `bytes` may be the value of a header: no control character, so no CR, LF or NUL, but tabs (RFC 9110, 5.5).
+pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())
+}
+
 /// The members of a comma-separated list, without the white space around them; empty members are passed over.
 pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim).filter(|member| !member.is_empty())

@@ -4,6 +4,7 @@
 mod capi;
 mod capi_sending;
 mod closing;
+mod compression;
 mod delivery;
 mod frames;
 mod handshake_client;

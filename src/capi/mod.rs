@@ -19,6 +19,7 @@ pub mod input;
 pub mod output;
 pub mod sniff;
 pub mod status;
+pub mod time;
 
 /// The header as `build.rs` made it of this build's sources, for the test that compares it with the committed one.
 #[doc(hidden)]

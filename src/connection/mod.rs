@@ -1,5 +1,6 @@
 //! One connection, server or client: make it, feed it, pull from it, queue, take, ask.
 
+mod clock;
 mod opening;
 mod outbound;
 mod output;
@@ -34,6 +35,8 @@ pub struct Connection {
     /// Something was given since the last pull that found nothing.
     has_input: bool,
     eof: bool,
+    /// The host reads from the peer.
+    reading: bool,
 }
 
 /// What to report, without borrowing.
@@ -43,7 +46,7 @@ enum Next {
     Text(Place),
     Binary(Place),
     Ping(Place),
-    Pong(Place),
+    Pong(Place, Option<u32>),
     Close,
 }
 
@@ -70,6 +73,7 @@ impl Connection {
             reported: None,
             has_input: false,
             eof: false,
+            reading: true,
         }
     }
 }
@@ -95,6 +99,7 @@ impl Connection {
         let work = self.work.get_or_insert_with(|| shared.take_work());
         work.give(data, shared);
         self.has_input = true;
+        self.outbound.note_input();
         self.limit_held();
         Ok(())
     }
@@ -144,7 +149,7 @@ impl Connection {
             Next::Text(place) => Event::Text(Text::new(payload(place))),
             Next::Binary(place) => Event::Binary(payload(place)),
             Next::Ping(place) => Event::Ping(payload(place)),
-            Next::Pong(place) => Event::Pong { data: payload(place), rtt_ms: None },
+            Next::Pong(place, rtt_ms) => Event::Pong { data: payload(place), rtt_ms },
             Next::Close => {
                 let farewell = self.reported.insert(self.outbound.farewell.take()?);
                 Event::Close(Close {
@@ -170,6 +175,9 @@ impl Connection {
         if next.is_none() && self.eof {
             self.lose();
         }
+        if next.is_none() {
+            self.act_on_time();
+        }
         next.or_else(|| self.outbound.farewell.is_some().then_some(Next::Close))
     }
 
@@ -190,6 +198,7 @@ impl Connection {
         let opening = self.opening.as_mut()?;
         (opening.phase == Phase::OpenDue).then(|| {
             opening.phase = Phase::Reported;
+            self.outbound.note_open();
             Next::Open
         })
     }
@@ -198,8 +207,9 @@ impl Connection {
         let Work { input, pos, receiver } = self.work.as_deref_mut()?;
         let out = &mut self.outbound;
         let expect = Expect { masked: out.role == Role::Server };
+        let before = *pos;
         let received = receiver.next(input, pos, expect, &out.shared.config);
-        match received {
+        match received.and_then(|received| out.note_received(received, *pos > before)) {
             Ok(Received::Nothing) => None,
             Ok(Received::Text(place)) => Some(Next::Text(place)),
             Ok(Received::Binary(place)) => Some(Next::Binary(place)),
@@ -207,7 +217,10 @@ impl Connection {
                 out.answer_ping(receiver.payload(&place, input));
                 Some(Next::Ping(place))
             }
-            Ok(Received::Pong(place)) => Some(Next::Pong(place)),
+            Ok(Received::Pong(place)) => {
+                let rtt_ms = out.note_pong(receiver.payload(&place, input));
+                Some(Next::Pong(place, rtt_ms))
+            }
             Ok(Received::Close(place)) => {
                 match close::parse(receiver.payload(&place, input)) {
                     Ok(received) => out.peer_closed(received),
@@ -246,6 +259,7 @@ impl Connection {
     /// Nothing is left to pull: gives back what an idle connection does not need.
     fn rest(&mut self) {
         self.has_input = false;
+        self.rest_clock();
         if self.outbound.state == State::Closed {
             self.opening = None;
         }

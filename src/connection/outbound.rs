@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::connection::clock::Clock;
 use crate::connection::output::OutputQueue;
 use crate::detail::Detail;
 use crate::engine::Shared;
@@ -57,6 +58,7 @@ pub struct Outbound {
     pub(crate) hopeless: bool,
     /// How it ended, until that is reported.
     pub(crate) farewell: Option<Box<Farewell>>,
+    pub(super) clock: Clock,
     queue: OutputQueue,
     owed_pong: Option<Box<[u8]>>,
 }
@@ -108,6 +110,7 @@ impl Outbound {
         }
         self.push_close(code, reason)?;
         self.state = State::Closing;
+        self.note_state();
         Ok(())
     }
 
@@ -143,6 +146,7 @@ impl Outbound {
             Role::Client => Some(self.shared.random()?),
         };
         let header = Header { fin: true, opcode, mask, payload_len: payload.len() as u64 };
+        self.note_queueing(Some(opcode));
         self.queue.push_frame(&header, payload, &self.shared);
         Ok(())
     }
@@ -170,6 +174,9 @@ impl Outbound {
     /// Gives up the first `count` bytes of the output, after they were written.
     pub fn output_consume(&mut self, count: usize) -> Result<(), Error> {
         self.queue.consume(count, &self.shared)?;
+        if count > 0 {
+            self.note_taken();
+        }
         if let Some(payload) = self.owed_pong.take() {
             self.pong(&payload);
         }
@@ -185,20 +192,25 @@ impl Outbound {
 /// What the rest of the connection asks for.
 impl Outbound {
     pub(crate) fn new(shared: Rc<Shared>, role: Role) -> Outbound {
-        Outbound {
+        let clock = Clock::new(shared.time.add(), shared.time.now());
+        let mut outbound = Outbound {
             shared,
             role,
             state: State::Connecting,
             clean: false,
             hopeless: false,
             farewell: None,
+            clock,
             queue: OutputQueue::default(),
             owed_pong: None,
-        }
+        };
+        outbound.start_clock();
+        outbound
     }
 
     /// Queues an HTTP head.
     pub(crate) fn push_head(&mut self, head: Vec<u8>) {
+        self.note_queueing(None);
         self.queue.push_bytes(head);
     }
 
@@ -219,7 +231,7 @@ impl Outbound {
     /// A close frame arrived: answers it if we did not begin (RFC 6455, 5.5.1), and ends the connection.
     pub(crate) fn peer_closed(&mut self, received: Option<(u16, &str)>) {
         let initiator = if self.state == State::Closing { Initiator::Us } else { Initiator::Peer };
-        self.answer_with_close(received.map(|(code, _reason)| code));
+        self.answer_with_close(received.map(|(code, _reason)| code), "");
         let (code, reason) = received.unwrap_or((close::NO_STATUS, ""));
         self.end(Farewell {
             code,
@@ -237,12 +249,16 @@ impl Outbound {
     /// The peer broke a rule: tells it which code that is, unless a close frame was sent already, and ends the
     /// connection (RFC 6455, 7.1.7).
     pub(crate) fn fail(&mut self, violation: Violation) {
-        let code = violation.close_code();
-        self.answer_with_close(Some(code));
+        self.fail_with(violation.close_code(), "", violation.detail());
+    }
+
+    /// Ends the connection with a close frame, unless one was sent already, and does not wait for the answer.
+    pub(crate) fn fail_with(&mut self, code: u16, reason: &str, detail: Detail) {
+        self.answer_with_close(Some(code), reason);
         self.end(Farewell {
             code,
             reason: "".into(),
-            detail: violation.detail(),
+            detail,
             clean: false,
             initiator: Initiator::Us,
             http_status: None,
@@ -255,9 +271,9 @@ impl Outbound {
     }
 
     /// A close frame, unless one was sent already. A client without random bytes cannot mask one: it ends without.
-    fn answer_with_close(&mut self, code: Option<u16>) {
+    fn answer_with_close(&mut self, code: Option<u16>, reason: &str) {
         if self.state == State::Open {
-            let _ = self.push_close(code, "");
+            let _ = self.push_close(code, reason);
         }
     }
 
@@ -266,5 +282,6 @@ impl Outbound {
         self.state = State::Closed;
         self.owed_pong = None;
         self.farewell = Some(Box::new(farewell));
+        self.note_state();
     }
 }

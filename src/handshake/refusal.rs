@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     OriginRepeated,
     OriginForbidden,
     TooMuchBehindHead,
+    Timeout,
+    Undecided,
     ByHost(u16),
 }
 
@@ -33,6 +35,8 @@ impl Refusal {
             Refusal::NoUpgrade | Refusal::Version => 426,
             Refusal::HeadTooLarge | Refusal::TooManyHeaders => 431,
             Refusal::OriginForbidden => 403,
+            Refusal::Timeout => 408,
+            Refusal::Undecided => 503,
             Refusal::ByHost(status) => status,
             _ => 400,
         }
@@ -58,6 +62,8 @@ impl Refusal {
             Refusal::OriginRepeated => c"more than one Origin header (RFC 6454, 7.3)",
             Refusal::OriginForbidden => c"pages of this Origin may not connect here (RFC 6455, 10.2)",
             Refusal::TooMuchBehindHead => c"too much data sent before the handshake was answered",
+            Refusal::Timeout => c"the request was not complete in time (handshake_timeout)",
+            Refusal::Undecided => c"the server's application did not decide in time (handshake_timeout)",
             Refusal::ByHost(_) => c"the server's application refused the request",
         })
     }

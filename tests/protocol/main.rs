@@ -2,6 +2,7 @@
 //! Frames on the wire are written by `support::frame`, which shares no code with the crate.
 
 mod capi;
+mod capi_time;
 mod closing;
 mod frames;
 mod handshake_client;
@@ -14,4 +15,6 @@ mod output;
 mod pair;
 mod sniffing;
 mod support;
+mod timing;
+mod timing_any;
 mod utf8;

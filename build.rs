@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The sections, in the order in which a reader needs them.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "status",
     "config",
     "engine",
@@ -18,6 +18,7 @@ const SECTIONS: [&str; 11] = [
     "output",
     "prepared",
     "ask",
+    "time",
     "sniff",
 ];
 

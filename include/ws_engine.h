@@ -754,7 +754,7 @@ typedef enum ws_event_type {
     WS_EVENT_PONG = 6,
     /**
      * The end, exactly once for each connection that is pulled to its end, whatever the cause: a close frame, a rule
-     * that the peer broke, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
+     * that the peer broke, a deadline, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
      */
     WS_EVENT_CLOSE = 7,
     /**
@@ -782,7 +782,7 @@ typedef enum ws_close_initiator {
      */
     WS_CLOSED_BY_PEER = 0,
     /**
-     * This side: by a call, or since the peer broke a rule.
+     * This side: by a call, since the peer broke a rule, or since a deadline was reached.
      */
     WS_CLOSED_BY_US = 1,
     /**
@@ -801,8 +801,9 @@ typedef struct ws_event {
      */
     enum ws_event_type type;
     /**
-     * #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke; 1005 for a close frame
-     * without a code, 1006 for a connection that was lost or never opened (RFC 6455, 7.4.1). Else 0.
+     * #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke or since it was silent for
+     * too long; 1005 for a close frame without a code, 1006 for a connection that was lost or never opened (RFC 6455,
+     * 7.4.1). Else 0.
      */
     uint16_t close_code;
     /**
@@ -1375,6 +1376,70 @@ int ws_conn_wants_shutdown(const ws_conn *conn);
  * @return 1 or 0; 1 if conn is NULL or poisoned
  */
 int ws_conn_wants_abort(const ws_conn *conn);
+
+/* ---- Time ------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Tells the engine the time. It has no clock of its own: without this call no deadline counts.
+ *
+ * The host has one timer for all connections of an engine, and its loop turns like this:
+ *
+ * @code
+ * uint64_t next = ws_engine_next_deadline(engine);
+ * // wait for the sockets; until `next` at the longest, unless it is UINT64_MAX
+ * ws_engine_advance(engine, now_ms());
+ *
+ * // read from the sockets that are readable, as in the server's loop above; then:
+ * ws_conn *conn;
+ * while ((conn = ws_engine_next_due(engine)) != NULL) {
+ *     while (ws_conn_next_event(conn, &ev) == WS_OK) handle(conn, &ev);
+ *     write_output(conn); // ws_conn_output(), ws_conn_output_consume(): there may be a ping or a close frame
+ *     if (ws_conn_wants_shutdown(conn)) shutdown(fd_of(conn), SHUT_WR);
+ *     if (ws_conn_wants_abort(conn)) { close(fd_of(conn)); ws_conn_free(conn); }
+ * }
+ * @endcode
+ *
+ * Sockets come before ws_engine_next_due(), so that what has arrived counts before its absence does.
+ *
+ * @param engine  an engine
+ * @param now_ms  milliseconds of any clock that does not go back, such as `CLOCK_MONOTONIC`; it may start anywhere. The
+ *                first call sets the zero point: connections that were made before it count from it. A time before the
+ *                last one is ignored; a step of more than twelve days counts as twelve.
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_engine_advance(ws_engine *engine, uint64_t now_ms);
+
+/**
+ * When to call ws_engine_advance() next at the latest: not after the next deadline, and now and then before a distant
+ * one. Connections that are made, and what is done on them, may bring it forward: ask before each wait.
+ *
+ * @param engine  an engine
+ * @return a time of the host's clock; that of the last ws_engine_advance() while there are connections to be had from
+ *         ws_engine_next_due(); `UINT64_MAX` if there is nothing to wait for, the time was never told, or engine is NULL
+ */
+uint64_t ws_engine_next_deadline(const ws_engine *engine);
+
+/**
+ * A connection to which time may have brought something: an event (#WS_EVENT_CLOSE), output (a ping, a close frame, an
+ * HTTP error), or that ws_conn_wants_abort(). Each is handed out once, at a cost that does not depend on how many
+ * connections there are. Pull its events until #WS_AGAIN, take its output, then ask about its socket: what is due
+ * happens in that pull, and its deadlines count on from there. Now and then there is nothing.
+ *
+ * @param engine  an engine
+ * @return a connection; NULL if there is none (more), or engine is NULL
+ */
+ws_conn *ws_engine_next_due(ws_engine *engine);
+
+/**
+ * Says that the host stops reading from the connection's socket, or goes on: back-pressure. A peer that is not read
+ * from cannot show that it is alive: while reading is paused the pong and idle timeouts do not count, and from its
+ * resumption on they count anew. The other deadlines go on.
+ *
+ * @param conn     a connection, which is read from unless this call says otherwise
+ * @param enabled  0 for no, anything else for yes
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_set_reading(ws_conn *conn, int enabled);
 
 /* ---- WebSocket on a plain HTTP port ---------------------------------------------------------------------------------- */
 

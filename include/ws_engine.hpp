@@ -156,6 +156,16 @@ public:
     /** Whether it could be made. */
     explicit operator bool() const noexcept { return engine_ != nullptr; }
 
+    // Time; see ws_engine_advance() for the loop
+
+    ws_status advance(std::uint64_t now_ms) noexcept { return ws_engine_advance(get(), now_ms); }
+
+    /** UINT64_MAX for none. */
+    std::uint64_t next_deadline() const noexcept { return ws_engine_next_deadline(get()); }
+
+    /** The handle of a connection (Connection::get()) that time has given something to do; null if there is none. */
+    [[nodiscard]] ws_conn *next_due() noexcept { return ws_engine_next_due(get()); }
+
     /** The handle, for functions of the C API. */
     ws_engine *get() const noexcept { return engine_.get(); }
 
@@ -361,6 +371,13 @@ public:
     bool has_events() const noexcept { return ws_conn_has_events(get()) != 0; }
     bool wants_shutdown() const noexcept { return ws_conn_wants_shutdown(get()) != 0; }
     bool wants_abort() const noexcept { return ws_conn_wants_abort(get()) != 0; }
+
+    // Time
+
+    ws_status set_reading(bool enabled) noexcept { return ws_conn_set_reading(get(), enabled); }
+
+    // The host's own
+
     void set_user_data(void *user_data) noexcept { ws_conn_set_user_data(get(), user_data); }
     void *user_data() const noexcept { return ws_conn_user_data(get()); }
 

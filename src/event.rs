@@ -125,8 +125,8 @@ impl<'a> Text<'a> {
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Close<'a> {
-    /// The code that the peer sent, or that we sent for a rule it broke; 1005 if there was none in the close frame,
-    /// 1006 if the connection was lost or never opened.
+    /// The code that the peer sent, or that we sent for a rule it broke or since it was silent for too long; 1005 if there
+    /// was none in the close frame, 1006 if the connection was lost or never opened.
     pub code: u16,
     /// The reason that the peer sent.
     pub reason: &'a str,
@@ -145,7 +145,7 @@ pub struct Close<'a> {
 pub enum Initiator {
     /// The other side.
     Peer,
-    /// This side: by a call, or because the peer broke a rule.
+    /// This side: by a call, because the peer broke a rule, or because a deadline was reached.
     Us,
     /// Nobody: the connection was lost.
     Nobody,

@@ -53,6 +53,7 @@ mod detail;
 mod engine;
 mod error;
 mod event;
+mod expiry;
 pub mod frame;
 mod handshake;
 mod prepared;

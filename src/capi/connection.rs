@@ -217,5 +217,8 @@ pub unsafe extern "C" fn ws_conn_user_data(conn: *const ws_conn) -> *mut c_void 
 }
 
 fn new_handle(conn: Connection) -> *mut ws_conn {
-    into_handle(ws_conn { conn, user_data: std::ptr::null_mut(), poisoned: false })
+    let handle = into_handle(ws_conn { conn, user_data: std::ptr::null_mut(), poisoned: false });
+    // SAFETY: the handle was just made. ws_engine_next_due() gives its address back; nothing else looks at it.
+    unsafe { (*handle).conn.set_token(handle.expose_provenance()) };
+    handle
 }

@@ -54,7 +54,7 @@ pub enum ws_event_type {
     /// A pong.
     WS_EVENT_PONG = 6,
     /// The end, exactly once for each connection that is pulled to its end, whatever the cause: a close frame, a rule
-    /// that the peer broke, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
+    /// that the peer broke, a deadline, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
     WS_EVENT_CLOSE = 7,
     /// #WS_DELIVER_CHUNKS: a part of a message, as it arrived: see `opcode`, `offset`, `first`, `last`. A chunk of text
     /// may end within a character; the text as a whole is checked. Empty chunks occur only as the last.
@@ -72,7 +72,7 @@ pub enum ws_event_type {
 pub enum ws_close_initiator {
     /// The other side.
     WS_CLOSED_BY_PEER = 0,
-    /// This side: by a call, or since the peer broke a rule.
+    /// This side: by a call, since the peer broke a rule, or since a deadline was reached.
     WS_CLOSED_BY_US = 1,
     /// Nobody: the connection was lost.
     WS_CLOSED_BY_NOBODY = 2,
@@ -85,8 +85,9 @@ pub enum ws_close_initiator {
 pub struct ws_event {
     /// What happened.
     pub r#type: ws_event_type,
-    /// #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke; 1005 for a close frame
-    /// without a code, 1006 for a connection that was lost or never opened (RFC 6455, 7.4.1). Else 0.
+    /// #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke or since it was silent for
+    /// too long; 1005 for a close frame without a code, 1006 for a connection that was lost or never opened (RFC 6455,
+    /// 7.4.1). Else 0.
     pub close_code: u16,
     /// #WS_EVENT_CLOSE of a handshake that failed: the HTTP status that was sent (server) or received (client), if
     /// any. Else 0.

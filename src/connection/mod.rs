@@ -1,5 +1,6 @@
 //! One connection, server or client: make it, feed it, pull from it, queue, take, ask.
 
+mod clock;
 mod opening;
 mod outbound;
 mod output;
@@ -42,6 +43,8 @@ pub struct Connection {
     has_input: bool,
     eof: bool,
     delivery: Delivery,
+    /// The host reads from the peer.
+    reading: bool,
 }
 
 /// What to report, without borrowing.
@@ -93,6 +96,7 @@ impl Connection {
             has_input: false,
             eof: false,
             delivery,
+            reading: true,
         }
     }
 }
@@ -118,6 +122,7 @@ impl Connection {
         let work = self.work.get_or_insert_with(|| shared.take_work());
         work.give(data, shared);
         self.has_input = true;
+        self.outbound.note_input();
         Ok(())
     }
 
@@ -163,7 +168,7 @@ impl Connection {
                 Event::Frame(Frame { opcode, data: payload(place), fin, compressed })
             }
             Next::Received(Received::Ping(place)) => Event::Ping(payload(place)),
-            Next::Received(Received::Pong(place)) => Event::Pong { data: payload(place), rtt_ms: None },
+            Next::Received(Received::Pong { place, rtt_ms }) => Event::Pong { data: payload(place), rtt_ms },
             Next::Received(Received::Nothing | Received::Close(_)) => return None, // advance_frames() keeps them
             Next::Writable => Event::Writable,
             Next::Close => {
@@ -194,6 +199,9 @@ impl Connection {
         if next.is_none() && self.eof {
             self.lose();
         }
+        if next.is_none() {
+            self.act_on_time();
+        }
         let writable = next.is_none() && std::mem::take(&mut self.outbound.writable_due);
         next.or_else(|| writable.then_some(Next::Writable))
             .or_else(|| self.outbound.farewell.is_some().then_some(Next::Close))
@@ -218,6 +226,7 @@ impl Connection {
         let opening = self.opening.as_mut()?;
         (opening.phase == Phase::OpenDue).then(|| {
             opening.phase = Phase::Reported;
+            self.outbound.note_open();
             Next::Open
         })
     }
@@ -232,15 +241,19 @@ impl Connection {
             inflator: &mut self.inflator,
             shared: &out.shared,
         };
-        match receiver.next(input, pos, &mut terms) {
+        let before = *pos;
+        let received = receiver.next(input, pos, &mut terms);
+        match received.and_then(|received| out.note_received(received, *pos > before)) {
             Ok(Received::Nothing) => return None,
             Ok(Received::Close(place)) => match close::parse(receiver.payload(&place, input)) {
                 Ok(received) => out.peer_closed(received),
                 Err(violation) => out.fail(violation),
             },
-            Ok(received) => {
-                if let Received::Ping(place) = &received {
-                    out.answer_ping(receiver.payload(place, input));
+            Ok(mut received) => {
+                match &mut received {
+                    Received::Ping(place) => out.answer_ping(receiver.payload(place, input)),
+                    Received::Pong { place, rtt_ms } => *rtt_ms = out.note_pong(receiver.payload(place, input)),
+                    _ => {}
                 }
                 return Some(Next::Received(received));
             }
@@ -297,6 +310,7 @@ impl Connection {
     /// Nothing is left to pull: gives back what an idle connection does not need.
     fn rest(&mut self) {
         self.has_input = false;
+        self.rest_clock();
         if self.outbound.state == State::Closed {
             self.opening = None;
             self.return_inflator();

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::connection::clock::Clock;
 use crate::connection::output::OutputQueue;
 use crate::connection::send::Making;
 use crate::deflate::{Agreed, Deflator};
@@ -60,6 +61,7 @@ pub struct Outbound {
     /// How it ended, until that is reported.
     pub(crate) farewell: Option<Box<Farewell>>,
     pub(crate) queue: OutputQueue,
+    pub(super) clock: Clock,
     owed_pong: Option<Box<[u8]>>,
     /// permessage-deflate, if it was agreed on.
     pub(crate) compression: Option<Agreed>,
@@ -109,6 +111,7 @@ impl Outbound {
         }
         self.push_close(code, reason)?;
         self.state = State::Closing;
+        self.note_state();
         Ok(())
     }
 
@@ -137,6 +140,7 @@ impl Outbound {
     }
 
     pub(crate) fn queue_frame(&mut self, opcode: OpCode, rsv1: bool, fin: bool, mask: Option<[u8; 4]>, payload: &[u8]) {
+        self.note_queueing(Some(opcode));
         let header = Header { fin, rsv1, opcode, mask, payload_len: payload.len() as u64 };
         match opcode {
             OpCode::Ping | OpCode::Pong => self.queue.push_urgent(&header, payload, &self.shared),
@@ -179,6 +183,9 @@ impl Outbound {
             return Err(Error::State("the payload of a frame is being written: end it first"));
         }
         self.queue.consume(count, &self.shared)?;
+        if count > 0 {
+            self.note_taken();
+        }
         if count > 0
             && let Some(payload) = self.owed_pong.take()
         {
@@ -209,13 +216,15 @@ impl Outbound {
 /// What the rest of the connection asks for.
 impl Outbound {
     pub(crate) fn new(shared: Rc<Shared>, role: Role) -> Outbound {
-        Outbound {
+        let clock = Clock::new(shared.time.add(), shared.time.now());
+        let mut outbound = Outbound {
             shared,
             role,
             state: State::Connecting,
             clean: false,
             hopeless: false,
             farewell: None,
+            clock,
             queue: OutputQueue::default(),
             owed_pong: None,
             compression: None,
@@ -225,11 +234,14 @@ impl Outbound {
             above_high_water: false,
             writable_due: false,
             held_input: 0,
-        }
+        };
+        outbound.start_clock();
+        outbound
     }
 
     /// Queues an HTTP head.
     pub(crate) fn push_head(&mut self, head: Vec<u8>) {
+        self.note_queueing(None);
         self.queue.push_head(head, &self.shared);
     }
 
@@ -259,7 +271,7 @@ impl Outbound {
     /// A close frame arrived: answers it if we did not begin (RFC 6455, 5.5.1), and ends the connection.
     pub(crate) fn peer_closed(&mut self, received: Option<(u16, &str)>) {
         let initiator = if self.state == State::Closing { Initiator::Us } else { Initiator::Peer };
-        self.answer_with_close(received.map(|(code, _reason)| code));
+        self.answer_with_close(received.map(|(code, _reason)| code), "");
         let (code, reason) = received.unwrap_or((close::NO_STATUS, ""));
         self.end(Farewell {
             code,
@@ -277,12 +289,16 @@ impl Outbound {
     /// The peer broke a rule: tells it which code that is, unless a close frame was sent already, and ends the
     /// connection (RFC 6455, 7.1.7).
     pub(crate) fn fail(&mut self, violation: Violation) {
-        let code = violation.close_code();
-        self.answer_with_close(Some(code));
+        self.fail_with(violation.close_code(), "", violation.detail());
+    }
+
+    /// Ends the connection with a close frame, unless one was sent already, and does not wait for the answer.
+    pub(crate) fn fail_with(&mut self, code: u16, reason: &str, detail: Detail) {
+        self.answer_with_close(Some(code), reason);
         self.end(Farewell {
             code,
             reason: "".into(),
-            detail: violation.detail(),
+            detail,
             clean: false,
             initiator: Initiator::Us,
             http_status: None,
@@ -295,9 +311,9 @@ impl Outbound {
     }
 
     /// A close frame, unless one was sent already. A client without random bytes cannot mask one: it ends without.
-    fn answer_with_close(&mut self, code: Option<u16>) {
+    fn answer_with_close(&mut self, code: Option<u16>, reason: &str) {
         if self.state == State::Open {
-            let _ = self.push_close(code, "");
+            let _ = self.push_close(code, reason);
         }
     }
 
@@ -307,6 +323,7 @@ impl Outbound {
         (self.owed_pong, self.making, self.writable_due) = (None, None, false);
         self.farewell = Some(Box::new(farewell));
         self.return_deflator();
+        self.note_state();
     }
 
     fn return_deflator(&mut self) {
@@ -318,6 +335,7 @@ impl Outbound {
 
 impl Drop for Outbound {
     fn drop(&mut self) {
+        self.shared.time.remove(self.timer());
         self.shared.release(self.queue.len() + self.held_input);
         self.return_deflator();
     }

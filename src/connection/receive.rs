@@ -32,7 +32,11 @@ pub(crate) enum Received {
         compressed: bool,
     },
     Ping(Place),
-    Pong(Place),
+    Pong {
+        place: Place,
+        /// For the connection to fill in.
+        rtt_ms: Option<u32>,
+    },
     /// The payload of a close frame, not yet parsed.
     Close(Place),
 }
@@ -288,7 +292,7 @@ impl Receiver {
         };
         Some(match header.opcode {
             OpCode::Ping => Received::Ping(place),
-            OpCode::Pong => Received::Pong(place),
+            OpCode::Pong => Received::Pong { place, rtt_ms: None },
             _ => Received::Close(place),
         })
     }

@@ -45,7 +45,10 @@ impl Outbound {
             .and_then(|agreed| prepared.compressed(settings, agreed.own_window_bits))
             .unwrap_or_else(|| prepared.plain());
         match self.role {
-            Role::Server => self.queue.push_prepared(encoded.frame, &self.shared),
+            Role::Server => {
+                self.note_queueing(Some(encoded.opcode));
+                self.queue.push_prepared(encoded.frame, &self.shared);
+            }
             Role::Client => self.push(encoded.opcode, encoded.compressed, true, encoded.payload)?,
         }
         if encoded.compressed
@@ -98,6 +101,7 @@ impl Outbound {
         }
         let header =
             Header { fin: true, rsv1: false, opcode: message_type.opcode(), mask: self.mask_key()?, payload_len };
+        self.note_queueing(Some(header.opcode));
         self.in_host_frame = true;
         self.message_queued();
         Ok(header.encode())

@@ -1,7 +1,9 @@
-//! What the connections of one event loop share: settings, buffers, randomness.
+//! What the connections of one event loop share: settings, buffers, randomness, time.
 
 mod pool;
 mod random;
+mod time;
+mod timers;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,6 +14,8 @@ use crate::deflate::{Deflator, Inflator, Pools};
 use crate::error::Error;
 use pool::Pool;
 use random::RandomSource;
+
+pub(crate) use time::Time;
 
 /// One per event loop. Connections that are made from it keep alive what they need of it.
 pub struct Engine {
@@ -30,12 +34,38 @@ impl Engine {
                 random: RefCell::new(RandomSource::new()),
                 codecs: RefCell::new(Pools::new(config.compression.level, config.compression.mem_level)),
                 held: Cell::new(0),
+                time: Time::new(),
             }),
         }
     }
 
     pub(crate) fn shared(&self) -> Rc<Shared> {
         Rc::clone(&self.shared)
+    }
+}
+
+/// Time. The engine has no clock: the host tells it the time, in milliseconds of any clock that does not go back.
+impl Engine {
+    /// Says that it is `now_ms`, and so makes connections due. The first call sets the zero point: connections that were
+    /// made before it count from it, and without it no deadline counts. A time before the last one is ignored.
+    pub fn advance(&self, now_ms: u64) {
+        self.shared.time.advance(now_ms);
+    }
+
+    /// When to call [`Engine::advance`] next at the latest, by the host's clock: not after the next deadline, and a few
+    /// times before a distant one. The time of the last call if there are connections that [`Engine::next_due`] has not
+    /// said. `None` if nothing is to be waited for.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.shared.time.next_deadline()
+    }
+
+    /// The token ([`Connection::set_token`]) of a connection that time may have done something to: each of them once.
+    /// Pull its events until there are none, then take its output, then ask whether its stream is to be shut down or
+    /// closed. Its deadlines count again from that pull on.
+    ///
+    /// [`Connection::set_token`]: crate::Connection::set_token
+    pub fn next_due(&self) -> Option<usize> {
+        self.shared.time.next_due()
     }
 }
 
@@ -61,6 +91,7 @@ pub(crate) struct Shared {
     codecs: RefCell<Pools>,
     /// Bytes that all connections hold: input, messages under way, output.
     held: Cell<usize>,
+    pub(crate) time: Time,
 }
 
 impl Shared {

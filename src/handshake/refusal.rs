@@ -31,13 +31,14 @@ pub(crate) enum Refusal {
     ConnectionSpecific,
     TooMuchBehindHead,
     Timeout,
+    Undecided,
     ByHost,
 }
 
 impl Refusal {
     /// Every reason, in the order of the variants, so that each can be counted at its own place (`reason as usize`).
     #[allow(dead_code)] // for counters
-    pub(crate) const ALL: [Refusal; 25] = [
+    pub(crate) const ALL: [Refusal; 26] = [
         Refusal::NotHttp,
         Refusal::HeaderField,
         Refusal::BareLineFeed,
@@ -62,6 +63,7 @@ impl Refusal {
         Refusal::ConnectionSpecific,
         Refusal::TooMuchBehindHead,
         Refusal::Timeout,
+        Refusal::Undecided,
         Refusal::ByHost,
     ];
 
@@ -136,6 +138,9 @@ impl Refusal {
                 (400, "too_much_behind_head", c"too much data sent before the handshake was answered")
             }
             Refusal::Timeout => (408, "timeout", c"the request was not complete in time (handshake_timeout)"),
+            Refusal::Undecided => {
+                (503, "undecided", c"the server's application did not decide in time (handshake_timeout)")
+            }
             Refusal::ByHost => (403, "by_host", c"the server's application refused the request"),
         }
     }

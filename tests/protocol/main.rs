@@ -3,6 +3,7 @@
 
 mod capi;
 mod capi_sending;
+mod capi_time;
 mod closing;
 mod compression;
 mod delivery;
@@ -18,4 +19,6 @@ mod pair;
 mod sending;
 mod sniffing;
 mod support;
+mod timing;
+mod timing_any;
 mod utf8;

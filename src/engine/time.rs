@@ -1,0 +1,89 @@
+//! The time, as the host tells it, and who wants to be looked at when.
+
+use std::cell::{Cell, RefCell};
+
+use crate::engine::timers::Timers;
+
+/// More than this at once counts as this: twelve days, longer than any timeout, and short enough that the times which
+/// connections keep can be compared (see [`Time::now`]).
+const MAX_STEP: u64 = 1 << 30;
+
+pub(crate) struct Time {
+    /// The host's clock at the last [`Time::advance`]; `None` before the first.
+    host: Cell<Option<u64>>,
+    now: Cell<u32>,
+    timers: RefCell<Timers>,
+}
+
+impl Time {
+    pub(crate) fn new() -> Time {
+        Time { host: Cell::new(None), now: Cell::new(0), timers: RefCell::new(Timers::new()) }
+    }
+
+    /// The host's clock is at `host_ms`. The first time sets the zero point; time does not go back.
+    pub(crate) fn advance(&self, host_ms: u64) {
+        let Some(before) = self.host.get() else {
+            self.host.set(Some(host_ms));
+            return;
+        };
+        if host_ms <= before {
+            return;
+        }
+        self.host.set(Some(host_ms));
+        let mut timers = self.timers.borrow_mut();
+        let now = timers.now().saturating_add((host_ms - before).min(MAX_STEP));
+        timers.advance(now);
+        self.now.set(now as u32); // wraps
+    }
+
+    /// Milliseconds since the zero point. They wrap after 49 days: of two times only the difference says something, and
+    /// that of times less than 24 days apart says which is later.
+    pub(crate) fn now(&self) -> u32 {
+        self.now.get()
+    }
+
+    /// Whether the host tells the time at all.
+    pub(crate) fn is_told(&self) -> bool {
+        self.host.get().is_some()
+    }
+
+    /// By the host's clock.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        let host = self.host.get()?;
+        let timers = self.timers.borrow();
+        Some(host.saturating_add(timers.next_deadline()? - timers.now()))
+    }
+
+    pub(crate) fn next_due(&self) -> Option<usize> {
+        self.timers.borrow_mut().next_due()
+    }
+
+    /// Makes a timer.
+    pub(crate) fn add(&self) -> u32 {
+        self.timers.borrow_mut().add()
+    }
+
+    pub(crate) fn remove(&self, timer: u32) {
+        self.timers.borrow_mut().remove(timer);
+    }
+
+    /// Sets a timer for `after` milliseconds from now; `None` turns it off.
+    pub(crate) fn set_timer(&self, timer: u32, after: Option<u32>) {
+        let mut timers = self.timers.borrow_mut();
+        match after {
+            Some(after) => {
+                let deadline = timers.now().saturating_add(u64::from(after));
+                timers.arm(timer, deadline);
+            }
+            None => timers.disarm(timer),
+        }
+    }
+
+    pub(crate) fn set_token(&self, timer: u32, token: usize) {
+        self.timers.borrow_mut().set_token(timer, token);
+    }
+
+    pub(crate) fn token(&self, timer: u32) -> usize {
+        self.timers.borrow().token(timer)
+    }
+}

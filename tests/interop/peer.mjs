@@ -43,7 +43,8 @@ const clients = {
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
     try {
       const page = await browser.newPage();
-      return await page.evaluate(`${exercise}\n${close}\n${visit}\nvisit(${JSON.stringify(url)}, ${JSON.stringify(closes)}, WebSocket)`);
+      const call = `visit(${JSON.stringify(url)}, ${JSON.stringify(closes)}, WebSocket)`;
+      return await page.evaluate(`(() => { ${exercise}\n${close}\n${visit}\nreturn ${call}; })()`);
     } finally {
       await browser.close();
     }
@@ -65,7 +66,7 @@ function serve({ closes, compression }) {
         await exercise(socket);
         await more(socket);
       }
-      await close(socket, ...closes.at(number - 2));
+      await close(socket, ...closes[Math.max(number - 2, 0)]);
       report.finished += 1;
     } else {
       await close(socket, 1000, '');

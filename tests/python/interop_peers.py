@@ -82,8 +82,9 @@ class Websockets:
             await handler(library.request.path, WebsocketsConnection(library))
 
         extensions = [ServerPerMessageDeflateFactory()] if mode.compression else []
-        server = await websockets.serve(handle, "127.0.0.1", 0, compression=None, extensions=extensions, subprotocols=["chat"],
-                                        max_size=None)
+        # Told the subprotocols, it would refuse a client that offers none.
+        server = await websockets.serve(handle, "127.0.0.1", 0, compression=None, extensions=extensions, max_size=None,
+                                        select_subprotocol=lambda _, offered: "chat" if "chat" in offered else None)
         return server.sockets[0].getsockname()[1], server.wait_closed, server.close
 
 
@@ -246,7 +247,7 @@ class Cases:
                 case = int(path.split("=")[1].split("&")[0])
                 if case == 1:
                     await exercise(connection)
-                await close(connection, *CLOSES[case - 2])
+                await close(connection, *CLOSES[max(case - 2, 0)])
                 self.finished += 1
             else:
                 await close(connection, 1000, "")

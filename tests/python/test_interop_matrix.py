@@ -114,8 +114,8 @@ def test_client(start_echo, name, mode):
     assert ("server_no_context_takeover" in wire.deflate) == (not mode.takeover)
     assert ("client_no_context_takeover" in wire.deflate) == (not mode.takeover)
     if mode.small_windows:
-        assert wire.deflate["client_max_window_bits"] == "9"
-        assert wire.deflate.get("server_max_window_bits", None if not client.asks_small else "missing") in ("9", None)
+        assert wire.deflate.get("client_max_window_bits") == "9"
+        assert wire.deflate.get("server_max_window_bits") == "9" or not client.asks_small
     assert_used(wire.from_server, mode)
     if client.compresses:
         assert_used(wire.from_client, mode)
@@ -161,7 +161,7 @@ def assert_client_wire(taps, mode):
     assert wire.deflate is not None, "permessage-deflate was not agreed on"
     assert ("server_no_context_takeover" in wire.deflate) == (not mode.takeover)
     if mode.small_windows:
-        assert wire.deflate["server_max_window_bits"] == "9"
+        assert wire.deflate.get("server_max_window_bits") == "9"
     assert_used(wire.from_client, mode)
     assert_used(wire.from_server, mode)
 

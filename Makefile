@@ -24,7 +24,7 @@ test: ## installs what is missing, builds everything and runs every test: Rust, 
 	tests/setup.sh test
 	tests/run.sh
 
-conformance: ## runs the Autobahn cases against both roles; reports in target/conformance/. CASES='6.*,7.*' for some of them
+conformance: ## runs the 517 Autobahn cases against both roles, and again byte by byte; reports in target/conformance/. CASES='6.*,7.*' for some
 	tests/setup.sh conformance
 	$(MAKE) -C examples-c
 	target/setup/test/bin/python tests/conformance/run.py $(if $(CASES),--cases '$(CASES)')

@@ -3,6 +3,7 @@
  *     make && build/autobahn_client 127.0.0.1:9001              all cases
  *             build/autobahn_client 127.0.0.1:9001 17           case 17 alone
  *             build/autobahn_client 127.0.0.1:9001 17 30        cases 17 to 30
+ *             build/autobahn_client --help                      the options
  *
  * The server says how many cases it has (/getCaseCount), misbehaves in another way on each /runCase?case=N, and writes its
  * report after /updateReports. The client echoes every message with the opcode that it came with; the verdict is the
@@ -13,8 +14,10 @@
  */
 #define _GNU_SOURCE
 #include "common.h"
+#include "settings.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +38,7 @@ struct server {
     const char *port;
     const char *authority; /* for the Host header */
     ws_engine *engine;
+    struct input input;    /* its connections come one after the other, so they share it */
 };
 
 /* What a connection brought. */
@@ -54,11 +58,11 @@ static void handle_message(ws_conn *conn, struct visit *visit, const ws_event *e
         (void)ws_conn_queue_binary(conn, event->data, event->len);
 }
 
-static void handle_events(ws_conn *conn, struct visit *visit)
+static void handle_events(ws_conn *conn, struct input *input, struct visit *visit)
 {
     ws_event event;
     ws_status status;
-    while ((status = ws_conn_next_event(conn, &event)) == WS_OK) {
+    while ((status = next_event(conn, input, &event)) == WS_OK) {
         if (event.type == WS_EVENT_OPEN)
             visit->was_open = true;
         else if (event.type == WS_EVENT_TEXT || event.type == WS_EVENT_BINARY)
@@ -70,9 +74,8 @@ static void handle_events(ws_conn *conn, struct visit *visit)
         die(1, "engine: %s", ws_strerror(status));
 }
 
-static void drive(ws_conn *conn, int fd, struct visit *visit, const char *target)
+static void drive(ws_conn *conn, int fd, struct input *input, struct visit *visit, const char *target)
 {
-    static char buffer[RECEIVE_BUFFER];
     for (bool shut_down = false;;) {
         /* A server that breaks off is part of the game: what it sent before is still read, up to its EOF. */
         flush_result flushed = flush_output(conn, fd);
@@ -95,17 +98,17 @@ static void drive(ws_conn *conn, int fd, struct visit *visit, const char *target
         if (ready <= 0 || !(socket.revents & (POLLIN | POLLHUP | POLLERR)))
             continue;
 
-        receive_result received = receive_input(conn, fd, buffer, RECEIVE_BUFFER);
+        receive_result received = receive_input(conn, fd, input);
         if (received == RECEIVE_FAILED)
             die(1, "%s: the engine refused input", target);
         if (received != RECEIVE_NOTHING)
-            handle_events(conn, visit);
+            handle_events(conn, input, visit);
         if (received == RECEIVE_EOF)
             return;
     }
 }
 
-static void visit_server(const struct server *server, const char *target, struct visit *visit)
+static void visit_server(struct server *server, const char *target, struct visit *visit)
 {
     ws_client_request request = {.struct_size = sizeof request, .host = server->authority, .target = target};
     ws_conn *conn;
@@ -117,14 +120,14 @@ static void visit_server(const struct server *server, const char *target, struct
     if (fd < 0)
         die(1, "cannot connect to %s: %s", server->authority, why);
 
-    drive(conn, fd, visit, target);
+    drive(conn, fd, &server->input, visit, target);
     if (!visit->was_open)
         die(1, "%s: the connection was lost before the handshake was complete", target);
     ws_conn_free(conn);
     close(fd);
 }
 
-static uint64_t case_count(const struct server *server)
+static uint64_t case_count(struct server *server)
 {
     struct visit visit = {.echo = false};
     uint64_t count;
@@ -134,30 +137,81 @@ static uint64_t case_count(const struct server *server)
     return count;
 }
 
+static void print_help(FILE *out)
+{
+    fprintf(out, "usage: autobahn_client [OPTION]... HOST:PORT [FIRST [LAST]]\n"
+                 "\n"
+                 "Drives the cases FIRST to LAST (all; FIRST alone) of the fuzzing server at HOST:PORT.\n"
+                 "\n"
+                 SETTING_HELP
+                 "  --read-size BYTES    most bytes of one recv() (default 262144)\n"
+                 "  --feed-size BYTES    most bytes that the engine gets at a time (default: all that was read)\n");
+}
+
+static void parse_options(int argc, char **argv, ws_config *config, struct input *input)
+{
+    static const struct option known[] = {SETTING_ROWS,
+                                          {"read-size", required_argument, NULL, 'r'},
+                                          {"feed-size", required_argument, NULL, 'f'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    uint64_t number;
+    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+        switch (option) {
+        case 'r':
+        case 'f':
+            if (!parse_number(optarg, 1, RECEIVE_BUFFER, &number))
+                die(1, "%s: not a number of bytes from 1 to %d", optarg, RECEIVE_BUFFER);
+            *(option == 'r' ? &input->read_size : &input->feed_size) = (size_t)number;
+            break;
+        case 'h':
+            print_help(stdout);
+            exit(0);
+        default:
+            if (take_setting(config, option, optarg, 1))
+                break;
+            print_help(stderr);
+            exit(1);
+        }
+    }
+    if (argc - optind < 1 || argc - optind > 3) {
+        print_help(stderr);
+        exit(1);
+    }
+}
+
+static void parse_authority(struct server *server, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    size_t host_length = colon ? (size_t)(colon - text) : 0;
+    uint64_t number;
+    if (host_length == 0 || host_length >= sizeof server->host || !parse_number(colon + 1, 1, 65535, &number))
+        die(1, "%s: not of the form HOST:PORT", text);
+    bool bracketed = text[0] == '[' && colon[-1] == ']'; /* [::1]:9001 */
+    snprintf(server->host, sizeof server->host, "%.*s", (int)(host_length - 2 * bracketed), text + bracketed);
+    server->port = colon + 1;
+    server->authority = text;
+}
+
 int main(int argc, char **argv)
 {
+    static char buffer[RECEIVE_BUFFER];
+    struct server server = {.input = {.buffer = buffer, .read_size = RECEIVE_BUFFER, .feed_size = RECEIVE_BUFFER}};
+    ws_config *config = new_config();
     set_program_name(argv[0]);
-    if (argc < 2 || argc > 4 || argv[1][0] == '-')
-        die(1, "usage: autobahn_client HOST:PORT [FIRST [LAST]]");
-
-    struct server server = {.authority = argv[1]};
-    const char *colon = strrchr(argv[1], ':');
-    size_t host_length = colon ? (size_t)(colon - argv[1]) : 0;
-    uint64_t number;
-    if (host_length == 0 || host_length >= sizeof server.host || !parse_number(colon + 1, 1, 65535, &number))
-        die(1, "%s: not of the form HOST:PORT", argv[1]);
-    bool bracketed = argv[1][0] == '[' && colon[-1] == ']'; /* [::1]:9001 */
-    snprintf(server.host, sizeof server.host, "%.*s", (int)(host_length - 2 * bracketed), argv[1] + bracketed);
-    server.port = colon + 1;
-    server.engine = new_engine(MAX_MESSAGE, MAX_MESSAGE);
+    parse_options(argc, argv, config, &server.input);
+    const char *const *words = (const char *const *)argv + optind;
+    parse_authority(&server, words[0]);
+    server.engine = new_engine(config, MAX_MESSAGE, MAX_MESSAGE);
+    ws_config_free(config);
 
     uint64_t count = case_count(&server), first = 1, last = count;
-    if (argc >= 3 && !parse_number(argv[2], 1, count, &first))
-        die(1, "%s: not a case from 1 to %llu", argv[2], (unsigned long long)count);
-    if (argc == 3)
+    if (words[1] && !parse_number(words[1], 1, count, &first))
+        die(1, "%s: not a case from 1 to %llu", words[1], (unsigned long long)count);
+    if (words[1])
         last = first;
-    if (argc == 4 && !parse_number(argv[3], first, count, &last))
-        die(1, "%s: not a case from %llu to %llu", argv[3], (unsigned long long)first, (unsigned long long)count);
+    if (words[1] && words[2] && !parse_number(words[2], first, count, &last))
+        die(1, "%s: not a case from %llu to %llu", words[2], (unsigned long long)first, (unsigned long long)count);
 
     for (uint64_t i = first; i <= last; i++) {
         char target[64];

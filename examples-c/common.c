@@ -82,17 +82,23 @@ static void must(ws_status status, const char *what)
         die(1, "%s: %s", what, ws_strerror(status));
 }
 
-ws_engine *new_engine(uint64_t max_message, uint64_t max_backlog)
+ws_config *new_config(void)
 {
     ws_config *config = ws_config_new();
     if (!config)
         die(1, "ws_config_new failed");
+    return config;
+}
+
+ws_engine *new_engine(ws_config *config, uint64_t max_message, uint64_t max_backlog)
+{
+    size_t max_output = (size_t)(max_message + max_backlog);
     must(ws_config_set_max_frame_size(config, max_message), "max_frame_size");
     must(ws_config_set_max_message_size(config, max_message), "max_message_size");
-    must(ws_config_set_max_queued_bytes(config, (size_t)(max_message + max_backlog)), "max_queued_bytes");
+    must(ws_config_set_max_queued_bytes(config, max_output), "max_queued_bytes");
+    must(ws_config_set_max_connection_bytes(config, 2 * max_output), "max_connection_bytes"); /* and as much input */
     must(ws_config_set_origin_policy(config, WS_ORIGIN_ANY), "origin_policy");
     ws_engine *engine = ws_engine_new(config);
-    ws_config_free(config);
     if (!engine)
         die(1, "ws_engine_new failed");
     return engine;
@@ -184,16 +190,38 @@ flush_result flush_output(ws_conn *conn, int fd)
     }
 }
 
-receive_result receive_input(ws_conn *conn, int fd, void *buffer, size_t capacity)
+static bool feed_rest(ws_conn *conn, struct input *input)
+{
+    size_t length = input->rest_length < input->feed_size ? input->rest_length : input->feed_size;
+    if (ws_conn_feed(conn, input->rest, length) != WS_OK)
+        return false;
+    input->rest += length;
+    input->rest_length -= length;
+    return true;
+}
+
+receive_result receive_input(ws_conn *conn, int fd, struct input *input)
 {
     ssize_t received;
+    input->rest_length = 0;
     do
-        received = recv(fd, buffer, capacity, 0);
+        received = recv(fd, input->buffer, input->read_size, 0);
     while (received < 0 && errno == EINTR);
 
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return RECEIVE_NOTHING;
-    if (received > 0)
-        return ws_conn_feed(conn, buffer, (size_t)received) == WS_OK ? RECEIVE_DATA : RECEIVE_FAILED;
-    return ws_conn_feed_eof(conn) == WS_OK ? RECEIVE_EOF : RECEIVE_FAILED;
+    if (received <= 0)
+        return ws_conn_feed_eof(conn) == WS_OK ? RECEIVE_EOF : RECEIVE_FAILED;
+    input->rest = input->buffer;
+    input->rest_length = (size_t)received;
+    return feed_rest(conn, input) ? RECEIVE_DATA : RECEIVE_FAILED;
+}
+
+ws_status next_event(ws_conn *conn, struct input *input, ws_event *event)
+{
+    ws_status status;
+    while ((status = ws_conn_next_event(conn, event)) == WS_AGAIN && input->rest_length > 0)
+        if (!feed_rest(conn, input))
+            return WS_ERR_INTERNAL;
+    return status;
 }

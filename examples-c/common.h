@@ -32,9 +32,12 @@ uint64_t now_ms(void);
 
 /* ---- engine ---- */
 
-/* Makes an engine for messages up to `max_message` bytes, with room in the output for an answer of the same
+/* The defaults; to be freed. Dies when there is no memory. */
+ws_config *new_config(void);
+
+/* Makes an engine of `config`, for messages up to `max_message` bytes, with room in the output for an answer of the same
  * size behind `max_backlog` bytes that are still waiting. Any Origin is welcome. Dies when a setting is refused. */
-ws_engine *new_engine(uint64_t max_message, uint64_t max_backlog);
+ws_engine *new_engine(ws_config *config, uint64_t max_message, uint64_t max_backlog);
 
 /* ---- sockets ---- */
 
@@ -58,7 +61,19 @@ typedef enum receive_result {
     RECEIVE_FAILED   /* the engine refused them, which only a bug can cause: drop the connection */
 } receive_result;
 
+/* Where a loop reads to; its connections share it, for what was read is fed and pulled before the next one has its turn. */
+struct input {
+    char *buffer;
+    size_t read_size;  /* bytes per recv() at most: the buffer's size or less */
+    size_t feed_size;  /* bytes per ws_conn_feed() at most; less than what was read only where a test asks for it */
+    const char *rest;  /* what was read and not fed yet */
+    size_t rest_length;
+};
+
 /* Reads once from the socket and feeds what came. A broken socket counts as closed by the peer. */
-receive_result receive_input(ws_conn *conn, int fd, void *buffer, size_t capacity);
+receive_result receive_input(ws_conn *conn, int fd, struct input *input);
+
+/* ws_conn_next_event(), and where that has no more, the rest of the input is fed. */
+ws_status next_event(ws_conn *conn, struct input *input, ws_event *event);
 
 #endif

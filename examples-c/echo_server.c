@@ -16,6 +16,7 @@
  */
 #define _GNU_SOURCE
 #include "common.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -54,6 +55,8 @@ struct options {
     const char *port;
     unsigned workers;
     uint64_t max_message;
+    uint64_t read_size, feed_size;
+    ws_config *config;
 };
 
 /* A list that links through its members, so that joining and leaving cost nothing and allocate nothing. */
@@ -85,7 +88,7 @@ struct loop {
     uint64_t drain_deadline;
     ws_engine *engine;
     struct link clients, timed;
-    char *receive_buffer;
+    struct input input;
 };
 
 /* ---- intrusive lists ---- */
@@ -165,11 +168,11 @@ static void add_client(struct loop *loop, int fd)
 }
 
 /* Pulls the events of the input that was fed and queues the answers. False when the connection has to be dropped. */
-static bool handle_events(struct client *client)
+static bool handle_events(struct loop *loop, struct client *client)
 {
     for (;;) {
         ws_event event;
-        ws_status status = ws_conn_next_event(client->conn, &event);
+        ws_status status = next_event(client->conn, &loop->input, &event);
         if (status == WS_AGAIN)
             return true;
         if (status != WS_OK)
@@ -182,7 +185,8 @@ static bool handle_events(struct client *client)
         /* The engine answers pings and close frames; the rest needs no answer. */
 
         /* A message behind our own close frame cannot be answered any more. Nothing else fails: the output never grows by
-         * more than was read, and the queue has room for HIGH_WATER, the largest message and more than one read. */
+         * more than was read, and the queue has room for HIGH_WATER, the largest message and more than one read. Only
+         * compressed input could grow further, a hundredfold and more, and whoever sends such is dropped. */
         if (status != WS_OK && status != WS_ERR_STATE)
             return false;
     }
@@ -255,7 +259,7 @@ static bool handle_client(struct loop *loop, struct client *client, uint32_t rea
 
     /* EPOLLHUP comes unasked: the read below finds out what it means. */
     if ((ready & (EPOLLIN | EPOLLHUP)) && !client->peer_finished) {
-        switch (receive_input(client->conn, client->fd, loop->receive_buffer, RECEIVE_BUFFER)) {
+        switch (receive_input(client->conn, client->fd, &loop->input)) {
         case RECEIVE_DATA:
             break;
         case RECEIVE_EOF:
@@ -266,7 +270,9 @@ static bool handle_client(struct loop *loop, struct client *client, uint32_t rea
         case RECEIVE_FAILED:
             return false;
         }
-        if (!handle_events(client))
+        bool good = handle_events(loop, client);
+        loop->input.rest_length = 0; /* of a client that is dropped halfway */
+        if (!good)
             return false;
     }
     return settle(loop, client);
@@ -387,13 +393,15 @@ static void init_loop(struct loop *loop, int listener, const struct options *opt
     list_init(&loop->clients);
     list_init(&loop->timed);
     loop->listener = listener;
-    loop->engine = new_engine(options->max_message, HIGH_WATER + 2 * RECEIVE_BUFFER);
-    loop->receive_buffer = malloc(RECEIVE_BUFFER);
+    loop->engine = new_engine(options->config, options->max_message, HIGH_WATER + 2 * RECEIVE_BUFFER);
+    loop->input = (struct input){.buffer = malloc(options->read_size),
+                                 .read_size = (size_t)options->read_size,
+                                 .feed_size = (size_t)options->feed_size};
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event accepting = {.events = EPOLLIN, .data.ptr = &loop->listener};
     struct epoll_event stopping = {.events = EPOLLIN | EPOLLET, .data.ptr = &loop->stop_fd}; /* reported once, never read */
-    if (!loop->receive_buffer || loop->epoll_fd < 0 || loop->stop_fd < 0 ||
+    if (!loop->input.buffer || loop->epoll_fd < 0 || loop->stop_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, listener, &accepting) != 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->stop_fd, &stopping) != 0)
         die(1, "cannot set up an event loop: %s", strerror(errno));
@@ -402,7 +410,7 @@ static void init_loop(struct loop *loop, int listener, const struct options *opt
 static void free_loop(struct loop *loop)
 {
     ws_engine_free(loop->engine);
-    free(loop->receive_buffer);
+    free(loop->input.buffer);
     close(loop->epoll_fd);
     close(loop->stop_fd);
     if (loop->listener >= 0)
@@ -449,14 +457,18 @@ static void read_port(int listener, char *port, size_t size)
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "usage: echo_server [--port P] [--bind ADDRESS] [--workers N] [--max-message BYTES]\n"
+    fprintf(out, "usage: echo_server [OPTION]...\n"
                  "\n"
                  "Echoes every WebSocket message. It ends on SIGTERM or SIGINT, after a close frame (1001) to everybody.\n"
                  "\n"
                  "  --port P             port to listen on; 0 takes a free one (default 9001)\n"
                  "  --bind ADDRESS       numeric address to listen on (default 127.0.0.1)\n"
                  "  --workers N          threads, each with its own event loop (default 1)\n"
-                 "  --max-message BYTES  largest message; a larger one is refused with close code 1009 (default 67108864)\n");
+                 "  --max-message BYTES  largest message; a larger one is refused with close code 1009 (default 67108864)\n"
+                 "  --subprotocol NAME   a subprotocol to speak; may be repeated, the first is liked best\n"
+                 SETTING_HELP
+                 "  --read-size BYTES    most bytes of one recv() (default 524288)\n"
+                 "  --feed-size BYTES    most bytes that the engine gets at a time (default: all that was read)\n");
 }
 
 static struct options parse_options(int argc, char **argv)
@@ -465,9 +477,19 @@ static struct options parse_options(int argc, char **argv)
                                           {"bind", required_argument, NULL, 'b'},
                                           {"workers", required_argument, NULL, 'w'},
                                           {"max-message", required_argument, NULL, 'm'},
+                                          {"subprotocol", required_argument, NULL, 's'},
+                                          SETTING_ROWS,
+                                          {"read-size", required_argument, NULL, 'r'},
+                                          {"feed-size", required_argument, NULL, 'f'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    struct options options = {.bind_address = "127.0.0.1", .port = "9001", .workers = 1, .max_message = 64 * 1024 * 1024};
+    struct options options = {.bind_address = "127.0.0.1",
+                              .port = "9001",
+                              .workers = 1,
+                              .max_message = 64 * 1024 * 1024,
+                              .read_size = RECEIVE_BUFFER,
+                              .feed_size = RECEIVE_BUFFER,
+                              .config = new_config()};
     uint64_t number;
     for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
         switch (option) {
@@ -489,10 +511,24 @@ static struct options parse_options(int argc, char **argv)
                 die(2, "--max-message %s: not a number from 1 to %u", optarg, UINT32_MAX / 2);
             options.max_message = number;
             break;
+        case 's':
+            if (ws_config_add_subprotocol(options.config, optarg) != WS_OK)
+                die(2, "--subprotocol %s: not an HTTP token, or there already", optarg);
+            break;
+        case 'r':
+            if (!parse_number(optarg, 1, RECEIVE_BUFFER, &options.read_size))
+                die(2, "--read-size %s: not a number from 1 to %d", optarg, RECEIVE_BUFFER);
+            break;
+        case 'f':
+            if (!parse_number(optarg, 1, RECEIVE_BUFFER, &options.feed_size))
+                die(2, "--feed-size %s: not a number from 1 to %d", optarg, RECEIVE_BUFFER);
+            break;
         case 'h':
             print_help(stdout);
             exit(0);
         default:
+            if (take_setting(options.config, option, optarg, 2))
+                break;
             print_help(stderr);
             exit(2);
         }
@@ -533,6 +569,7 @@ int main(int argc, char **argv)
     read_port(listener, port, sizeof port);
     for (unsigned i = 0; i < options.workers; i++)
         init_loop(&loops[i], i == 0 ? listener : open_listener(&options, port), &options);
+    ws_config_free(options.config); /* each engine has its copy */
     for (unsigned i = 0; i < options.workers; i++) {
         int failure = pthread_create(&threads[i], NULL, worker_main, &loops[i]);
         if (failure != 0)

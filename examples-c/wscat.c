@@ -12,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include "common.h"
+#include "settings.h"
 #include "url.h"
 
 #include <errno.h>
@@ -54,11 +55,13 @@ struct options {
     ws_header headers[MAX_HEADERS];
     size_t header_count;
     uint64_t wait_ms; /* between the end of stdin and the close frame */
+    ws_config *config;
 };
 
 struct session {
     ws_conn *conn;
     int fd;
+    struct input input;
     uint64_t wait_ms;     /* options.wait_ms */
     bool stdin_open;
     char *line;           /* what was read of stdin and not sent yet */
@@ -160,7 +163,7 @@ static void handle_events(struct session *session)
 {
     ws_event event;
     ws_status status;
-    while ((status = ws_conn_next_event(session->conn, &event)) == WS_OK) {
+    while ((status = next_event(session->conn, &session->input, &event)) == WS_OK) {
         switch (event.type) {
         case WS_EVENT_OPEN:
             session->was_open = true;
@@ -192,9 +195,9 @@ static void handle_events(struct session *session)
         die(EXIT_UNCLEAN, "engine: %s", ws_strerror(status));
 }
 
-static void read_socket(struct session *session, char *buffer)
+static void read_socket(struct session *session)
 {
-    switch (receive_input(session->conn, session->fd, buffer, RECEIVE_BUFFER)) {
+    switch (receive_input(session->conn, session->fd, &session->input)) {
     case RECEIVE_NOTHING:
         return;
     case RECEIVE_FAILED:
@@ -317,6 +320,7 @@ static int wait_timeout(const struct session *session)
 static int run_session(struct session *session)
 {
     static char buffer[RECEIVE_BUFFER];
+    session->input = (struct input){.buffer = buffer, .read_size = RECEIVE_BUFFER, .feed_size = RECEIVE_BUFFER};
     sigset_t no_signals;
     sigemptyset(&no_signals);
     session->deadline = now_ms() + HANDSHAKE_TIMEOUT_MS;
@@ -335,7 +339,7 @@ static int run_session(struct session *session)
             die(EXIT_USAGE, "poll: %s", strerror(errno));
         }
         if (watched[0].revents & (POLLIN | POLLHUP | POLLERR))
-            read_socket(session, buffer);
+            read_socket(session);
         if (watched[1].revents && ws_conn_state(session->conn) == WS_STATE_OPEN)
             read_stdin(session);
     }
@@ -346,7 +350,7 @@ static int run_session(struct session *session)
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "usage: wscat URL [-H \"Name: value\"]... [-s SUBPROTOCOL]... [-o ORIGIN] [-w SECONDS]\n"
+    fprintf(out, "usage: wscat URL [OPTION]...\n"
                  "\n"
                  "Sends each line of stdin as a text message, without its line end, and prints each message that comes,\n"
                  "with one; binary ones in hex. Pings, pongs and the close are shown on stderr. At the end of stdin\n"
@@ -357,6 +361,7 @@ static void print_help(FILE *out)
                  "  -s, --subprotocol  a subprotocol to offer; may be repeated, the first is liked best\n"
                  "  -o, --origin    the Origin header, as a browser would send it\n"
                  "  -w, --wait      stay for so many seconds after the end of stdin (default 0)\n"
+                 SETTING_HELP
                  "\n"
                  "Exit code:\n"
                  "  0  closed cleanly with code 1000, 1001 or none (1005)\n"
@@ -384,9 +389,10 @@ static struct options parse_options(int argc, char **argv)
                                           {"subprotocol", required_argument, NULL, 's'},
                                           {"origin", required_argument, NULL, 'o'},
                                           {"wait", required_argument, NULL, 'w'},
+                                          SETTING_ROWS,
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    struct options options = {0};
+    struct options options = {.config = new_config()};
     uint64_t seconds;
     for (int option; (option = getopt_long(argc, argv, "H:s:o:w:h", known, NULL)) != -1;) {
         switch (option) {
@@ -412,6 +418,8 @@ static struct options parse_options(int argc, char **argv)
             print_help(stdout);
             exit(0);
         default:
+            if (take_setting(options.config, option, optarg, EXIT_USAGE))
+                break;
             print_help(stderr);
             exit(EXIT_USAGE);
         }
@@ -446,7 +454,8 @@ int main(int argc, char **argv)
         die(EXIT_USAGE, "%s: %s", options.url, why);
 
     /* The request is made first: a header that the engine refuses should not cost a connection. */
-    ws_engine *engine = new_engine(MAX_MESSAGE, 2 * HIGH_WATER);
+    ws_engine *engine = new_engine(options.config, MAX_MESSAGE, 2 * HIGH_WATER);
+    ws_config_free(options.config);
     ws_client_request request = {.struct_size = sizeof request,
                                  .host = url.host_header,
                                  .target = url.target,

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 SETUP=target/setup
-NODE_MIN=20.15
+NODE_MIN=20.18.1 # undici's
 
 main() {
     need_rust
@@ -43,6 +43,7 @@ local_model() {
     python3 examples-cpp/local_model/install.py examples-cpp/build/local_model
 }
 
+# The conformance cases, and the libraries of the interoperability tests: websockets, aiohttp, libcurl.
 test_python() {
     python_packages "$SETUP/test" tests/python/requirements.txt
 }
@@ -52,8 +53,8 @@ test_node() {
         # The distribution's may be too old; PyPI has a current one.
         python_packages "$SETUP/test" tests/python/requirements-node.txt
     fi
-    npm_packages tests/interop
-    npm_packages tests/browser
+    npm_packages tests/interop # npm ws and undici
+    npm_packages tests/browser # what drives Chromium, for the interoperability tests too
 }
 
 # ---- how it is installed ----

@@ -52,6 +52,25 @@ def test_a_fragmented_message_with_a_ping_inside(echo):
         assert client.read_message() == (TEXT, b"one two")
 
 
+@pytest.mark.parametrize("option", ["--read-size", "--feed-size"])
+def test_the_server_takes_its_input_byte_by_byte(start_echo, option):
+    with connect(start_echo(option, "1")) as client:
+        client.send(frame(TEXT, "aé".encode()) + frame(BINARY, b"x" * 5000) + frame(PING, b"p") + close_frame(1000))
+        assert [client.read_message() for _ in range(3)] == [(TEXT, "aé".encode()), (BINARY, b"x" * 5000), (PONG, b"p")]
+        assert client.read_close()[0] == 1000
+        assert client.at_eof()
+
+
+def test_a_client_that_is_dropped_leaves_no_input_to_the_next(start_echo):
+    server = start_echo("--feed-size", "1")
+    with connect(server) as client:
+        client.send(frame(3) + frame(TEXT, b"never echoed"))
+        assert client.read_close()[0] == 1002
+    with connect(server) as client:
+        client.send(frame(TEXT, b"mine"))
+        assert client.read_message() == (TEXT, b"mine")
+
+
 def test_byte_by_byte(echo):
     key = "dGhlIHNhbXBsZSBub25jZQ=="
     with Connection(echo.address) as client:
@@ -375,7 +394,10 @@ def test_stop_waits_for_nobody_for_long(start_echo):
 
 
 @pytest.mark.parametrize("arguments", [["--port", "65536"], ["--port", "x"], ["--workers", "0"], ["--max-message", "-1"],
-                                       ["--bogus"], ["surplus"]])
+                                       ["--bogus"], ["surplus"], ["--window-bits", "9"], ["--window-bits", "7,15"],
+                                       ["--window-bits", "9,15x"], ["--level", "10"], ["--threshold", "x"],
+                                       ["--max-fragments", "0"], ["--read-size", "0"], ["--feed-size", "0"],
+                                       ["--subprotocol", "a b"]])
 def test_wrong_options(arguments):
     result = subprocess.run([EXAMPLES_C / "echo_server", *arguments], capture_output=True, text=True, timeout=5)
     assert result.returncode == 2 and result.stderr and not result.stdout

@@ -9,6 +9,12 @@ import sys
 import pytest
 from conftest import ROOT
 
+# Every case of sections 1 to 10; of compression (12, 13), where a case is a thousand messages, four sizes of each kind:
+# 16 bytes, 4 KiB, 64 KiB, and 8 KiB in fragments of 256. `make conformance` runs them all.
+PLAIN = [f"{section}.*" for section in (1, 2, 3, 4, 5, 6, 7, 9, 10)]
+COMPRESSED = [f"{section}.{kind}.{size}" for section, kinds in ((12, 5), (13, 7)) for kind in range(1, kinds + 1)
+              for size in (1, 5, 9, 11)]
+
 RUN = ROOT / "tests" / "conformance" / "run.py"
 LAX_SERVER = ROOT / "tests" / "conformance" / "lax_server.py"
 
@@ -17,28 +23,37 @@ def run(*arguments):
     return subprocess.run([sys.executable, RUN, *map(str, arguments)], capture_output=True, text=True, timeout=1000)
 
 
+def run_against(address, cases, out):
+    return run("--mode", "server", "--input", "whole", "--address", address, "--cases", cases, "--out", out)
+
+
 def counts(output, direction):
     """{"OK": …, "NON-STRICT": …, "failed": …, "informational": …} of the summary line."""
     line = re.search(rf"^{direction}: (.*)$", output, re.MULTILINE).group(1)
     return {kind: int(count) for count, kind in (part.split(" ", 1) for part in line.split(", "))}
 
 
+@pytest.mark.parametrize("how", ["whole", "bytewise"])
 @pytest.mark.parametrize("direction", ["server", "client"])
-def test_all_cases_are_ok(direction):
-    """Sections 1 to 7, 9 and 10: 301 cases, of which Autobahn leaves three open."""
-    result = run("--mode", direction)
+@pytest.mark.parametrize("cases, informational", [(PLAIN, 3), (COMPRESSED, 0)], ids=["plain", "compressed"])
+def test_cases_are_ok(tmp_path, direction, how, cases, informational):
+    """301 cases of the plain protocol, of which Autobahn leaves three open; 48 of compression."""
+    result = run("--mode", direction, "--input", how, "--cases", ",".join(cases), "--out", tmp_path)
     print(result.stdout, result.stderr)
-    assert counts(result.stdout, direction) == {"OK": 298, "NON-STRICT": 0, "failed": 0, "informational": 3}
+    name = direction if how == "whole" else f"{direction}-{how}"
+    total = 301 if cases is PLAIN else len(COMPRESSED)
+    assert counts(result.stdout, name) == {"OK": total - informational, "NON-STRICT": 0, "failed": 0,
+                                           "informational": informational}
     assert result.returncode == 0
-    index = json.loads((ROOT / "target" / "conformance" / direction / "index.json").read_text())
-    assert sum(len(cases) for cases in index.values()) == 301
+    index = json.loads((tmp_path / name / "index.json").read_text())
+    assert sum(len(cases) for cases in index.values()) == total
 
 
 @pytest.mark.parametrize("flaw, cases, failing", [("utf8", "6.3.*", "6.3.1"), ("reserved", "3.1", "3.1"),
                                                   ("close", "7.9.*", "7.9.1")])
 def test_the_run_fails_when_the_server_is_wrong(start_server, tmp_path, flaw, cases, failing):
     server = start_server([sys.executable, LAX_SERVER, flaw])
-    result = run("--mode", "server", "--address", f"{server.host}:{server.port}", "--cases", cases, "--out", tmp_path)
+    result = run_against(f"{server.host}:{server.port}", cases, tmp_path)
     assert result.returncode == 1
     assert counts(result.stdout, "server")["failed"] > 0
     assert f"  {failing}: FAILED" in result.stdout
@@ -46,13 +61,13 @@ def test_the_run_fails_when_the_server_is_wrong(start_server, tmp_path, flaw, ca
 
 def test_the_run_passes_where_that_server_is_right(start_server, tmp_path):
     server = start_server([sys.executable, LAX_SERVER, "utf8"])
-    result = run("--mode", "server", "--address", f"{server.host}:{server.port}", "--cases", "1.1.*,6.2.1", "--out", tmp_path)
+    result = run_against(f"{server.host}:{server.port}", "1.1.*,6.2.1", tmp_path)
     assert result.returncode == 0, result.stdout
     assert counts(result.stdout, "server")["OK"] == 9
 
 
 def test_the_run_fails_when_nobody_answers(tmp_path):
-    result = run("--mode", "server", "--address", "127.0.0.1:1", "--cases", "1.1.1", "--out", tmp_path)
+    result = run_against("127.0.0.1:1", "1.1.1", tmp_path)
     assert result.returncode == 1
 
 
@@ -96,3 +111,9 @@ def test_only_three_cases_may_be_informational(runner):
     informational = ("INFORMATIONAL", "INFORMATIONAL")
     assert runner.summarize("x", {"7.1.6": informational}, ["7.1.6"], [], 0)
     assert not runner.summarize("x", {"7.1.5": informational}, ["7.1.5"], [], 0)
+
+
+@pytest.mark.parametrize("patterns, count", [(["*"], 517), (["1.*", "12.*"], 106), (["12.*", "12.1.1"], 90), (["7.1.6", "1.1.1"], 2),
+                                             (["12.*.1"], 50), (["13.*.11", "13.1.11"], 7), (["6.1.*"], None)])
+def test_how_many_cases_patterns_select(runner, patterns, count):
+    assert runner.expected_count(patterns) == count

@@ -7,6 +7,7 @@ mod frames;
 mod handshake_client;
 mod handshake_server;
 mod header_file;
+mod inflate;
 mod limits;
 mod manual_accept;
 mod messages;

@@ -12,6 +12,7 @@ mod manual_accept;
 mod messages;
 mod output;
 mod pair;
+mod properties;
 mod sniffing;
 mod support;
 mod utf8;

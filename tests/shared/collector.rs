@@ -111,13 +111,16 @@ impl Collector {
 
 /// The configurations under test; what is true of one is true of all.
 pub fn configs() -> Vec<Config> {
-    let mut configs = Vec::new();
-    for delivery in [Delivery::Messages, Delivery::Chunks, Delivery::Frames] {
-        for compression in [false, true] {
-            let mut config = Config::new();
-            config.set_delivery(delivery).set_compression(compression);
-            configs.push(config);
-        }
-    }
-    configs
+    [configs_with(false), configs_with(true)].concat()
+}
+
+/// Those with or without compression.
+pub fn configs_with(compression: bool) -> Vec<Config> {
+    let deliveries = [Delivery::Messages, Delivery::Chunks, Delivery::Frames];
+    let config = |delivery| {
+        let mut config = Config::new();
+        config.set_delivery(delivery).set_compression(compression);
+        config
+    };
+    deliveries.map(config).to_vec()
 }

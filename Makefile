@@ -4,10 +4,12 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 CARGO   ?= cargo
 PORT    ?= 8080
+FUZZ_SECONDS ?= 60
+FUZZ_TARGET  ?=
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 LIB     := target/release/libwsengine.so
 
-.PHONY: all help run test conformance install lint clean
+.PHONY: all help run test conformance exhaustive fuzz install lint clean
 
 all: lib ## builds the library (target/release/libwsengine.so, .a) and the header (include/ws_engine.h)
 
@@ -28,6 +30,12 @@ conformance: ## runs the 517 Autobahn cases against both roles, and again byte b
 	tests/setup.sh conformance
 	$(MAKE) -C examples-c
 	target/setup/test/bin/python tests/conformance/run.py $(if $(CASES),--cases '$(CASES)')
+
+exhaustive: ## proves what can be gone through in whole, in minutes: every header, 2^32 strings of UTF-8, every mask, every close code
+	WSENGINE_EXHAUSTIVE=1 $(CARGO) test --release --test exhaustive
+
+fuzz: ## installs what is missing and fuzzes every target for FUZZ_SECONDS=60, or FUZZ_TARGET=NAME alone; crashes go to target/fuzz/
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGET='$(FUZZ_TARGET)' fuzz/run.sh
 
 install: lib ## installs header, C++ wrapper, libraries and pkg-config file below PREFIX=/usr/local (DESTDIR= is put before it)
 	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig'

@@ -426,7 +426,7 @@ fn below_the_threshold_a_message_goes_as_it_is() {
 /// RFC 7692, 7.2.1: whoever agreed to start each message with an empty window does so.
 #[test]
 fn without_takeover_each_message_stands_alone() {
-    let message = [&b"the same every time "[..], &noise(500, 4)].concat();
+    let message = [&b"the same every time "[..], &noise(500, 4)].concat().repeat(2);
     for mut conn in [
         server_for(&takeover(), "permessage-deflate; server_no_context_takeover"),
         server_for(&no_takeover(), "permessage-deflate"),

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The sections, in the order in which a reader needs them.
-const SECTIONS: [&str; 9] =
-    ["status", "config", "engine", "connection", "input", "handshake", "output", "ask", "sniff"];
+const SECTIONS: [&str; 11] =
+    ["status", "config", "engine", "connection", "input", "handshake", "output", "ask", "sniff", "metrics", "describe"];
 
 /// Enumerations that no function of their section names.
 const ENUMS: [&str; 4] = ["ws_status", "ws_delivery", "ws_origin_policy", "ws_close_initiator"];

@@ -8,6 +8,7 @@ mod work;
 
 use crate::detail::Detail;
 use crate::engine::Engine;
+use crate::engine::metrics::{Failure, Kind};
 use crate::error::Error;
 use crate::event::{Close, Event, Initiator, Text};
 use crate::frame::close;
@@ -94,6 +95,7 @@ impl Connection {
         let shared = &self.outbound.shared;
         let work = self.work.get_or_insert_with(|| shared.take_work());
         work.give(data, shared);
+        shared.metrics.wire_in(data.len());
         self.has_input = true;
         self.limit_held();
         Ok(())
@@ -195,14 +197,20 @@ impl Connection {
     }
 
     fn advance_frames(&mut self) -> Option<Next> {
-        let Work { input, pos, receiver } = self.work.as_deref_mut()?;
+        let Work { input, pos, receiver, .. } = self.work.as_deref_mut()?;
         let out = &mut self.outbound;
         let expect = Expect { masked: out.role == Role::Server };
-        let received = receiver.next(input, pos, expect, &out.shared.config);
+        let received = receiver.next(input, pos, expect, &out.shared.config, &out.shared.metrics);
         match received {
             Ok(Received::Nothing) => None,
-            Ok(Received::Text(place)) => Some(Next::Text(place)),
-            Ok(Received::Binary(place)) => Some(Next::Binary(place)),
+            Ok(Received::Text(place)) => {
+                out.shared.metrics.message_in(Kind::Text, receiver.payload(&place, input).len() as u64);
+                Some(Next::Text(place))
+            }
+            Ok(Received::Binary(place)) => {
+                out.shared.metrics.message_in(Kind::Binary, receiver.payload(&place, input).len() as u64);
+                Some(Next::Binary(place))
+            }
             Ok(Received::Ping(place)) => {
                 out.answer_ping(receiver.payload(&place, input));
                 Some(Next::Ping(place))
@@ -230,6 +238,9 @@ impl Connection {
             State::Closing => c"the connection ended without an answer to our close frame (RFC 6455, 7.1.5)",
             State::Closed => return,
         };
+        if self.outbound.state == State::Connecting {
+            self.outbound.shared.metrics.handshake_failed(Failure::Lost);
+        }
         let initiator = if self.outbound.state == State::Closing { Initiator::Us } else { Initiator::Nobody };
         self.outbound.end_abnormally(Detail::new(detail), initiator, None);
         self.outbound.hopeless = true;
@@ -258,6 +269,7 @@ impl Connection {
         }
         if !work.is_idle() {
             work.trim(&self.outbound.shared);
+            work.count_held(&self.outbound.shared);
         } else if let Some(work) = self.work.take() {
             self.outbound.shared.return_work(work);
         }
@@ -294,6 +306,7 @@ impl Connection {
             return Err(Error::InvalidArgument("the status of a refusal must be 300 to 599"));
         }
         response::check_headers(headers)?;
+        self.outbound.shared.metrics.refused(Refusal::ByHost(status));
         self.outbound.push_head(response::rejecting(status, headers, body));
         self.outbound.end_abnormally(Refusal::ByHost(status).detail(), Initiator::Us, Some(status));
         self.has_input = true;
@@ -349,5 +362,13 @@ impl Connection {
 
     fn is_over(&self) -> bool {
         self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(work) = &self.work {
+            self.outbound.shared.metrics.held_input(work.held, 0);
+        }
     }
 }

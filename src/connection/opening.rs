@@ -1,6 +1,7 @@
 //! The opening handshake of a connection: collecting the peer's head, deciding on it, answering it.
 
 use crate::connection::outbound::{Outbound, State};
+use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::Initiator;
 use crate::handshake::client::{Asked, BadAnswer};
@@ -157,6 +158,7 @@ impl Opening {
     fn opened(&mut self, out: &mut Outbound, answer: Vec<u8>, subprotocol: Option<String>) {
         out.push_head(answer);
         out.state = State::Open;
+        out.shared.metrics.opened(out.role);
         self.subprotocol = subprotocol;
         self.phase = Phase::OpenDue;
     }
@@ -170,6 +172,7 @@ impl Opening {
                 self.subprotocol = chosen.map(str::to_owned);
                 self.phase = Phase::OpenDue;
                 out.state = State::Open;
+                out.shared.metrics.opened(out.role);
             }
             Err(bad) => fail_answer(out, bad),
         }
@@ -185,13 +188,18 @@ impl Opening {
 
 /// Answers a request with its refusal, and ends the connection.
 pub(crate) fn refuse(out: &mut Outbound, refusal: Refusal) {
+    out.shared.metrics.refused(refusal);
     out.push_head(response::refusing(refusal));
     out.end_abnormally(refusal.detail(), Initiator::Us, Some(refusal.status()));
 }
 
 /// Ends a client's connection over the server's answer. There is nothing left to say to it.
 fn fail_answer(out: &mut Outbound, bad: BadAnswer) {
-    let initiator = if bad.status.is_some_and(|status| status != 101) { Initiator::Peer } else { Initiator::Us };
+    let (initiator, failure) = match bad.status {
+        Some(status) if status != 101 => (Initiator::Peer, Failure::Status),
+        _ => (Initiator::Us, Failure::Answer),
+    };
+    out.shared.metrics.handshake_failed(failure);
     out.end_abnormally(bad.detail, initiator, bad.status);
     out.hopeless = true;
 }

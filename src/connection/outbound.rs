@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::connection::output::OutputQueue;
 use crate::detail::Detail;
 use crate::engine::Shared;
+use crate::engine::metrics::Kind;
 use crate::error::Error;
 use crate::event::Initiator;
 use crate::frame::header::MAX_CONTROL_PAYLOAD;
@@ -69,13 +70,17 @@ impl Outbound {
         if simdutf8::basic::from_utf8(text).is_err() {
             return Err(Error::InvalidUtf8);
         }
-        self.push(OpCode::Text, text)
+        self.push(OpCode::Text, text)?;
+        self.shared.metrics.message_out(Kind::Text, text.len() as u64);
+        Ok(())
     }
 
     /// Queues a binary message.
     pub fn queue_binary(&mut self, data: &[u8]) -> Result<(), Error> {
         self.check_message(data)?;
-        self.push(OpCode::Binary, data)
+        self.push(OpCode::Binary, data)?;
+        self.shared.metrics.message_out(Kind::Binary, data.len() as u64);
+        Ok(())
     }
 
     /// Queues a ping with up to 125 bytes, which the peer sends back in its pong.
@@ -124,7 +129,10 @@ impl Outbound {
         let max = self.shared.config.max_queued_bytes;
         match payload.len().checked_add(self.queue.len() + crate::frame::header::MAX_HEADER_LEN) {
             Some(total) if total <= max => Ok(()),
-            _ => Err(Error::QueueFull),
+            _ => {
+                self.shared.metrics.queue_full();
+                Err(Error::QueueFull)
+            }
         }
     }
 
@@ -144,6 +152,7 @@ impl Outbound {
         };
         let header = Header { fin: true, opcode, mask, payload_len: payload.len() as u64 };
         self.queue.push_frame(&header, payload, &self.shared);
+        self.shared.metrics.frame_out(opcode);
         Ok(())
     }
 
@@ -199,7 +208,7 @@ impl Outbound {
 
     /// Queues an HTTP head.
     pub(crate) fn push_head(&mut self, head: Vec<u8>) {
-        self.queue.push_bytes(head);
+        self.queue.push_bytes(head, &self.shared);
     }
 
     /// Answers a ping (RFC 6455, 5.5.2), unless a close frame was sent.
@@ -237,6 +246,7 @@ impl Outbound {
     /// The peer broke a rule: tells it which code that is, unless a close frame was sent already, and ends the
     /// connection (RFC 6455, 7.1.7).
     pub(crate) fn fail(&mut self, violation: Violation) {
+        self.shared.metrics.violated(violation);
         let code = violation.close_code();
         self.answer_with_close(Some(code));
         self.end(Farewell {
@@ -262,9 +272,21 @@ impl Outbound {
     }
 
     fn end(&mut self, farewell: Farewell) {
+        if matches!(self.state, State::Open | State::Closing) {
+            self.shared.metrics.closed(farewell.code, farewell.clean, farewell.initiator);
+        }
         self.clean = farewell.clean;
         self.state = State::Closed;
         self.owed_pong = None;
         self.farewell = Some(Box::new(farewell));
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        self.shared.metrics.discarded(self.queue.len());
+        if matches!(self.state, State::Open | State::Closing) {
+            self.shared.metrics.dropped();
+        }
     }
 }

@@ -32,12 +32,12 @@ impl OutputQueue {
         if let Some(key) = header.mask {
             mask::apply(key, 0, &mut chunk[start..]);
         }
-        self.len += head.as_bytes().len() + payload.len();
+        self.grew(head.as_bytes().len() + payload.len(), shared);
     }
 
     /// Appends bytes that are complete as they are.
-    pub(crate) fn push_bytes(&mut self, bytes: Vec<u8>) {
-        self.len += bytes.len();
+    pub(crate) fn push_bytes(&mut self, bytes: Vec<u8>, shared: &Shared) {
+        self.grew(bytes.len(), shared);
         self.chunks.push_back(bytes);
     }
 
@@ -52,6 +52,7 @@ impl OutputQueue {
             return Err(Error::InvalidArgument("more bytes consumed than there were to take"));
         }
         self.len -= count;
+        shared.metrics.taken(count);
         self.taken += count;
         while let Some(first) = self.chunks.front() {
             let partly_taken = self.taken < first.len();
@@ -67,6 +68,11 @@ impl OutputQueue {
             self.chunks = VecDeque::new(); // an idle connection holds no buffer
         }
         Ok(())
+    }
+
+    fn grew(&mut self, bytes: usize, shared: &Shared) {
+        self.len += bytes;
+        shared.metrics.queued(bytes, self.len);
     }
 
     /// A chunk in which `len` more bytes fit without moving those that are there.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::config::Config;
+use crate::engine::metrics::Metrics;
 use crate::frame::header::{Expect, MAX_HEADER_LEN};
 use crate::frame::{Header, OpCode, mask};
 use crate::utf8;
@@ -64,6 +65,7 @@ impl Receiver {
         pos: &mut usize,
         expect: Expect,
         config: &Config,
+        metrics: &Metrics,
     ) -> Result<Received, Violation> {
         self.drop_reported();
         loop {
@@ -71,6 +73,7 @@ impl Receiver {
                 let Some(header) = self.next_header(input, pos, expect)? else {
                     return Ok(Received::Nothing);
                 };
+                metrics.frame_in(header.opcode);
                 self.check_order_and_size(&header, config)?;
                 self.frame = Some(Frame { header, received: 0 });
             }
@@ -102,6 +105,11 @@ impl Receiver {
     /// Whether nothing is kept for the next input.
     pub(crate) fn is_idle(&self) -> bool {
         self.partial_header_len == 0 && self.frame.is_none() && self.message_opcode.is_none()
+    }
+
+    /// Bytes of a message or control frame of which more is to come.
+    pub(crate) fn held(&self) -> usize {
+        self.partial_header_len + self.message.len() + self.control.len()
     }
 
     /// Frees the message buffer unless a message is under way.

@@ -13,6 +13,8 @@ pub(crate) struct Work {
     /// Bytes of the input that were pulled.
     pub(crate) pos: usize,
     pub(crate) receiver: Receiver,
+    /// Bytes of input that the metrics know to be kept here.
+    pub(crate) held: usize,
 }
 
 impl Work {
@@ -45,6 +47,12 @@ impl Work {
             self.release_input(shared);
         }
         self.receiver.trim();
+    }
+
+    /// Tells the metrics what is kept here until the next call.
+    pub(crate) fn count_held(&mut self, shared: &Shared) {
+        let held = self.pending() + self.receiver.held();
+        shared.metrics.held_input(std::mem::replace(&mut self.held, held), held);
     }
 
     /// Gives the input buffer back.

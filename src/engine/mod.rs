@@ -1,5 +1,6 @@
 //! What the connections of one event loop share: settings, buffers, randomness.
 
+pub(crate) mod metrics;
 mod pool;
 mod random;
 
@@ -9,6 +10,7 @@ use std::rc::Rc;
 use crate::config::Config;
 use crate::connection::{MAX_KEPT, Work};
 use crate::error::Error;
+use metrics::{Metrics, MetricsSnapshot};
 use pool::Pool;
 use random::RandomSource;
 
@@ -27,8 +29,14 @@ impl Engine {
                 inputs: RefCell::new(Pool::new(MAX_POOLED)),
                 chunks: RefCell::new(Pool::new(MAX_POOLED_CHUNKS)),
                 random: RefCell::new(RandomSource::new()),
+                metrics: Metrics::default(),
             }),
         }
+    }
+
+    /// What its connections have done so far: a copy, which may cross threads.
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.shared.metrics.snapshot()
     }
 
     pub(crate) fn shared(&self) -> Rc<Shared> {
@@ -55,6 +63,7 @@ pub(crate) struct Shared {
     inputs: RefCell<Pool<Vec<u8>>>,
     chunks: RefCell<Pool<Vec<u8>>>,
     random: RefCell<RandomSource>,
+    pub(crate) metrics: Metrics,
 }
 
 impl Shared {
@@ -65,6 +74,7 @@ impl Shared {
 
     /// Takes an idle work area back.
     pub(crate) fn return_work(&self, mut work: Box<Work>) {
+        self.metrics.held_input(std::mem::take(&mut work.held), 0);
         work.release_input(self);
         work.reset();
         self.works.borrow_mut().put(work);

@@ -27,6 +27,54 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// All of them, in the order of their declaration.
+    pub(crate) const ALL: [Refusal; 19] = [
+        Refusal::NotHttp,
+        Refusal::BareLineFeed,
+        Refusal::HeadTooLarge,
+        Refusal::TooManyHeaders,
+        Refusal::Method,
+        Refusal::HttpVersion,
+        Refusal::Target,
+        Refusal::Host,
+        Refusal::NoUpgrade,
+        Refusal::Connection,
+        Refusal::Version,
+        Refusal::VersionMissing,
+        Refusal::Key,
+        Refusal::Body,
+        Refusal::Subprotocol,
+        Refusal::OriginRepeated,
+        Refusal::OriginForbidden,
+        Refusal::TooMuchBehindHead,
+        Refusal::ByHost(0),
+    ];
+
+    /// Its name in snake case, as metrics have it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Refusal::NotHttp => "not_http",
+            Refusal::BareLineFeed => "bare_line_feed",
+            Refusal::HeadTooLarge => "head_too_large",
+            Refusal::TooManyHeaders => "too_many_headers",
+            Refusal::Method => "method",
+            Refusal::HttpVersion => "http_version",
+            Refusal::Target => "target",
+            Refusal::Host => "host",
+            Refusal::NoUpgrade => "no_upgrade",
+            Refusal::Connection => "connection",
+            Refusal::Version => "version",
+            Refusal::VersionMissing => "version_missing",
+            Refusal::Key => "key",
+            Refusal::Body => "body",
+            Refusal::Subprotocol => "subprotocol",
+            Refusal::OriginRepeated => "origin_repeated",
+            Refusal::OriginForbidden => "origin_forbidden",
+            Refusal::TooMuchBehindHead => "too_much_behind_head",
+            Refusal::ByHost(_) => "by_host",
+        }
+    }
+
     pub(crate) const fn status(self) -> u16 {
         match self {
             Refusal::Method => 405,

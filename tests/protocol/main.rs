@@ -2,7 +2,9 @@
 //! Frames on the wire are written by `support::frame`, which shares no code with the crate.
 
 mod capi;
+mod capi_metrics;
 mod closing;
+mod describe;
 mod frames;
 mod handshake_client;
 mod handshake_server;
@@ -10,6 +12,7 @@ mod header_file;
 mod limits;
 mod manual_accept;
 mod messages;
+mod metrics;
 mod output;
 mod pair;
 mod sniffing;

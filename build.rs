@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The sections, in the order in which a reader needs them.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 14] = [
     "status",
     "config",
     "engine",
@@ -20,6 +20,8 @@ const SECTIONS: [&str; 12] = [
     "ask",
     "time",
     "sniff",
+    "metrics",
+    "describe",
 ];
 
 /// Enumerations that no function of their section names.

@@ -115,6 +115,10 @@ typedef enum ws_status {
      * A bug in the engine was caught. The handle is poisoned: free it; every other call on it returns this again.
      */
     WS_ERR_INTERNAL = -8,
+    /**
+     * The result does not fit where the caller has room for it. The length that it needs was told.
+     */
+    WS_ERR_BUFFER_TOO_SMALL = -9,
 } ws_status;
 
 /**
@@ -1332,7 +1336,7 @@ typedef enum ws_state {
      */
     WS_STATE_OPEN = 1,
     /**
-     * We sent a close frame and wait for the peer's. Nothing more may be sent; messages may still arrive.
+     * We sent a close frame and wait for the peer's. No more messages may be sent; some may still arrive.
      */
     WS_STATE_CLOSING = 2,
     /**
@@ -1477,6 +1481,273 @@ typedef enum ws_sniff_result {
  * @return a ::ws_sniff_result; #WS_SNIFF_HTTP for invalid arguments
  */
 enum ws_sniff_result ws_sniff(const void *data, size_t len, size_t max_head, size_t *head_len);
+
+/* ---- Metrics --------------------------------------------------------------------------------------------------------- */
+
+/**
+ * What an engine has counted so far. A copy: it may cross threads, be added to others and be kept. Numbers only grow,
+ * except those that say "now". Arrays have room for later versions, and zeros there.
+ */
+typedef struct ws_metrics {
+    /**
+     * `sizeof(ws_metrics)`: tells which fields the caller knows. Set it before the call.
+     */
+    size_t struct_size;
+    /**
+     * Connections that are open now: the handshake is complete, the end has not come.
+     */
+    uint64_t connections_open;
+    /**
+     * Handshakes that were completed: as server, as client.
+     */
+    uint64_t connections_opened[2];
+    /**
+     * Connections that were freed while they were open.
+     */
+    uint64_t connections_dropped;
+    /**
+     * Requests that a server refused, by reason; the name of each: ws_metrics_refusal_name().
+     */
+    uint64_t handshakes_refused[64];
+    /**
+     * Other handshakes that came to nothing. 0: the server answered a client with another status than 101. 1: its
+     * answer breaks a rule. 2, of both roles: the stream ended first.
+     */
+    uint64_t handshakes_failed[8];
+    /**
+     * Bytes that came from peers, heads and headers included.
+     */
+    uint64_t wire_bytes_in;
+    /**
+     * Bytes that were taken to be written.
+     */
+    uint64_t wire_bytes_out;
+    /**
+     * Frames that came, by opcode (RFC 6455, 5.2): 9 are pings, 10 pongs.
+     */
+    uint64_t frames_in[16];
+    /**
+     * Frames that were queued, by opcode.
+     */
+    uint64_t frames_out[16];
+    /**
+     * Messages that came: text, binary.
+     */
+    uint64_t messages_in[2];
+    /**
+     * Messages that were queued: text, binary.
+     */
+    uint64_t messages_out[2];
+    /**
+     * Bytes of payload of those that came, inflated: text, binary.
+     */
+    uint64_t message_bytes_in[2];
+    /**
+     * Bytes of payload of those that were queued, before compression: text, binary.
+     */
+    uint64_t message_bytes_out[2];
+    /**
+     * Messages that came, by size: up to 16 bytes, 64, 256 and so on up to 256 MiB in the 13th; the 14th has the rest.
+     */
+    uint64_t message_sizes_in[24];
+    /**
+     * Messages that were queued, by size.
+     */
+    uint64_t message_sizes_out[24];
+    /**
+     * Messages that came compressed.
+     */
+    uint64_t compressed_messages_in;
+    /**
+     * Messages that were queued compressed.
+     */
+    uint64_t compressed_messages_out;
+    /**
+     * Payload of the compressed messages that came, in bytes, as it came.
+     */
+    uint64_t compressed_wire_bytes_in;
+    /**
+     * The same, inflated.
+     */
+    uint64_t compressed_plain_bytes_in;
+    /**
+     * Payload of the messages that were queued compressed, in bytes, as it was queued.
+     */
+    uint64_t compressed_wire_bytes_out;
+    /**
+     * The same, before compression.
+     */
+    uint64_t compressed_plain_bytes_out;
+    /**
+     * Round trips of the engine's own pings, by milliseconds: up to 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000,
+     * 5000, 10000, 30000; the 15th has the rest.
+     */
+    uint64_t rtts[24];
+    /**
+     * The sum of these round trips, in milliseconds.
+     */
+    uint64_t rtt_sum_ms;
+    /**
+     * Messages that were refused with #WS_ERR_QUEUE_FULL.
+     */
+    uint64_t queue_full;
+    /**
+     * The longest queue that any connection ever had, in bytes.
+     */
+    uint64_t queue_high_water;
+    /**
+     * Output that waits now, of all connections together, in bytes.
+     */
+    uint64_t queued_bytes;
+    /**
+     * Input that is kept now until more comes or a decision is made, of all connections together, in bytes.
+     */
+    uint64_t held_input_bytes;
+    /**
+     * Ends of connections that were open, by code: 1000 to 1015, then 3000 to 3999, 4000 to 4999, and others. 1006
+     * are lost ones, 1005 those whose close frame had no code.
+     */
+    uint64_t closes[24];
+    /**
+     * The same by who began, a ::ws_close_initiator.
+     */
+    uint64_t closes_by[4];
+    /**
+     * Those of them in which both sides sent a close frame.
+     */
+    uint64_t closes_clean;
+    /**
+     * Rules that peers broke, limits included; the name of each: ws_metrics_violation_name().
+     */
+    uint64_t violations[64];
+    /**
+     * Deadlines that passed: handshake, heartbeat (no sign of life after a ping), idle, close, write stall, maximum
+     * lifetime.
+     */
+    uint64_t expiries[8];
+} ws_metrics;
+
+/**
+ * Copies what an engine has counted so far. Call it on the engine's thread; the copy may go to another.
+ *
+ * @param engine   an engine
+ * @param metrics  receives the numbers; its struct_size must be set
+ * @return #WS_OK; #WS_ERR_INVALID_ARGUMENT for NULL, or a struct_size that is too small
+ */
+ws_status ws_metrics_get(ws_engine *engine, ws_metrics *metrics);
+
+/**
+ * Writes the sum of what several engines counted as Prometheus's text format (text/plain; version=0.0.4): names begin
+ * with `wsengine_`, units are bytes and seconds. Stateless: take a copy on each engine's thread, send the copies to the
+ * thread that answers `/metrics`, and render them there; no count is read while it changes. Of the high-water marks the
+ * highest counts, everything else is added.
+ *
+ * @param list      pointers to count copies of ws_metrics_get(); NULL if count is 0
+ * @param count     their number; with 0, everything is zero
+ * @param buffer    receives the text, NUL-terminated; may be NULL if capacity is 0
+ * @param capacity  room for bytes, the NUL included; 32 KiB are enough as a rule
+ * @param len       receives the length of the text without the NUL, also when it did not fit
+ * @return #WS_OK; #WS_ERR_BUFFER_TOO_SMALL if capacity is not above *len, and then buffer has the empty text;
+ *         #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_metrics_render(const ws_metrics *const *list,
+                            size_t count,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *len);
+
+/**
+ * The reason that a place in ws_metrics::handshakes_refused counts, as the label `reason` has it.
+ *
+ * @param index  from 0 on
+ * @param name   receives a static text such as "origin_forbidden"
+ * @param len    receives its length in bytes
+ * @return #WS_OK; #WS_ERR_NOT_FOUND behind the last; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_metrics_refusal_name(size_t index, const char **name, size_t *len);
+
+/**
+ * The rule that a place in ws_metrics::violations counts, as the label `rule` has it.
+ *
+ * @param index  from 0 on
+ * @param name   receives a static text such as "frame_too_big"
+ * @param len    receives its length in bytes
+ * @return #WS_OK; #WS_ERR_NOT_FOUND behind the last; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_metrics_violation_name(size_t index, const char **name, size_t *len);
+
+/* ---- Debugging ------------------------------------------------------------------------------------------------------- */
+
+/**
+ * Room for any line that ws_frame_describe() writes.
+ */
+#define WS_DESCRIBE_SIZE 1024
+
+/**
+ * A frame header as ws_frame_describe() reads it, so that a dump can be followed.
+ */
+typedef struct ws_frame_header {
+    /**
+     * `sizeof(ws_frame_header)`: tells which fields the caller knows. Set it before the call.
+     */
+    size_t struct_size;
+    /**
+     * Bytes of payload; 0 if the length is not complete. With a broken rule it may be any 64-bit number.
+     */
+    uint64_t payload_len;
+    /**
+     * Bytes of the header; 0 if it is not complete.
+     */
+    uint8_t header_len;
+    /**
+     * The opcode, 0 to 15 (RFC 6455, 5.2).
+     */
+    uint8_t opcode;
+    /**
+     * 1 for the last frame of its message, else 0.
+     */
+    uint8_t fin;
+    /**
+     * The reserved bits: 4 is RSV1, 2 RSV2, 1 RSV3.
+     */
+    uint8_t reserved_bits;
+    /**
+     * 1 if the payload is masked, else 0.
+     */
+    uint8_t masked;
+    /**
+     * 1 if the header breaks a rule, whoever sent it, else 0.
+     */
+    uint8_t invalid;
+    /**
+     * The key, if the payload is masked and the key is complete; else 0.
+     */
+    uint8_t mask[4];
+    /**
+     * For later versions; 0.
+     */
+    uint8_t reserved[6];
+} ws_frame_header;
+
+/**
+ * Describes the frame header at the start of some bytes in one line, for debugging:
+ * `FIN TEXT len=5 masked key=37fa213d header=6`. Whatever can be read is there, then how many bytes are missing, then
+ * which rules are broken. Rules that depend on who sent the frame, on its place among others or on a limit are not
+ * looked at. Stateless.
+ *
+ * @param data      the bytes from the start of a frame on; the first 14 are enough. NULL if len is 0
+ * @param len       their number
+ * @param buffer    receives the line, NUL-terminated; may be NULL if capacity is 0
+ * @param capacity  room for bytes; #WS_DESCRIBE_SIZE is always enough. With less the line is cut; 0 for no line
+ * @param header    receives what was read; may be NULL
+ * @return #WS_OK if the header is complete, right or wrong; #WS_AGAIN if it needs more bytes;
+ *         #WS_ERR_INVALID_ARGUMENT for NULL or a struct_size that is too small, and then nothing was written
+ */
+ws_status ws_frame_describe(const void *data,
+                            size_t len,
+                            char *buffer,
+                            size_t capacity,
+                            ws_frame_header *header);
 
 #ifdef __cplusplus
 } /* extern "C" */

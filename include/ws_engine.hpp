@@ -145,6 +145,11 @@ private:
     detail::Owned<ws_config> config_;
 };
 
+/** What engines have counted; see ::ws_metrics for its fields. A plain value: it may cross threads. */
+struct Metrics : ws_metrics {
+    Metrics() noexcept : ws_metrics() { struct_size = sizeof(ws_metrics); }
+};
+
 /** What the connections of one event loop share; see ::ws_engine. */
 class Engine {
 public:
@@ -165,6 +170,12 @@ public:
 
     /** The handle of a connection (Connection::get()) that time has given something to do; null if there is none. */
     [[nodiscard]] ws_conn *next_due() noexcept { return ws_engine_next_due(get()); }
+    /** What was counted so far; zeros if there is no engine. Call it on the engine's thread. */
+    Metrics metrics() const noexcept {
+        Metrics result;
+        ws_metrics_get(get(), &result);
+        return result;
+    }
 
     /** The handle, for functions of the C API. */
     ws_engine *get() const noexcept { return engine_.get(); }
@@ -406,6 +417,30 @@ struct Sniffed {
 inline Sniffed sniff(std::string_view data, std::size_t max_head = 8192, std::size_t scanned = 0) noexcept {
     const ws_sniff_result result = ws_sniff(data.data(), data.size(), max_head, &scanned);
     return {result, scanned};
+}
+
+/** The sum of several engines' metrics as Prometheus's text; empty after an error. See ws_metrics_render(). */
+inline std::string render(const std::vector<Metrics> &list) {
+    std::vector<const ws_metrics *> pointers;
+    pointers.reserve(list.size());
+    for (const Metrics &metrics : list) {
+        pointers.push_back(&metrics);
+    }
+    std::size_t len = 0;
+    ws_metrics_render(pointers.data(), pointers.size(), nullptr, 0, &len);
+    std::string text(len + 1, '\0'); // with room for the NUL
+    if (ws_metrics_render(pointers.data(), pointers.size(), &text[0], text.size(), &len) != WS_OK) {
+        return {};
+    }
+    text.resize(len);
+    return text;
+}
+
+/** The frame header at the start of data in one line; see ws_frame_describe(). */
+inline std::string describe(std::string_view data, ws_frame_header *header = nullptr) {
+    char line[WS_DESCRIBE_SIZE] = "";
+    ws_frame_describe(data.data(), data.size(), line, sizeof line, header);
+    return line;
 }
 
 } // namespace ws

@@ -52,6 +52,11 @@ pub enum MessageType {
 }
 
 impl MessageType {
+    /// That of a message whose first frame has this opcode.
+    pub(crate) fn of(opcode: OpCode) -> MessageType {
+        if opcode == OpCode::Text { MessageType::Text } else { MessageType::Binary }
+    }
+
     pub(crate) const fn opcode(self) -> OpCode {
         match self {
             MessageType::Text => OpCode::Text,

@@ -17,6 +17,22 @@ pub(crate) enum Expiry {
 }
 
 impl Expiry {
+    /// All of them, in the order of their declaration.
+    pub(crate) const ALL: [Expiry; 6] =
+        [Expiry::Answer, Expiry::Pong, Expiry::Idle, Expiry::Lifetime, Expiry::Close, Expiry::WriteStall];
+
+    /// A short name that stays the same, for counters.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Expiry::Answer => "answer",
+            Expiry::Pong => "heartbeat",
+            Expiry::Idle => "idle",
+            Expiry::Lifetime => "max_lifetime",
+            Expiry::Close => "close",
+            Expiry::WriteStall => "write_stall",
+        }
+    }
+
     /// What the end is reported with; where there is one to send, that is in the close frame too.
     pub(crate) const fn close_code(self) -> u16 {
         match self {

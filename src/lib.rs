@@ -66,6 +66,7 @@ pub use config::Config;
 pub use connection::{Connection, Outbound, Role, State};
 pub use detail::Detail;
 pub use engine::Engine;
+pub use engine::metrics::MetricsSnapshot;
 pub use error::Error;
 pub use event::{Chunk, Close, Delivery, Event, Frame, Initiator, MessageType, Text};
 pub use handshake::client::ClientRequest;

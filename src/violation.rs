@@ -36,6 +36,71 @@ pub enum Violation {
 }
 
 impl Violation {
+    /// All of them, in the order of their declaration.
+    pub(crate) const ALL: [Violation; 25] = [
+        Violation::ReservedBits,
+        Violation::ReservedOpcode,
+        Violation::FragmentedControl,
+        Violation::ControlTooLong,
+        Violation::LengthNotMinimal,
+        Violation::LengthTopBit,
+        Violation::MaskMissing,
+        Violation::MaskPresent,
+        Violation::ContinuationWithoutStart,
+        Violation::MessageInsideMessage,
+        Violation::CloseTooShort,
+        Violation::CloseCode,
+        Violation::CloseReasonUtf8,
+        Violation::TextUtf8,
+        Violation::FrameTooBig,
+        Violation::MessageTooBig,
+        Violation::TooManyFragments,
+        Violation::TooManyEmptyFragments,
+        Violation::TooManyControlFrames,
+        Violation::ConnectionTooBig,
+        Violation::EngineTooBig,
+        Violation::CompressedControl,
+        Violation::CompressedContinuation,
+        Violation::DeflateInvalid,
+        Violation::DeflateCutShort,
+    ];
+
+    /// Its place in [`Violation::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its name in snake case, as metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Violation::ReservedBits => "reserved_bits",
+            Violation::ReservedOpcode => "reserved_opcode",
+            Violation::FragmentedControl => "fragmented_control",
+            Violation::ControlTooLong => "control_too_long",
+            Violation::LengthNotMinimal => "length_not_minimal",
+            Violation::LengthTopBit => "length_top_bit",
+            Violation::MaskMissing => "mask_missing",
+            Violation::MaskPresent => "mask_present",
+            Violation::ContinuationWithoutStart => "continuation_without_start",
+            Violation::MessageInsideMessage => "message_inside_message",
+            Violation::CloseTooShort => "close_too_short",
+            Violation::CloseCode => "close_code",
+            Violation::CloseReasonUtf8 => "close_reason_utf8",
+            Violation::TextUtf8 => "text_utf8",
+            Violation::FrameTooBig => "frame_too_big",
+            Violation::MessageTooBig => "message_too_big",
+            Violation::TooManyFragments => "too_many_fragments",
+            Violation::TooManyEmptyFragments => "too_many_empty_fragments",
+            Violation::TooManyControlFrames => "too_many_control_frames",
+            Violation::ConnectionTooBig => "connection_too_big",
+            Violation::EngineTooBig => "engine_too_big",
+            Violation::CompressedControl => "compressed_control",
+            Violation::CompressedContinuation => "compressed_continuation",
+            Violation::DeflateInvalid => "deflate_invalid",
+            Violation::DeflateCutShort => "deflate_cut_short",
+        }
+    }
+
     /// The close code that the RFC names for it.
     pub const fn close_code(self) -> u16 {
         match self {
@@ -83,5 +148,18 @@ impl Violation {
             Violation::DeflateInvalid => c"compressed message that is not valid deflate data (RFC 7692, 7.2.2)",
             Violation::DeflateCutShort => c"compressed message that ends inside a deflate block (RFC 7692, 7.2.2)",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_at_its_index_and_has_a_name_of_its_own() {
+        for (i, violation) in Violation::ALL.into_iter().enumerate() {
+            assert_eq!(violation.index(), i, "{violation:?}");
+            assert_eq!(violation.name().replace('_', ""), format!("{violation:?}").to_lowercase());
+        }
     }
 }

@@ -14,7 +14,7 @@ pub enum ws_state {
     WS_STATE_CONNECTING = 0,
     /// Messages may be sent and received.
     WS_STATE_OPEN = 1,
-    /// We sent a close frame and wait for the peer's. Nothing more may be sent; messages may still arrive.
+    /// We sent a close frame and wait for the peer's. No more messages may be sent; some may still arrive.
     WS_STATE_CLOSING = 2,
     /// Over. #WS_EVENT_CLOSE was pulled or waits to be; output may wait to be taken.
     WS_STATE_CLOSED = 3,

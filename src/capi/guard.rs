@@ -126,6 +126,18 @@ pub(crate) fn out<'a, T>(place: *mut T) -> Result<&'a mut T, Error> {
     unsafe { place.as_mut() }.ok_or(Error::InvalidArgument("NULL instead of a place for the result"))
 }
 
+/// Writes a text and a NUL to where C has room for them; nothing if there is no room at all.
+pub(crate) fn write_text(text: &str, buffer: *mut c_char, capacity: usize) {
+    if buffer.is_null() || capacity <= text.len() {
+        return;
+    }
+    // SAFETY: the caller has room for `capacity` bytes, the text and its NUL are no more, and its buffer is not ours.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr(), buffer.cast::<u8>(), text.len());
+        buffer.add(text.len()).write(0);
+    }
+}
+
 /// Lends bytes to C.
 pub(crate) fn lend(view: &[u8], data: *mut *const c_char, len: *mut usize) -> Result<ws_status, Error> {
     let (data, len) = (out(data)?, out(len)?);

@@ -28,6 +28,8 @@ pub enum ws_status {
     WS_ERR_RANDOM = -7,
     /// A bug in the engine was caught. The handle is poisoned: free it; every other call on it returns this again.
     WS_ERR_INTERNAL = -8,
+    /// The result does not fit where the caller has room for it. The length that it needs was told.
+    WS_ERR_BUFFER_TOO_SMALL = -9,
 }
 
 impl From<Error> for ws_status {
@@ -60,6 +62,7 @@ pub extern "C" fn ws_strerror(status: c_int) -> *const c_char {
         -6 => c"no such header",
         -7 => c"the operating system gave no random bytes",
         -8 => c"internal error: the handle is poisoned and can only be freed",
+        -9 => c"the buffer is too small for the result",
         _ => c"unknown status",
     };
     text.as_ptr()

@@ -195,7 +195,11 @@ impl Outbound {
         }
         let answers = *payload == clock.ping.to_be_bytes();
         clock.heartbeat = if answers { Heartbeat::Quiet } else { Heartbeat::Heard };
-        answers.then(|| now.wrapping_sub(clock.ping))
+        let rtt = answers.then(|| now.wrapping_sub(clock.ping));
+        if let Some(rtt) = rtt {
+            self.shared.metrics.rtt(rtt);
+        }
+        rtt
     }
 
     /// The opening was reported.
@@ -231,6 +235,7 @@ impl Outbound {
 
     /// Acts on a deadline that ends the connection, or begins its end.
     fn expire(&mut self, expiry: Expiry) {
+        self.shared.metrics.expired(expiry);
         match expiry {
             Expiry::Idle | Expiry::Lifetime => {
                 if self.queue_close(Some(expiry.close_code()), expiry.reason()).is_ok() {

@@ -11,6 +11,7 @@ mod work;
 use crate::deflate::Inflator;
 use crate::detail::Detail;
 use crate::engine::Engine;
+use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::{Chunk, Close, Delivery, Event, Frame, Initiator, Text};
 use crate::frame::{OpCode, close};
@@ -121,6 +122,7 @@ impl Connection {
         let shared = &self.outbound.shared;
         let work = self.work.get_or_insert_with(|| shared.take_work());
         work.give(data, shared);
+        shared.metrics.wire_in(data.len());
         self.has_input = true;
         self.outbound.note_input();
         Ok(())
@@ -267,9 +269,7 @@ impl Connection {
         let held = self.work.as_ref().map_or(0, |work| work.held());
         let out = &mut self.outbound;
         let grew = held > out.held_input;
-        out.shared.release(out.held_input);
-        out.shared.hold(held);
-        out.held_input = held;
+        out.hold_input(held);
         if !grew {
             return;
         }
@@ -281,7 +281,7 @@ impl Connection {
             }
         } else if held + out.queue.len() > config.max_connection_bytes {
             out.fail(Violation::ConnectionTooBig);
-        } else if out.shared.held() > config.max_engine_bytes {
+        } else if out.shared.metrics.held_bytes() > config.max_engine_bytes {
             out.fail(Violation::EngineTooBig);
         }
     }
@@ -294,6 +294,9 @@ impl Connection {
             State::Closing => c"the connection ended without an answer to our close frame (RFC 6455, 7.1.5)",
             State::Closed => return,
         };
+        if self.outbound.state == State::Connecting {
+            self.outbound.shared.metrics.handshake_failed(Failure::Lost);
+        }
         let initiator = if self.outbound.state == State::Closing { Initiator::Us } else { Initiator::Nobody };
         self.outbound.end_abnormally(Detail::new(detail), initiator, None);
         self.outbound.hopeless = true;
@@ -321,7 +324,7 @@ impl Connection {
         work.receiver.drop_reported();
         if self.outbound.state == State::Closed {
             work.discard();
-            self.outbound.shared.release(std::mem::take(&mut self.outbound.held_input));
+            self.outbound.hold_input(0);
         }
         if !work.is_idle() {
             work.trim(&self.outbound.shared);

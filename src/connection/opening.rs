@@ -1,6 +1,7 @@
 //! The opening handshake of a connection: collecting the peer's head, deciding on it, answering it.
 
 use crate::connection::outbound::{Outbound, State};
+use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::Initiator;
 use crate::handshake::client::{Answer, Asked, BadAnswer};
@@ -202,6 +203,7 @@ impl Opening {
         }
         out.compression = agreed;
         out.state = State::Open;
+        out.shared.metrics.opened(out.role);
         self.subprotocol = subprotocol;
         self.phase = Phase::OpenDue;
     }
@@ -267,6 +269,7 @@ impl Opening {
                 self.phase = Phase::OpenDue;
                 out.compression = compression;
                 out.state = State::Open;
+                out.shared.metrics.opened(out.role);
             }
             Err(bad) => fail_answer(out, bad),
         }
@@ -294,12 +297,17 @@ impl Opening {
 
 /// Where every refusal by a server ends.
 fn end_refused(out: &mut Outbound, refusal: Refusal, status: u16) {
+    out.shared.metrics.refused(refusal);
     out.end_abnormally(refusal.detail(), Initiator::Us, Some(status));
 }
 
 /// Ends a client's connection over the server's answer. There is nothing left to say to it.
 fn fail_answer(out: &mut Outbound, bad: BadAnswer) {
-    let initiator = if bad.status.is_some_and(|status| status != 101) { Initiator::Peer } else { Initiator::Us };
+    let (initiator, failure) = match bad.status {
+        Some(status) if status != 101 => (Initiator::Peer, Failure::Status),
+        _ => (Initiator::Us, Failure::Answer),
+    };
+    out.shared.metrics.handshake_failed(failure);
     out.end_abnormally(bad.detail, initiator, bad.status);
     out.hopeless = true;
 }

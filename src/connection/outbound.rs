@@ -29,7 +29,7 @@ pub enum State {
     Connecting,
     /// Messages may be sent and received.
     Open,
-    /// We sent a close frame and wait for the peer's; nothing more may be sent, but messages may still arrive.
+    /// We sent a close frame and wait for the peer's; no more messages may be sent, but some may still arrive.
     Closing,
     /// Over: nothing more will be queued or reported but [`Event::Close`](crate::Event::Close).
     Closed,
@@ -127,7 +127,7 @@ impl Outbound {
         match self.state {
             State::Open => Ok(()),
             State::Connecting => Err(Error::State("the handshake is not complete")),
-            State::Closing => Err(Error::State("a close frame was queued; nothing may follow it (RFC 6455, 5.5.1)")),
+            State::Closing => Err(Error::State("a close frame was queued; no message may follow it (RFC 6455, 5.5.1)")),
             State::Closed => Err(Error::State("the connection is closed")),
         }
     }
@@ -141,6 +141,7 @@ impl Outbound {
 
     pub(crate) fn queue_frame(&mut self, opcode: OpCode, rsv1: bool, fin: bool, mask: Option<[u8; 4]>, payload: &[u8]) {
         self.note_queueing(Some(opcode));
+        self.shared.metrics.frame_out(opcode);
         let header = Header { fin, rsv1, opcode, mask, payload_len: payload.len() as u64 };
         match opcode {
             OpCode::Ping | OpCode::Pong => self.queue.push_urgent(&header, payload, &self.shared),
@@ -157,7 +158,10 @@ impl Outbound {
     }
 
     fn push_close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Error> {
-        (self.owed_pong, self.making) = (None, None); // nothing follows a close frame
+        self.making = None;
+        if let Some(payload) = self.owed_pong.take() {
+            self.push(OpCode::Pong, false, true, &payload)?;
+        }
         let Some(code) = code else {
             return self.push(OpCode::Close, false, true, &[]);
         };
@@ -245,9 +249,9 @@ impl Outbound {
         self.queue.push_head(head, &self.shared);
     }
 
-    /// Answers a ping (RFC 6455, 5.5.2), unless a close frame was sent.
+    /// Answers a ping, also behind our own close frame, until the peer's has come (RFC 6455, 5.5.2).
     pub(crate) fn answer_ping(&mut self, payload: &[u8]) {
-        if self.state == State::Open && self.shared.config.auto_pong {
+        if matches!(self.state, State::Open | State::Closing) && self.shared.config.auto_pong {
             self.pong(payload);
         }
     }
@@ -289,6 +293,7 @@ impl Outbound {
     /// The peer broke a rule: tells it which code that is, unless a close frame was sent already, and ends the
     /// connection (RFC 6455, 7.1.7).
     pub(crate) fn fail(&mut self, violation: Violation) {
+        self.shared.metrics.violated(violation);
         self.fail_with(violation.close_code(), "", violation.detail());
     }
 
@@ -318,12 +323,20 @@ impl Outbound {
     }
 
     fn end(&mut self, farewell: Farewell) {
+        if matches!(self.state, State::Open | State::Closing) {
+            self.shared.metrics.closed(farewell.code, farewell.clean, farewell.initiator);
+        }
         self.clean = farewell.clean;
         self.state = State::Closed;
         (self.owed_pong, self.making, self.writable_due) = (None, None, false);
         self.farewell = Some(Box::new(farewell));
         self.return_deflator();
         self.note_state();
+    }
+
+    /// The receiving half holds so many bytes now.
+    pub(crate) fn hold_input(&mut self, held: usize) {
+        self.shared.metrics.held_input(std::mem::replace(&mut self.held_input, held), held);
     }
 
     fn return_deflator(&mut self) {
@@ -336,7 +349,11 @@ impl Outbound {
 impl Drop for Outbound {
     fn drop(&mut self) {
         self.shared.time.remove(self.timer());
-        self.shared.release(self.queue.len() + self.held_input);
         self.return_deflator();
+        self.hold_input(0);
+        self.shared.metrics.discarded(self.queue.len());
+        if matches!(self.state, State::Open | State::Closing) {
+            self.shared.metrics.dropped();
+        }
     }
 }

@@ -101,8 +101,8 @@ impl OutputQueue {
             return Err(Error::InvalidArgument("more bytes consumed than there were to take"));
         }
         self.len -= count;
+        shared.metrics.taken(count);
         self.taken += count;
-        shared.release(count);
         while let Some(first) = self.chunks.front() {
             let len = first.bytes().len();
             if self.taken < len {
@@ -123,7 +123,7 @@ impl OutputQueue {
 
     fn grow(&mut self, len: usize, shared: &Shared) {
         self.len += len;
-        shared.hold(len);
+        shared.metrics.queued(len, self.len);
     }
 
     /// A chunk in which `len` more bytes fit without moving those that are there.

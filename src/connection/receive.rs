@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::deflate::{Agreed, Inflator};
 use crate::engine::Shared;
-use crate::event::Delivery;
+use crate::event::{Delivery, MessageType};
 use crate::frame::header::{Expect, MAX_HEADER_LEN};
 use crate::frame::{Header, OpCode, mask};
 use crate::utf8;
@@ -95,6 +95,8 @@ struct Message {
     empty_frames: u32,
     /// Bytes of it that were delivered or wait in the buffer, inflated.
     len: u64,
+    /// Bytes of payload of its frames.
+    wire_len: u64,
 }
 
 /// A first reservation for a message that comes in several reads. The declared length alone reserves nothing: a peer
@@ -119,6 +121,7 @@ impl Receiver {
                 let Some(header) = self.next_header(input, pos, expect)? else {
                     return Ok(Received::Nothing);
                 };
+                terms.shared.metrics.frame_in(header.opcode);
                 if !header.opcode.is_control() {
                     self.begin_data_frame(&header, terms)?;
                 }
@@ -127,7 +130,7 @@ impl Receiver {
             let received = match (&mut self.frame, &mut self.message) {
                 (Some(frame), _) if frame.header.opcode.is_control() => self.control_payload(input, pos),
                 (Some(_), Some(message)) if message.compressed => self.inflated_payload(input, pos, terms)?,
-                (Some(_), Some(_)) => self.plain_payload(input, pos, terms.delivery)?,
+                (Some(_), Some(_)) => self.plain_payload(input, pos, terms)?,
                 _ => Some(Received::Nothing),
             };
             if let Some(received) = received {
@@ -227,9 +230,11 @@ impl Receiver {
                 frames: 0,
                 empty_frames: 0,
                 len: 0,
+                wire_len: 0,
             }),
         };
         message.frames += 1;
+        message.wire_len = message.wire_len.saturating_add(header.payload_len);
         if message.frames > config.max_fragments {
             return Err(Violation::TooManyFragments);
         }
@@ -302,8 +307,9 @@ impl Receiver {
         &mut self,
         input: &mut [u8],
         pos: &mut usize,
-        delivery: Delivery,
+        terms: &Terms<'_>,
     ) -> Result<Option<Received>, Violation> {
+        let delivery = terms.delivery;
         let announced = self.frame.as_ref().map_or(0, |frame| frame.header.payload_len - frame.received);
         let Some(piece) = self.take_payload(input, pos) else {
             return Ok(None);
@@ -345,7 +351,7 @@ impl Receiver {
         if delivery == Delivery::Chunks && offset == message.len && !ends {
             return Ok((!complete).then_some(Received::Nothing));
         }
-        Ok(self.deliver(delivery, header, place, offset, complete))
+        Ok(self.deliver(terms, header, place, offset, complete))
     }
 
     /// Inflates what there is of the payload of the frame under way, as far as there is room for it.
@@ -407,13 +413,13 @@ impl Receiver {
         if terms.delivery == Delivery::Chunks && before == self.buffer.len() && !ends {
             return Ok((!complete).then_some(Received::Nothing));
         }
-        Ok(self.deliver(terms.delivery, header, Place::Buffer, offset, complete))
+        Ok(self.deliver(terms, header, Place::Buffer, offset, complete))
     }
 
     /// What is to be reported of a piece of payload, if anything yet.
     fn deliver(
         &mut self,
-        delivery: Delivery,
+        terms: &Terms<'_>,
         header: Header,
         place: Place,
         offset: u64,
@@ -424,9 +430,13 @@ impl Receiver {
         let ends = complete && header.fin;
         let first = !std::mem::replace(&mut message.begun, true);
         if ends {
+            terms.shared.metrics.message_in(MessageType::of(opcode), message.len);
+            if compressed {
+                terms.shared.metrics.compressed_in(message.wire_len, message.len);
+            }
             self.message = None;
         }
-        let received = match delivery {
+        let received = match terms.delivery {
             Delivery::Messages if ends => Received::Message { opcode, place },
             Delivery::Frames if complete => {
                 Received::Frame { opcode: header.opcode, place, fin: header.fin, compressed }

@@ -11,12 +11,16 @@ use crate::prepared::Prepared;
 use crate::utf8;
 
 /// A message that is made piece by piece.
+#[derive(Clone, Copy)]
 pub(crate) struct Making {
     opcode: OpCode,
     /// A frame of it was queued.
     begun: bool,
     compressed: bool,
     utf8: utf8::Validator,
+    /// Bytes of it that were queued, and what they became.
+    len: u64,
+    wire_len: u64,
 }
 
 /// Queueing messages.
@@ -47,17 +51,19 @@ impl Outbound {
         match self.role {
             Role::Server => {
                 self.note_queueing(Some(encoded.opcode));
+                self.shared.metrics.frame_out(encoded.opcode);
                 self.queue.push_prepared(encoded.frame, &self.shared);
             }
             Role::Client => self.push(encoded.opcode, encoded.compressed, true, encoded.payload)?,
         }
-        if encoded.compressed
-            && let Some(deflator) = &mut self.deflator
-        {
-            // It did not see this message, so what it knows is no longer what lies right behind in the peer's window.
-            deflator.reset();
+        if encoded.compressed {
+            self.shared.metrics.compressed_out(prepared.payload().len() as u64, encoded.payload.len() as u64);
+            if let Some(deflator) = &mut self.deflator {
+                // It did not see this message, so what it knows is no longer what lies behind in the peer's window.
+                deflator.reset();
+            }
         }
-        self.message_queued();
+        self.message_queued(encoded.opcode, prepared.payload().len() as u64);
         Ok(())
     }
 
@@ -70,6 +76,8 @@ impl Outbound {
             begun: false,
             compressed: false,
             utf8: utf8::Validator::default(),
+            len: 0,
+            wire_len: 0,
         }));
         Ok(())
     }
@@ -103,8 +111,11 @@ impl Outbound {
             Header { fin: true, rsv1: false, opcode: message_type.opcode(), mask: self.mask_key()?, payload_len };
         self.note_queueing(Some(header.opcode));
         self.in_host_frame = true;
-        self.message_queued();
-        Ok(header.encode())
+        let encoded = header.encode();
+        self.shared.metrics.frame_out(header.opcode);
+        self.shared.metrics.written_by_host(encoded.as_bytes().len() as u64 + payload_len);
+        self.message_queued(header.opcode, payload_len);
+        Ok(encoded)
     }
 
     /// Says that the payload of [`Outbound::begin_frame`] was written whole: the output goes on.
@@ -136,10 +147,11 @@ impl Outbound {
         let fits = |held: usize, max| held.checked_add(added).is_some_and(|total| total <= max);
         if fits(self.queue.len(), config.max_queued_bytes)
             && fits(self.queue.len() + self.held_input, config.max_connection_bytes)
-            && fits(self.shared.held(), config.max_engine_bytes)
+            && fits(self.shared.metrics.held_bytes(), config.max_engine_bytes)
         {
             return Ok(());
         }
+        self.shared.metrics.queue_full();
         self.above_high_water |= self.queue.len() > 0; // when it falls, it is worth another try
         Err(Error::QueueFull)
     }
@@ -149,7 +161,7 @@ impl Outbound {
             Some(agreed) => self.push_compressed(opcode, payload, agreed)?,
             None => self.push(opcode, false, true, payload)?,
         }
-        self.message_queued();
+        self.message_queued(opcode, payload.len() as u64);
         Ok(())
     }
 
@@ -161,6 +173,7 @@ impl Outbound {
         let smaller = compressed.len() < payload.len();
         if smaller || agreed.own_takeover {
             self.queue_frame(opcode, true, true, mask, &compressed);
+            self.shared.metrics.compressed_out(payload.len() as u64, compressed.len() as u64);
         } else {
             self.queue_frame(opcode, false, true, mask, payload);
         }
@@ -171,45 +184,47 @@ impl Outbound {
 
     fn push_part(&mut self, part: &[u8], last: bool) -> Result<(), Error> {
         self.check_open()?;
-        let Some(making) = self.making.as_deref() else {
-            return Err(Error::State("no message was begun"));
-        };
-        let mut validator = making.utf8;
+        let mut making = *self.making.as_deref().ok_or(Error::State("no message was begun"))?;
         if making.opcode == OpCode::Text {
-            validator.feed(part).map_err(|_| Error::InvalidUtf8)?;
+            making.utf8.feed(part).map_err(|_| Error::InvalidUtf8)?;
             if last {
-                validator.finish().map_err(|_| Error::InvalidUtf8)?;
+                making.utf8.finish().map_err(|_| Error::InvalidUtf8)?;
             }
         }
-        let (opcode, begun, was_compressed) = (making.opcode, making.begun, making.compressed);
         if part.is_empty() && !last {
             return Ok(());
         }
         self.check_room(part.len())?;
         let mask = self.mask_key()?;
 
-        // The first part decides for all.
-        let agreed = if begun { self.compression.filter(|_| was_compressed) } else { self.compresses(part.len()) };
-        let frame_opcode = if begun { OpCode::Continuation } else { opcode };
-        match agreed {
+        let begins = !std::mem::replace(&mut making.begun, true);
+        if begins {
+            making.compressed = self.compresses(part.len()).is_some(); // the first part decides for all
+        }
+        making.len = making.len.saturating_add(part.len() as u64);
+        let opcode = if begins { making.opcode } else { OpCode::Continuation };
+        match self.compression.filter(|_| making.compressed) {
+            None => self.queue_frame(opcode, false, last, mask, part),
             Some(agreed) => {
                 let flush = if last { Flush::Message } else { Flush::Part };
                 let mut compressed = self.shared.take_input();
                 self.deflator(agreed).deflate(part, flush, &mut compressed);
-                self.queue_frame(frame_opcode, !begun, last, mask, &compressed);
+                making.wire_len = making.wire_len.saturating_add(compressed.len() as u64);
+                self.queue_frame(opcode, begins, last, mask, &compressed);
                 self.shared.return_input(compressed);
                 if last {
+                    self.shared.metrics.compressed_out(making.len, making.wire_len);
                     self.message_ended(agreed);
                 }
             }
-            None => self.queue_frame(frame_opcode, false, last, mask, part),
         }
         if last {
             self.making = None;
-        } else if let Some(making) = &mut self.making {
-            (making.begun, making.compressed, making.utf8) = (true, agreed.is_some(), validator);
+            self.message_queued(making.opcode, making.len);
+        } else if let Some(kept) = &mut self.making {
+            **kept = making;
+            self.watch_high_water();
         }
-        self.message_queued();
         Ok(())
     }
 
@@ -231,8 +246,13 @@ impl Outbound {
         }
     }
 
-    /// Notes what a message does to the queue.
-    fn message_queued(&mut self) {
+    /// A message was queued to its end.
+    fn message_queued(&mut self, opcode: OpCode, len: u64) {
+        self.shared.metrics.message_out(MessageType::of(opcode), len);
+        self.watch_high_water();
+    }
+
+    fn watch_high_water(&mut self) {
         self.above_high_water |= self.queue.len() > self.shared.config.high_water;
     }
 }

@@ -1,17 +1,19 @@
 //! What the connections of one event loop share: settings, buffers, randomness, time.
 
+pub(crate) mod metrics;
 mod pool;
 mod random;
 mod time;
 mod timers;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::config::Config;
 use crate::connection::{MAX_KEPT, Work};
 use crate::deflate::{Deflator, Inflator, Pools};
 use crate::error::Error;
+use metrics::{Metrics, MetricsSnapshot};
 use pool::Pool;
 use random::RandomSource;
 
@@ -33,10 +35,15 @@ impl Engine {
                 chunks: RefCell::new(Pool::new(MAX_POOLED_CHUNKS)),
                 random: RefCell::new(RandomSource::new()),
                 codecs: RefCell::new(Pools::new(config.compression.level, config.compression.mem_level)),
-                held: Cell::new(0),
                 time: Time::new(),
+                metrics: Metrics::default(),
             }),
         }
+    }
+
+    /// What its connections have done so far: a copy, which may cross threads.
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.shared.metrics.snapshot()
     }
 
     pub(crate) fn shared(&self) -> Rc<Shared> {
@@ -89,9 +96,8 @@ pub(crate) struct Shared {
     chunks: RefCell<Pool<Vec<u8>>>,
     random: RefCell<RandomSource>,
     codecs: RefCell<Pools>,
-    /// Bytes that all connections hold: input, messages under way, output.
-    held: Cell<usize>,
     pub(crate) time: Time,
+    pub(crate) metrics: Metrics,
 }
 
 impl Shared {
@@ -151,21 +157,6 @@ impl Shared {
     /// Takes a compressor back, in any state.
     pub(crate) fn return_deflator(&self, deflator: Box<Deflator>) {
         self.codecs.borrow_mut().return_deflator(deflator);
-    }
-
-    /// A connection holds so many bytes more.
-    pub(crate) fn hold(&self, bytes: usize) {
-        self.held.set(self.held.get().saturating_add(bytes));
-    }
-
-    /// A connection holds so many bytes less.
-    pub(crate) fn release(&self, bytes: usize) {
-        self.held.set(self.held.get().saturating_sub(bytes));
-    }
-
-    /// Bytes that all connections hold.
-    pub(crate) fn held(&self) -> usize {
-        self.held.get()
     }
 
     /// Unpredictable bytes for mask keys and nonces (RFC 6455, 5.3 and 10.3).

@@ -37,7 +37,6 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of the variants, so that each can be counted at its own place (`reason as usize`).
-    #[allow(dead_code)] // for counters
     pub(crate) const ALL: [Refusal; 26] = [
         Refusal::NotHttp,
         Refusal::HeaderField,
@@ -73,7 +72,6 @@ impl Refusal {
     }
 
     /// A short name that stays the same, for counters.
-    #[allow(dead_code)] // for counters
     pub(crate) const fn name(self) -> &'static str {
         self.row().1
     }

@@ -226,4 +226,30 @@ TEST(Wrapper, Sniffing) {
     EXPECT_EQ(whole.head_len, request.size());
 }
 
+TEST(Wrapper, MetricsAndDescriptions) {
+    std::vector<ws::Metrics> list;
+    for (int i = 0; i < 2; ++i) {
+        ws::Engine engine;
+        ws::Connection client = ws::Connection::client(engine, ws::ClientRequest{"localhost"});
+        ws::Connection server = ws::Connection::server(engine);
+        carry(client, server);
+        carry(server, client);
+        EXPECT_EQ(client.queue_text("hello"), WS_OK);
+        carry(client, server);
+        list.push_back(engine.metrics());
+    }
+    EXPECT_EQ(list[0].connections_open, 2u);
+    EXPECT_EQ(list[0].messages_in[0], 1u);
+    const std::string text = ws::render(list);
+    EXPECT_NE(text.find("\nwsengine_connections_open 4\n"), std::string::npos) << text;
+    EXPECT_EQ(text.find('\0'), std::string::npos);
+    EXPECT_NE(ws::render({}).find("\nwsengine_connections_open 0\n"), std::string::npos);
+    EXPECT_EQ(ws::Engine().metrics().wire_bytes_in, 0u);
+
+    ws_frame_header header = {};
+    header.struct_size = sizeof header;
+    EXPECT_EQ(ws::describe("\x81\x05Hello", &header), "FIN TEXT len=5 header=2");
+    EXPECT_EQ(header.payload_len, 5u);
+}
+
 } // namespace

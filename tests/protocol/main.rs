@@ -2,12 +2,14 @@
 //! Frames on the wire are written by `support::frame`, which shares no code with the crate.
 
 mod capi;
+mod capi_metrics;
 mod capi_sending;
 mod capi_time;
 mod closing;
 mod compression;
 mod compression_rfc;
 mod delivery;
+mod describe;
 mod frames;
 mod handshake_client;
 mod handshake_server;
@@ -16,6 +18,7 @@ mod inflate;
 mod limits;
 mod manual_accept;
 mod messages;
+mod metrics;
 mod negotiation_rfc;
 mod output;
 mod pair;

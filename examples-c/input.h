@@ -1,0 +1,26 @@
+/* input.h: a file or stdin whose first bytes can be looked at before they are read. */
+#ifndef EXAMPLES_INPUT_H
+#define EXAMPLES_INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct input {
+    FILE *file;
+    uint8_t peeked[4096];
+    size_t peeked_len;
+    size_t peeked_pos; /* bytes of it that were read */
+};
+
+/* Looks at the first bytes: as many as there are, up to the size of `peeked`. */
+void input_open(struct input *input, FILE *file);
+
+/* Reads up to `len` bytes; fewer only at the end. */
+size_t input_read(struct input *input, void *to, size_t len);
+
+/* Skips `len` bytes; false if there are fewer. */
+bool input_skip(struct input *input, uint64_t len);
+
+#endif

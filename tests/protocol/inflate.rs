@@ -84,30 +84,35 @@ impl Bits<'_> {
     }
 }
 
-/// Codes by length and value (RFC 1951, 3.2.2).
-struct Huffman(std::collections::HashMap<(usize, usize), usize>);
+/// Codes in the order of their lengths, and within a length of their symbols (RFC 1951, 3.2.2).
+struct Huffman {
+    /// How many codes there are of each length.
+    counts: [usize; 16],
+    symbols: Vec<usize>,
+}
 
 impl Huffman {
     fn new(lens: &[usize]) -> Huffman {
-        let mut codes = std::collections::HashMap::new();
-        let mut code = 0;
-        for len in 1..=15 {
-            code <<= 1;
-            for (symbol, _) in lens.iter().enumerate().filter(|(_, l)| **l == len) {
-                codes.insert((len, code), symbol);
-                code += 1;
-            }
+        let mut counts = [0; 16];
+        let mut symbols = Vec::new();
+        for (len, count) in counts.iter_mut().enumerate().skip(1) {
+            let before = symbols.len();
+            symbols.extend((0..lens.len()).filter(|symbol| lens[*symbol] == len));
+            *count = symbols.len() - before;
         }
-        Huffman(codes)
+        Huffman { counts, symbols }
     }
 
     fn next(&self, bits: &mut Bits<'_>) -> Result<usize, &'static str> {
-        let mut code = 0;
-        for len in 1..=15 {
-            code = code << 1 | bits.take(1)?;
-            if let Some(symbol) = self.0.get(&(len, code)) {
-                return Ok(*symbol);
+        let (mut code, mut first, mut before) = (0, 0, 0);
+        for count in &self.counts[1..] {
+            code |= bits.take(1)?;
+            if code < first + count {
+                return Ok(self.symbols[before + code - first]);
             }
+            before += count;
+            first = (first + count) << 1;
+            code <<= 1;
         }
         Err("no such code")
     }

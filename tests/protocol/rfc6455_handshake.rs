@@ -1,7 +1,7 @@
 //! Rules of RFC 6455, section 4, that the files named by subject do not hold. `docs/CONFORMANCE.md` lists all of them.
 
 use crate::support::*;
-use wsengine::{ClientRequest, Config, Connection, Engine, Error, Initiator, State};
+use wsengine::{ClientRequest, Config, Connection, Engine, Error, Event, Initiator, State};
 
 /// A client that has sent its request, and the right answer's `Sec-WebSocket-Accept`.
 fn asking_client(request: &ClientRequest<'_>) -> (Connection, String) {
@@ -61,6 +61,20 @@ fn only_white_space_around_the_accept_value_is_passed_over() {
     assert_ne!(swapped, accept);
     let answer = format!("HTTP/1.1 101 x\r\n{}\r\n{}\r\nSec-WebSocket-Accept: {swapped}\r\n\r\n", GOOD[0], GOOD[1]);
     assert!(matches!(feed(&mut client, answer.as_bytes())[..], [Seen::Close { code: 1006, .. }]));
+}
+
+/// RFC 6455, 4.1, item 1 of the answer: another status is no opening, however right the rest is.
+#[test]
+fn a_status_other_than_101_opens_nothing() {
+    for status in [100, 102, 110, 200, 204, 301, 401, 426, 500] {
+        let (mut client, accept) = asking_client(&client_request());
+        let answer = format!("HTTP/1.1 {status} Switching Protocols\r\n{}\r\n\r\n", GOOD.join("\r\n"));
+        client.feed(answer.replace("@accept@", &accept).as_bytes()).unwrap();
+        while let Some(event) = client.next_event() {
+            assert!(!matches!(event, Event::Open { .. }), "{status}");
+        }
+        assert_ne!(client.state(), State::Open, "{status}");
+    }
 }
 
 /// RFC 6455, 4.2.1 and 4.1: the order of headers means nothing, names have no letter case, unknown ones are ignored.

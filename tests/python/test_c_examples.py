@@ -55,8 +55,8 @@ def test_a_fragmented_message_with_a_ping_inside(echo):
 @pytest.mark.parametrize("option", ["--read-size", "--feed-size"])
 def test_the_server_takes_its_input_byte_by_byte(start_echo, option):
     with connect(start_echo(option, "1")) as client:
-        client.send(frame(TEXT, "aé".encode()) + frame(BINARY, b"x" * 5000) + frame(PING, b"p") + close_frame(1000))
-        assert [client.read_message() for _ in range(3)] == [(TEXT, "aé".encode()), (BINARY, b"x" * 5000), (PONG, b"p")]
+        client.send(frame(TEXT, "aé".encode()) + frame(BINARY, b"x" * 200) + frame(PING, b"p") + close_frame(1000))
+        assert [client.read_message() for _ in range(3)] == [(TEXT, "aé".encode()), (BINARY, b"x" * 200), (PONG, b"p")]
         assert client.read_close()[0] == 1000
         assert client.at_eof()
 

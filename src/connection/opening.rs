@@ -1,6 +1,6 @@
 //! The opening handshake of a connection: collecting the peer's head, deciding on it, answering it.
 
-use crate::connection::outbound::{Outbound, State};
+use crate::connection::outbound::Outbound;
 use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::Initiator;
@@ -157,8 +157,7 @@ impl Opening {
 
     fn opened(&mut self, out: &mut Outbound, answer: Vec<u8>, subprotocol: Option<String>) {
         out.push_head(answer);
-        out.state = State::Open;
-        out.shared.metrics.opened(out.role);
+        out.open();
         self.subprotocol = subprotocol;
         self.phase = Phase::OpenDue;
     }
@@ -171,8 +170,7 @@ impl Opening {
             Ok(chosen) => {
                 self.subprotocol = chosen.map(str::to_owned);
                 self.phase = Phase::OpenDue;
-                out.state = State::Open;
-                out.shared.metrics.opened(out.role);
+                out.open();
             }
             Err(bad) => fail_answer(out, bad),
         }

@@ -211,6 +211,12 @@ impl Outbound {
         self.queue.push_bytes(head, &self.shared);
     }
 
+    /// The handshake is complete.
+    pub(crate) fn open(&mut self) {
+        self.state = State::Open;
+        self.shared.metrics.opened(self.role);
+    }
+
     /// Answers a ping (RFC 6455, 5.5.2), unless a close frame was sent.
     pub(crate) fn answer_ping(&mut self, payload: &[u8]) {
         if self.state == State::Open && self.shared.config.auto_pong {

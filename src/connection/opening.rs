@@ -1,6 +1,6 @@
 //! The opening handshake of a connection: collecting the peer's head, deciding on it, answering it.
 
-use crate::connection::outbound::{Outbound, State};
+use crate::connection::outbound::Outbound;
 use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::Initiator;
@@ -201,9 +201,7 @@ impl Opening {
         } else {
             out.push_head(response::accepting(&request.accept_key(), &terms));
         }
-        out.compression = agreed;
-        out.state = State::Open;
-        out.shared.metrics.opened(out.role);
+        out.open(agreed);
         self.subprotocol = subprotocol;
         self.phase = Phase::OpenDue;
     }
@@ -267,9 +265,7 @@ impl Opening {
             Ok((subprotocol, compression)) => {
                 self.subprotocol = subprotocol.map(str::to_owned);
                 self.phase = Phase::OpenDue;
-                out.compression = compression;
-                out.state = State::Open;
-                out.shared.metrics.opened(out.role);
+                out.open(compression);
             }
             Err(bad) => fail_answer(out, bad),
         }

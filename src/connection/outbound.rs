@@ -249,6 +249,13 @@ impl Outbound {
         self.queue.push_head(head, &self.shared);
     }
 
+    /// The handshake is complete, and agreed on this compression.
+    pub(crate) fn open(&mut self, compression: Option<Agreed>) {
+        self.compression = compression;
+        self.state = State::Open;
+        self.shared.metrics.opened(self.role);
+    }
+
     /// Answers a ping, also behind our own close frame, until the peer's has come (RFC 6455, 5.5.2).
     pub(crate) fn answer_ping(&mut self, payload: &[u8]) {
         if matches!(self.state, State::Open | State::Closing) && self.shared.config.auto_pong {

@@ -390,6 +390,15 @@ def test_files_that_are_cut_off_anywhere():
     run(b"\xa1\xb2", "--capture", code=1)
 
 
+def test_a_packet_that_is_longer_than_its_block():
+    data = bytearray(pcapng(conversation()))
+    last = data.rfind(struct.pack("<I", 6) + data[-4:])
+    data[last + 20:last + 24] = struct.pack("<I", len(data))
+    result = subprocess.run([WSDUMP], input=bytes(data), capture_output=True, timeout=60)
+    assert result.returncode == 1 and b"a block that is too short for its type" in result.stderr
+    assert result.stdout.decode() == EXPECTED, "those before it are there"
+
+
 def mutated(data, chance):
     data = bytearray(data)
     for _ in range(chance.randint(1, 12)):

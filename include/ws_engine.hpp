@@ -195,7 +195,7 @@ struct Event : ws_event {
     bool is_message() const noexcept { return type == WS_EVENT_TEXT || type == WS_EVENT_BINARY; }
 };
 
-/** A header field to send. */
+/** A header field, to send or as it was received. */
 struct Header {
     std::string_view name;
     std::string_view value;
@@ -208,6 +208,18 @@ struct ClientRequest {
     std::string origin = {};
     std::vector<std::string> subprotocols = {};
     std::vector<Header> headers = {};
+};
+
+/** A request that the host's own HTTP server has parsed; see ::ws_parsed_request. */
+struct ParsedRequest {
+    std::string_view method;
+    std::string_view target;
+    std::vector<Header> headers = {};
+    /** Not empty for an extended CONNECT of HTTP/2 or HTTP/3. */
+    std::string_view protocol = {};
+    std::string_view scheme = {};
+    std::string_view authority = {};
+    bool http_1_0 = false;
 };
 
 namespace detail {
@@ -272,6 +284,29 @@ public:
     /** The server's end. */
     static Connection server(const Engine &engine) noexcept { return Connection(ws_conn_new_server(engine.get())); }
 
+    /** The server's end of a request that the host's own HTTP server has parsed; false if the engine is. */
+    static Connection server(const Engine &engine, const ParsedRequest &request) {
+        const std::vector<ws_header> headers = detail::to_c(request.headers);
+        ws_parsed_request c = {};
+        c.struct_size = sizeof c;
+        c.method = request.method.data();
+        c.method_len = request.method.size();
+        c.target = request.target.data();
+        c.target_len = request.target.size();
+        c.headers = headers.data();
+        c.header_count = headers.size();
+        c.protocol = request.protocol.empty() ? nullptr : request.protocol.data();
+        c.protocol_len = request.protocol.size();
+        c.scheme = request.scheme.empty() ? nullptr : request.scheme.data();
+        c.scheme_len = request.scheme.size();
+        c.authority = request.authority.empty() ? nullptr : request.authority.data();
+        c.authority_len = request.authority.size();
+        c.http_1_0 = request.http_1_0 ? 1 : 0;
+        ws_conn *conn = nullptr;
+        (void)ws_conn_new_server_from_request(engine.get(), &c, &conn);
+        return Connection(conn);
+    }
+
     /** The client's end; false if the request cannot be sent, and then the reason is in status, if that is given. */
     static Connection client(const Engine &engine, const ClientRequest &request, ws_status *status = nullptr) {
         std::vector<const char *> subprotocols;
@@ -307,14 +342,14 @@ public:
     [[nodiscard]] ws_status next_event(Event &event) noexcept { return ws_conn_next_event(get(), &event); }
     [[nodiscard]] ws_status set_delivery(ws_delivery delivery) noexcept { return ws_conn_set_delivery(get(), delivery); }
 
-    // Deciding on a request
+    // Looking at a request; views that are not there now have a null data()
 
-    /** The target of the request; empty if there is none now. */
-    std::string_view request_target() const noexcept {
-        const char *value = nullptr;
-        std::size_t len = 0;
-        return ws_conn_request_target(get(), &value, &len) == WS_OK ? std::string_view(value, len) : std::string_view();
-    }
+    std::string_view request_method() const noexcept { return view(ws_conn_request_method); }
+    /** The target as it was sent. */
+    std::string_view request_target() const noexcept { return view(ws_conn_request_target); }
+    std::string_view request_path() const noexcept { return view(ws_conn_request_path); }
+    /** What stands behind the question mark. */
+    std::string_view request_query() const noexcept { return view(ws_conn_request_query); }
 
     /** A header of the request; its data() is null if there is none. */
     std::string_view request_header(const std::string &name, std::size_t index = 0) const noexcept {
@@ -323,6 +358,31 @@ public:
         const ws_status status = ws_conn_request_header(get(), name.c_str(), index, &value, &len);
         return status == WS_OK ? std::string_view(value, len) : std::string_view();
     }
+
+    /** All headers of the request, in order; their views live as long as the request. */
+    std::vector<Header> request_headers() const {
+        return all(ws_conn_request_header_count(get()), ws_conn_request_header_at);
+    }
+
+    // The answer: what a client got, or what the host of an extended CONNECT sends
+
+    /** Its HTTP status; 0 if there is none now. */
+    int response_status() const noexcept { return ws_conn_response_status(get()); }
+
+    /** A header of the answer; its data() is null if there is none. */
+    std::string_view response_header(const std::string &name, std::size_t index = 0) const noexcept {
+        const char *value = nullptr;
+        std::size_t len = 0;
+        const ws_status status = ws_conn_response_header(get(), name.c_str(), index, &value, &len);
+        return status == WS_OK ? std::string_view(value, len) : std::string_view();
+    }
+
+    /** All headers of the answer, in order; their views live as long as the answer. */
+    std::vector<Header> response_headers() const {
+        return all(ws_conn_response_header_count(get()), ws_conn_response_header_at);
+    }
+
+    // Deciding on a request
 
     /** With the subprotocol that the settings choose. */
     [[nodiscard]] ws_status accept(const std::vector<Header> &headers = {}) { return accept_with(nullptr, headers); }
@@ -397,6 +457,27 @@ public:
 
 private:
     explicit Connection(ws_conn *conn) noexcept : conn_(conn) {}
+
+    std::string_view view(ws_status (*get_view)(const ws_conn *, const char **, std::size_t *)) const noexcept {
+        const char *value = nullptr;
+        std::size_t len = 0;
+        return get_view(get(), &value, &len) == WS_OK ? std::string_view(value, len) : std::string_view();
+    }
+
+    std::vector<Header> all(std::size_t count, ws_status (*get_at)(const ws_conn *, std::size_t, const char **,
+                                                                   std::size_t *, const char **,
+                                                                   std::size_t *)) const {
+        std::vector<Header> headers;
+        headers.reserve(count);
+        const char *name = nullptr;
+        const char *value = nullptr;
+        std::size_t name_len = 0;
+        std::size_t value_len = 0;
+        for (std::size_t i = 0; i < count && get_at(get(), i, &name, &name_len, &value, &value_len) == WS_OK; ++i) {
+            headers.push_back({{name, name_len}, {value, value_len}});
+        }
+        return headers;
+    }
 
     ws_status accept_with(const char *subprotocol, const std::vector<Header> &headers) {
         const std::vector<ws_header> c = detail::to_c(headers);

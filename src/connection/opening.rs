@@ -1,6 +1,6 @@
 //! The opening handshake of a connection: collecting the peer's head, deciding on it, answering it.
 
-use crate::connection::outbound::Outbound;
+use crate::connection::outbound::{Outbound, State};
 use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::Initiator;

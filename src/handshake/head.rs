@@ -22,16 +22,15 @@ pub(crate) fn find_end(bytes: &[u8], scanned: usize) -> HeadEnd {
     let new = bytes.get(scanned..).unwrap_or_default();
     #[cfg(test)]
     counting::looked_at(new.len());
-    memchr::memchr_iter(b'\n', new).find_map(|at| end_of_line(&bytes[..scanned + at + 1])).unwrap_or(HeadEnd::NotYet)
-}
-
-/// What a line feed at the end of `bytes` means; `None` if more lines follow.
-fn end_of_line(bytes: &[u8]) -> Option<HeadEnd> {
-    match bytes {
-        [.., b'\r', b'\n', b'\r', b'\n'] => Some(HeadEnd::At(bytes.len())),
-        [.., b'\r', b'\n'] => None,
-        _ => Some(HeadEnd::BareLineFeed),
+    for at in memchr::memchr_iter(b'\n', new) {
+        let line = &bytes[..scanned + at + 1];
+        match line {
+            [.., b'\r', b'\n', b'\r', b'\n'] => return HeadEnd::At(line.len()),
+            [.., b'\r', b'\n'] => {}
+            _ => return HeadEnd::BareLineFeed,
+        }
     }
+    HeadEnd::NotYet
 }
 
 /// Room for the headers of one head, without an allocation.
@@ -40,9 +39,6 @@ pub(crate) type Slots<'a> = [MaybeUninit<httparse::Header<'a>>; Config::MAX_HEAD
 pub(crate) const fn empty_slots<'a>() -> Slots<'a> {
     [const { MaybeUninit::uninit() }; Config::MAX_HEADERS]
 }
-
-/// Larger than most heads.
-const MOST_HEADS: usize = 1024;
 
 /// A head and where its parts are: parsed once, looked at any number of times.
 #[derive(Default)]
@@ -96,22 +92,26 @@ pub(crate) fn fields_of(parsed: &[httparse::Header<'_>], bytes: &[u8]) -> Vec<Fi
 impl Head {
     /// Appends of `input` what belongs to the head; gives the length of that.
     pub(crate) fn collect(&mut self, input: &[u8]) -> (usize, HeadEnd) {
-        if self.bytes.is_empty() {
-            self.bytes.reserve(input.len().min(MOST_HEADS));
+        let before = |at: usize, distance: usize| match at.checked_sub(distance) {
+            Some(place) => Some(input[place]),
+            None => self.bytes.get((self.bytes.len() + at).checked_sub(distance)?).copied(),
+        };
+        let mut found = (input.len(), HeadEnd::NotYet);
+        for at in memchr::memchr_iter(b'\n', input) {
+            let used = at + 1;
+            if before(at, 1) != Some(b'\r') {
+                found = (used, HeadEnd::BareLineFeed);
+                break;
+            }
+            if before(at, 2) == Some(b'\n') && before(at, 3) == Some(b'\r') {
+                found = (used, HeadEnd::At(self.bytes.len() + used));
+                break;
+            }
         }
-        let mut used = 0;
-        let mut end = None;
-        while end.is_none() && used < input.len() {
-            let rest = &input[used..];
-            let line = memchr::memchr(b'\n', rest).map(|at| &rest[..at + 1]);
-            let added = line.unwrap_or(rest);
-            #[cfg(test)]
-            counting::looked_at(added.len());
-            self.bytes.extend_from_slice(added);
-            used += added.len();
-            end = line.and_then(|_| end_of_line(&self.bytes));
-        }
-        (used, end.unwrap_or(HeadEnd::NotYet))
+        #[cfg(test)]
+        counting::looked_at(found.0);
+        self.bytes.extend_from_slice(&input[..found.0]);
+        found
     }
 
     /// Appends bytes, and says where they are.
@@ -161,7 +161,8 @@ pub(crate) trait Headers<'h>: Copy {
 
     /// Whether the list has this token, in any letter case.
     fn list_has(self, name: &str, wanted: &str) -> bool {
-        self.list(name).any(|member| member.eq_ignore_ascii_case(wanted.as_bytes()))
+        let is_wanted = |member: &[u8]| member.eq_ignore_ascii_case(wanted.as_bytes());
+        self.all(name).any(|value| is_wanted(value) || token::list(value).any(is_wanted))
     }
 
     /// Whether there is a header of that name.
@@ -176,6 +177,15 @@ pub(crate) trait Headers<'h>: Copy {
 }
 
 impl<'h> Headers<'h> for &'h Head {
+    /// Most names differ in length, and are not even looked at.
+    fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        let is_it = move |span: Span| span.of_bytes(&self.bytes).eq_ignore_ascii_case(name.as_bytes());
+        self.fields
+            .iter()
+            .filter(move |field| field.name.len == name.len() && is_it(field.name))
+            .map(|field| field.value.of_bytes(&self.bytes))
+    }
+
     fn pairs(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
         self.fields.iter().map(|field| (field.name.of_bytes(&self.bytes), field.value.of_bytes(&self.bytes)))
     }

@@ -1,5 +1,7 @@
 //! Which web pages may connect (RFC 6455, 10.2): the defence against cross-site hijacking.
 
+use crate::handshake::token::Chars;
+
 /// Which values of `Origin` a server lets in. Browsers always send it and pages cannot forge it; requests without one
 /// come from programs and always pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,16 +60,14 @@ fn strip_default_port<'a>(scheme: &[u8], host: &'a [u8]) -> &'a [u8] {
 /// A host with an optional port, as `Host` has it (RFC 9110, 7.2; RFC 3986, 3.2.2): nothing that could start a path,
 /// user or fragment.
 pub(crate) fn is_host(host: &[u8]) -> bool {
-    let is_ip_literal = |byte: &u8| byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte);
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte);
     let (name_is_valid, port) = if let Some(literal) = host.strip_prefix(b"[") {
         let Some(end) = memchr::memchr(b']', literal) else {
             return false;
         };
-        (end > 0 && literal[..end].iter().all(is_ip_literal), &literal[end + 1..])
+        (end > 0 && IP_LITERAL.has_all(&literal[..end]), &literal[end + 1..])
     } else {
         let end = memchr::memchr(b':', host).unwrap_or(host.len());
-        (end > 0 && host[..end].iter().all(is_name), &host[end..])
+        (end > 0 && NAME.has_all(&host[..end]), &host[end..])
     };
     name_is_valid
         && match port {
@@ -76,3 +76,6 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
             _ => false,
         }
 }
+
+static NAME: Chars = Chars::alphanumeric_and(b"-._~%!$&'()*+;=");
+static IP_LITERAL: Chars = Chars::alphanumeric_and(b":.%-_~");

@@ -94,7 +94,8 @@ impl Request {
 
     /// Checks everything, in the order in which a mistake is most telling.
     pub(crate) fn check(&mut self, config: &Config) -> Result<(), Refusal> {
-        if self.method() != if self.connect.is_some() { "CONNECT" } else { "GET" } {
+        let method: &[u8] = if self.connect.is_some() { b"CONNECT" } else { b"GET" };
+        if self.method.of_bytes(&self.head.bytes) != method {
             return Err(Refusal::Method);
         }
         if self.http_1_0 {

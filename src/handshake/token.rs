@@ -1,12 +1,43 @@
 //! Tokens and lists of them, as HTTP headers have them (RFC 9110, 5.6).
 
+/// A set of characters, to be asked in one step.
+pub(crate) struct Chars([bool; 256]);
+
+impl Chars {
+    /// ASCII letters, digits, and these.
+    pub(crate) const fn alphanumeric_and(more: &[u8]) -> Chars {
+        let mut set = [false; 256];
+        let mut byte = 0u8;
+        while byte < 128 {
+            set[byte as usize] = byte.is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let mut i = 0;
+        while i < more.len() {
+            set[more[i] as usize] = true;
+            i += 1;
+        }
+        Chars(set)
+    }
+
+    pub(crate) fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
+
+    pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|&byte| self.has(byte))
+    }
+}
+
+static TOKEN: Chars = Chars::alphanumeric_and(b"!#$%&'*+-.^_`|~");
+
 /// Whether `bytes` is an HTTP token: one or more characters, none a separator (RFC 9110, 5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&byte| is_token_char(byte))
+    !bytes.is_empty() && TOKEN.has_all(bytes)
 }
 
 pub(crate) fn is_token_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN.has(byte)
 }
 
 /// Whether `bytes` may be the value of a header: no control character, so no CR, LF or NUL, but tabs (RFC 9110, 5.5).

@@ -104,11 +104,26 @@ TEST(Wrapper, DecidingOnARequest) {
         EXPECT_EQ(server.request_target(), "/room?id=7");
         EXPECT_EQ(server.request_header("x-user"), "ann");
         EXPECT_EQ(server.request_header("absent").data(), nullptr);
+        EXPECT_EQ(server.request_method(), "GET");
+        EXPECT_EQ(server.request_path(), "/room");
+        EXPECT_EQ(server.request_query(), "id=7");
+        const std::vector<ws::Header> headers = server.request_headers();
+        ASSERT_FALSE(headers.empty());
+        EXPECT_EQ(headers.front().name, "Host");
+        EXPECT_EQ(headers.back().value, "ann");
         if (accepted) {
             EXPECT_EQ(server.accept_subprotocol("v3"), WS_ERR_INVALID_ARGUMENT);
             EXPECT_EQ(server.accept_subprotocol("v2", {{"X-Room", "7"}}), WS_OK);
             EXPECT_EQ(pull(server)[0].data, "v2");
-            EXPECT_EQ(carry(server, client)[0].data, "v2");
+            EXPECT_EQ(client.feed(take(server)), WS_OK);
+            ws::Event event;
+            EXPECT_EQ(client.next_event(event), WS_OK);
+            EXPECT_EQ(event.view(), "v2");
+            EXPECT_EQ(client.response_status(), 101);
+            EXPECT_EQ(client.response_header("x-room"), "7");
+            EXPECT_EQ(client.response_headers().back().name, "X-Room");
+            EXPECT_EQ(client.next_event(event), WS_AGAIN);
+            EXPECT_EQ(client.response_status(), 0);
         } else {
             EXPECT_EQ(server.reject(403, {{"Content-Type", "text/plain"}}, "no"), WS_OK);
             EXPECT_EQ(pull(server)[0].type, WS_EVENT_CLOSE);
@@ -184,6 +199,30 @@ TEST(Wrapper, WritableComesWhenTheQueueFell) {
     carry(pair.server, pair.client);
     EXPECT_TRUE(pair.server.has_events());
     EXPECT_EQ(pull(pair.server)[0].type, WS_EVENT_WRITABLE);
+}
+
+TEST(Wrapper, ARequestThatTheHostParsed) {
+    ws::Engine engine;
+    ws::ParsedRequest request{"GET", "/chat"};
+    request.headers = {{"Host", "a"},
+                       {"Upgrade", "websocket"},
+                       {"Connection", "Upgrade"},
+                       {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
+                       {"Sec-WebSocket-Version", "13"}};
+    ws::Connection plain = ws::Connection::server(engine, request);
+    EXPECT_EQ(pull(plain)[0].type, WS_EVENT_OPEN);
+    EXPECT_EQ(take(plain).rfind("HTTP/1.1 101 ", 0), 0u);
+
+    ws::ParsedRequest connect{"CONNECT", "/chat"};
+    connect.headers = {{"sec-websocket-version", "13"}};
+    connect.protocol = "websocket";
+    connect.authority = "a";
+    ws::Connection stream = ws::Connection::server(engine, connect);
+    EXPECT_EQ(stream.response_status(), 200);
+    EXPECT_TRUE(stream.response_headers().empty());
+    EXPECT_EQ(take(stream), "");
+    connect.authority = {};
+    EXPECT_EQ(ws::Connection::server(engine, connect).response_status(), 400);
 }
 
 TEST(Wrapper, WhatIsNotThereIsSafe) {

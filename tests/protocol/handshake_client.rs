@@ -15,21 +15,30 @@ fn key_of(request: &str) -> String {
     behind.split("\r\n").next().unwrap().to_owned()
 }
 
-/// What a client makes of an answer; ACCEPT in it stands for the right `Sec-WebSocket-Accept`.
-fn react(request: &ClientRequest<'_>, answer: &str) -> Vec<Seen> {
-    let mut client = Connection::client(&Engine::default(), request).unwrap();
-    let text = String::from_utf8(take(&mut client)).unwrap();
+pub fn asking(engine: &Engine, request: &ClientRequest<'_>) -> Connection {
+    Connection::client(engine, request).unwrap()
+}
+
+/// The answer with the right `Sec-WebSocket-Accept` for what the client has just sent in the place of ACCEPT.
+pub fn right_answer(client: &mut Connection, answer: &str) -> String {
+    let text = String::from_utf8(take(client)).unwrap();
     let fixed = REQUEST_LINES.replace("dGhlIHNhbXBsZSBub25jZQ==", &key_of(&text));
     let mut server = new_server(&Config::new());
     feed(&mut server, format!("{fixed}\r\n").as_bytes());
     let right = String::from_utf8(take(&mut server)).unwrap();
     let accept = right.split_once("Sec-WebSocket-Accept: ").unwrap().1.split("\r\n").next().unwrap();
-    let answer = answer.replace("ACCEPT", accept);
+    answer.replace("ACCEPT", accept)
+}
+
+/// What a client makes of an answer; ACCEPT in it stands for the right `Sec-WebSocket-Accept`.
+fn react(request: &ClientRequest<'_>, answer: &str) -> Vec<Seen> {
+    let mut client = asking(&Engine::default(), request);
+    let answer = right_answer(&mut client, answer);
     // Byte by byte: the client must not need the answer in one piece.
     answer.as_bytes().iter().flat_map(|byte| feed(&mut client, &[*byte])).collect()
 }
 
-const GOOD: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+pub const GOOD: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: ACCEPT\r\n\r\n";
 
 #[test]
@@ -87,6 +96,8 @@ fn requests_that_would_break_are_refused() {
     refused(ClientRequest { origin: Some(""), ..good });
     refused(ClientRequest { subprotocols: &["a,b"], ..good });
     refused(ClientRequest { subprotocols: &["a", "a"], ..good });
+    refused(ClientRequest { subprotocols: &["\u{fc}"], ..good });
+    refused(ClientRequest { subprotocols: &[""], ..good });
     for (name, value) in [
         (&b"X"[..], &b"a\r\nY: b"[..]),
         (b"X", b"a\nb"),

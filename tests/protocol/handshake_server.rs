@@ -4,13 +4,13 @@ use crate::support::*;
 use wsengine::{Config, OriginPolicy};
 
 /// The request of the RFC with `from` replaced by `to`, and its blank line.
-fn request_with(from: &str, to: &str) -> String {
+pub fn request_with(from: &str, to: &str) -> String {
     assert!(REQUEST_LINES.contains(from), "{from}");
     format!("{}\r\n", REQUEST_LINES.replace(from, to))
 }
 
 /// The request of the RFC with more header lines.
-fn request_and(lines: &str) -> String {
+pub fn request_and(lines: &str) -> String {
     format!("{REQUEST_LINES}{lines}\r\n")
 }
 
@@ -20,7 +20,7 @@ fn answer(config: &Config, request: &[u8]) -> (Vec<Seen>, String) {
 }
 
 #[track_caller]
-fn assert_accepted(config: &Config, request: &str) -> String {
+pub fn assert_accepted(config: &Config, request: &str) -> String {
     let (events, output) = answer(config, request.as_bytes());
     assert!(matches!(events[..], [Seen::Open(_)]), "{events:?} {output}");
     assert!(output.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{output}");
@@ -29,7 +29,7 @@ fn assert_accepted(config: &Config, request: &str) -> String {
 
 /// Refused, with a complete HTTP answer that says why, and the end of the connection.
 #[track_caller]
-fn assert_refused(config: &Config, request: &[u8], status: u16) -> String {
+pub fn assert_refused(config: &Config, request: &[u8], status: u16) -> String {
     let (events, output) = answer(config, request);
     assert_eq!(events, [Seen::refused(status)], "{output}");
     let (head, body) = output.split_once("\r\n\r\n").expect("a whole answer");
@@ -118,12 +118,20 @@ fn malformed_requests_get_400() {
         ("GET /chat", "GET *"),
         ("GET /chat", "GET chat"),
         ("GET /chat", "GET /chat#fragment"),
+        ("GET /chat", "GET /ch\u{e4}t"),
         ("GET /chat", "GET ftp://server.example.com/chat"),
         ("Host: server.example.com\r\n", ""),
         ("Host: server.example.com", "Host:"),
         ("Host: server.example.com", "Host: a\r\nHost: a"),
         ("Host: server.example.com", "Host: a/b"),
         ("Host: server.example.com", "Host: a@b"),
+        ("Host: server.example.com", "Host: a,b"),
+        ("Host: server.example.com", "Host: a:b"),
+        ("Host: server.example.com", "Host: a:1:2"),
+        ("Host: server.example.com", "Host: :80"),
+        ("Host: server.example.com", "Host: [::1"),
+        ("Host: server.example.com", "Host: []"),
+        ("Host: server.example.com", "Host: [::1]x"),
         ("Connection: Upgrade\r\n", ""),
         ("Connection: Upgrade", "Connection: keep-alive"),
         ("Connection: Upgrade", "Connection: Upgrades"),
@@ -146,6 +154,7 @@ fn malformed_requests_get_400() {
         ("Host: ", "Sec-WebSocket-Protocol: a b\r\nHost: "),
         ("Host: ", "Sec-WebSocket-Protocol: a, a\r\nHost: "),
         ("Host: ", "Sec-WebSocket-Protocol: \u{fc}\r\nHost: "),
+        ("Host: ", "Sec-WebSocket-Extensions: a b\r\nHost: "),
     ] {
         assert_refused(&config, request_with(from, to).as_bytes(), 400);
     }

@@ -2,6 +2,7 @@
 //! Frames on the wire are written by `support::frame`, which shares no code with the crate.
 
 mod capi;
+mod capi_handshake;
 mod capi_metrics;
 mod capi_sending;
 mod capi_time;
@@ -10,15 +11,21 @@ mod compression;
 mod compression_rfc;
 mod delivery;
 mod describe;
+mod extended_connect;
 mod frames;
+mod handshake_answers;
 mod handshake_client;
+mod handshake_parsed;
+mod handshake_requests;
 mod handshake_server;
+mod handshake_smuggling;
 mod header_file;
 mod inflate;
 mod limits;
 mod manual_accept;
 mod messages;
 mod metrics;
+mod negotiation;
 mod negotiation_rfc;
 mod output;
 mod pair;

@@ -59,6 +59,13 @@ fn decisions_that_would_break_change_nothing() {
     let mut server = asked();
     for (subprotocol, name, value) in [
         (Some("v9"), &b"X"[..], &b"y"[..]),
+        (Some("\u{fc}ber"), b"X", b"y"),
+        (Some("v1\r\nX: y"), b"X", b"y"),
+        (None, b"X\r\nY", b"a"),
+        (None, b"X", b"a\nb"),
+        (None, b"X", b"a\rb"),
+        (None, b"X", b"a\0b"),
+        (None, b"", b"a"),
         (None, b"X", b"a\r\nb"),
         (None, b"Sec-WebSocket-Accept", b"mine"),
         (None, b"Connection", b"close"),
@@ -137,6 +144,27 @@ fn early_bytes_are_bounded() {
     let mut in_one_read = new_server(&config());
     let events = feed(&mut in_one_read, &[request(), vec![0; 8193]].concat());
     assert_eq!(events, [Seen::Request("/chat?room=1".into()), Seen::refused(400)]);
+}
+
+#[test]
+fn the_bound_on_early_bytes_is_a_setting() {
+    for limit in [0, 1, 100] {
+        let mut settings = config();
+        settings.set_max_held_bytes(limit).unwrap();
+        let early = masked(BINARY, &[7; 200]);
+        for cut in 0..=limit {
+            let mut server = new_server(&settings);
+            assert_eq!(feed(&mut server, &request()), [Seen::Request("/chat?room=1".into())]);
+            assert_eq!(feed(&mut server, &early[..cut]), []);
+            assert_eq!(feed(&mut server, &early[cut..limit]), [], "as many as the limit are kept");
+            server.accept(Some(""), &[]).unwrap();
+            assert_eq!(pull(&mut server), [Seen::Open(None)]);
+            assert_eq!(feed(&mut server, &early[limit..]), [Seen::Binary(vec![7; 200])], "and none is lost");
+        }
+        let mut server = new_server(&settings);
+        assert_eq!(feed(&mut server, &request()), [Seen::Request("/chat?room=1".into())]);
+        assert_eq!(feed(&mut server, &early[..limit + 1]), [Seen::refused(400)]);
+    }
 }
 
 /// The limit is on what waits for a decision, not on what a client sends with its request.

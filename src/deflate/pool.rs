@@ -10,8 +10,8 @@ const MAX_POOLED: usize = 4;
 pub(crate) struct Pools {
     level: u8,
     mem_level: u8,
-    inflators: Vec<Box<Inflator>>,
-    deflators: Vec<Box<Deflator>>,
+    pub(super) inflators: Vec<Box<Inflator>>,
+    pub(super) deflators: Vec<Box<Deflator>>,
 }
 
 impl Pools {

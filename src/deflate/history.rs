@@ -40,6 +40,11 @@ impl History {
         self.oldest = (self.oldest + rest.len()) % self.window;
     }
 
+    /// Bytes that it takes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Oldest first.
     pub(super) fn parts(&self) -> [&[u8]; 2] {
         let (new, old) = self.bytes.split_at(self.oldest);

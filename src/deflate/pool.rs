@@ -6,12 +6,13 @@ use super::{Deflator, History, Inflator};
 /// messages, and for windows of different sizes.
 const MAX_POOLED: usize = 4;
 
-/// Compressors and inflators that nobody uses.
+/// Compressors and inflators that nobody uses. Boxed, so that a connection holds a pointer and none is allocated anew.
+#[expect(clippy::vec_box)]
 pub(crate) struct Pools {
     level: u8,
     mem_level: u8,
-    inflators: Vec<Box<Inflator>>,
-    deflators: Vec<Box<Deflator>>,
+    pub(super) inflators: Vec<Box<Inflator>>,
+    pub(super) deflators: Vec<Box<Deflator>>,
 }
 
 impl Pools {

@@ -404,7 +404,8 @@ fn who_is_idle_is_asked_to_close() {
     assert_eq!(timed.conn.state(), State::Open);
     assert_eq!(go_to(&mut timed, 210_000), plain(CLOSE, &close_payload(1001, "idle for too long")));
     assert_eq!(timed.conn.state(), State::Closing);
-    let answer = Seen::Close { code: 1001, reason: "".into(), clean: true, initiator: Initiator::Us, http_status: None };
+    let answer =
+        Seen::Close { code: 1001, reason: "".into(), clean: true, initiator: Initiator::Us, http_status: None };
     assert_eq!(timed.feed(&masked(CLOSE, &close_payload(1001, ""))), [answer]);
 }
 

@@ -19,7 +19,7 @@ enum {
 #define PCAP_MAGIC_NANOSECONDS 0xA1B23C4Du
 
 struct capture {
-    struct input *input;
+    struct source *source;
     void (*packet)(void *, int, const uint8_t *, size_t);
     void *context;
     bool swapped; /* the numbers are big-endian */
@@ -54,32 +54,32 @@ static bool is_pcap_magic(uint32_t magic)
     return magic == PCAP_MAGIC || magic == PCAP_MAGIC_NANOSECONDS;
 }
 
-bool is_capture(const struct input *input)
+bool is_capture(const struct source *source)
 {
-    const uint8_t *first = input->peeked;
-    return input->peeked_len >= 4 && (is_pcap_magic(big(first)) || is_pcap_magic(little(first)) || big(first) == BLOCK_SECTION);
+    const uint8_t *first = source->peeked;
+    return source->peeked_len >= 4 && (is_pcap_magic(big(first)) || is_pcap_magic(little(first)) || big(first) == BLOCK_SECTION);
 }
 
 /* Reads a packet of `len` bytes and gives it out; what is above PACKET_MAX is skipped. */
 static bool read_packet(struct capture *capture, int link_type, uint32_t len)
 {
     size_t kept = len < PACKET_MAX ? len : PACKET_MAX;
-    size_t got = input_read(capture->input, capture->data, kept);
+    size_t got = source_read(capture->source, capture->data, kept);
     if (got > 0)
         capture->packet(capture->context, link_type, capture->data, got);
-    return got == kept && input_skip(capture->input, len - kept);
+    return got == kept && source_skip(capture->source, len - kept);
 }
 
 static const char *read_pcap(struct capture *capture)
 {
     uint8_t header[24];
-    if (input_read(capture->input, header, sizeof header) < sizeof header)
+    if (source_read(capture->source, header, sizeof header) < sizeof header)
         return "the capture ends inside its header";
     capture->swapped = is_pcap_magic(big(header));
     int link_type = (int)(number(capture, header + 20) & 0xFFFF); /* the other bits are about checksums */
     uint8_t record[16];
     for (;;) {
-        size_t got = input_read(capture->input, record, sizeof record);
+        size_t got = source_read(capture->source, record, sizeof record);
         if (got == 0)
             return NULL;
         if (got < sizeof record || !read_packet(capture, link_type, number(capture, record + 8)))
@@ -91,7 +91,7 @@ static const char *read_pcap(struct capture *capture)
 static const char *begin_section(struct capture *capture, const uint8_t *head, uint32_t *block_len)
 {
     uint8_t magic[4];
-    if (input_read(capture->input, magic, sizeof magic) < sizeof magic)
+    if (source_read(capture->source, magic, sizeof magic) < sizeof magic)
         return "the capture ends inside a block";
     capture->swapped = big(magic) == BYTE_ORDER_MAGIC;
     if (!capture->swapped && little(magic) != BYTE_ORDER_MAGIC)
@@ -121,7 +121,7 @@ static const char *read_block(struct capture *capture, uint32_t type, uint32_t b
                                                                                  : 0;
     if (body < need + 4)
         return wrong;
-    if (input_read(capture->input, fields, need) < need)
+    if (source_read(capture->source, fields, need) < need)
         return cut;
     uint32_t left = body - (uint32_t)need, len = 0, interface = 0;
     switch (type) {
@@ -144,18 +144,18 @@ static const char *read_block(struct capture *capture, uint32_t type, uint32_t b
     }
     if (len > 0) {
         bool known = interface < capture->interface_count && interface < INTERFACES_MAX;
-        if (!known ? !input_skip(capture->input, len) : !read_packet(capture, capture->link_types[interface], len))
+        if (!known ? !source_skip(capture->source, len) : !read_packet(capture, capture->link_types[interface], len))
             return cut;
         left -= len;
     }
-    return input_skip(capture->input, left) ? NULL : cut;
+    return source_skip(capture->source, left) ? NULL : cut;
 }
 
 static const char *read_pcapng(struct capture *capture)
 {
     uint8_t head[8];
     for (;;) {
-        size_t got = input_read(capture->input, head, sizeof head);
+        size_t got = source_read(capture->source, head, sizeof head);
         if (got == 0)
             return NULL;
         if (got < sizeof head)
@@ -174,13 +174,13 @@ static const char *read_pcapng(struct capture *capture)
     }
 }
 
-bool read_capture(struct input *input, void (*packet)(void *context, int link_type, const uint8_t *data, size_t len),
+bool read_capture(struct source *source, void (*packet)(void *context, int link_type, const uint8_t *data, size_t len),
                   void *context, char *why, size_t why_size)
 {
-    struct capture capture = {.input = input, .packet = packet, .context = context, .data = malloc(PACKET_MAX)};
+    struct capture capture = {.source = source, .packet = packet, .context = context, .data = malloc(PACKET_MAX)};
     const char *error = "out of memory";
     if (capture.data != NULL)
-        error = big(input->peeked) == BLOCK_SECTION ? read_pcapng(&capture) : read_pcap(&capture);
+        error = big(source->peeked) == BLOCK_SECTION ? read_pcapng(&capture) : read_pcap(&capture);
     free(capture.data);
     if (error != NULL)
         snprintf(why, why_size, "%s", error);

@@ -2,7 +2,7 @@
 #ifndef EXAMPLES_CAPTURE_H
 #define EXAMPLES_CAPTURE_H
 
-#include "input.h"
+#include "source.h"
 
 /* Link types (https://www.tcpdump.org/linktypes.html): what a packet begins with. */
 enum link_type {
@@ -19,11 +19,11 @@ enum link_type {
 };
 
 /* Whether the first bytes of the input are those of a capture. */
-bool is_capture(const struct input *input);
+bool is_capture(const struct source *source);
 
 /* Calls `packet` for each packet, in the order of the file. False, with a message in `why`, if the file is damaged; the
  * packets before the damage were given. */
-bool read_capture(struct input *input, void (*packet)(void *context, int link_type, const uint8_t *data, size_t len),
+bool read_capture(struct source *source, void (*packet)(void *context, int link_type, const uint8_t *data, size_t len),
                   void *context, char *why, size_t why_size);
 
 #endif

@@ -12,6 +12,8 @@
  *   - Back-pressure: a client that sends and never reads is not read from any more once its output is too long, so that it
  *     costs bounded memory, and TCP tells it to wait.
  *   - The echo is queued straight from the event; the program holds no copy of a message.
+ *   - One timer for all connections: epoll_wait() returns for the engine's next deadline, and the engine says whose it was.
+ *     Handshakes, pings, answers to close frames and writes that stall are all timed by it.
  *   - Closing without losing the last bytes: shutdown(), read until EOF, then close().
  */
 #define _GNU_SOURCE
@@ -43,11 +45,8 @@ enum {
     ACCEPTS_PER_EVENT = 256, /* so that a flood of connections leaves time for those that are there */
     MAX_WORKERS = 256,
 
-    SWEEP_INTERVAL_MS = 1000,
-    HANDSHAKE_TIMEOUT_MS = 10 * 1000,
-    CLOSE_TIMEOUT_MS = 5 * 1000, /* for the peer's answer to our close frame */
-    LINGER_TIMEOUT_MS = 2 * 1000, /* for the peer's EOF after shutdown() */
-    DRAIN_TIMEOUT_MS = 3 * 1000   /* for everybody, once the server was told to stop */
+    ACCEPT_PAUSE_MS = 1000,
+    DRAIN_TIMEOUT_MS = 3 * 1000 /* for everybody, once the server was told to stop */
 };
 
 struct options {
@@ -66,9 +65,7 @@ struct link {
 
 struct client {
     struct link in_all;     /* loop->clients */
-    struct link in_timed;   /* loop->timed while deadline != 0 */
     ws_conn *conn;
-    uint64_t deadline;      /* when to give up waiting for the peer; 0 = no hurry */
     int fd;
     uint32_t interest;      /* what epoll was last told to watch */
     bool reading_paused;    /* the output is too long */
@@ -84,10 +81,10 @@ struct loop {
     bool accepting_paused;  /* out of file descriptors */
     bool stopping;
     uint64_t now;           /* read from the clock once per turn */
-    uint64_t next_sweep;
+    uint64_t accept_again_at; /* while accepting is paused */
     uint64_t drain_deadline;
     ws_engine *engine;
-    struct link clients, timed;
+    struct link clients;
     struct input input;
 };
 
@@ -122,23 +119,8 @@ static void list_remove(struct link *item)
 
 /* ---- one client ---- */
 
-static void set_deadline(struct loop *loop, struct client *client, uint64_t timeout_ms)
-{
-    if (client->deadline == 0)
-        list_add(&loop->timed, &client->in_timed);
-    client->deadline = loop->now + timeout_ms;
-}
-
-static void clear_deadline(struct client *client)
-{
-    if (client->deadline != 0)
-        list_remove(&client->in_timed);
-    client->deadline = 0;
-}
-
 static void drop_client(struct client *client)
 {
-    clear_deadline(client);
     list_remove(&client->in_all);
     ws_conn_free(client->conn);
     close(client->fd); /* leaves the epoll set by itself */
@@ -163,11 +145,11 @@ static void add_client(struct loop *loop, int fd)
     client->conn = conn;
     client->fd = fd;
     client->interest = EPOLLIN;
+    ws_conn_set_user_data(conn, client);
     list_add(&loop->clients, &client->in_all);
-    set_deadline(loop, client, HANDSHAKE_TIMEOUT_MS);
 }
 
-/* Pulls the events of the input that was fed and queues the answers. False when the connection has to be dropped. */
+/* Pulls the events that input or time has brought and queues the answers. False when the connection has to be dropped. */
 static bool handle_events(struct loop *loop, struct client *client)
 {
     for (;;) {
@@ -210,7 +192,6 @@ static bool linger(struct loop *loop, struct client *client)
     if (client->lingering)
         return true;
     client->lingering = true;
-    set_deadline(loop, client, LINGER_TIMEOUT_MS);
     return shutdown(client->fd, SHUT_WR) == 0 && watch(loop, client, EPOLLIN);
 }
 
@@ -223,25 +204,20 @@ static bool settle(struct loop *loop, struct client *client)
         return false;
     client->output_blocked = flushed == FLUSH_BLOCKED;
 
-    ws_state state = ws_conn_state(client->conn);
-    if (state == WS_STATE_OPEN) {
-        clear_deadline(client);
-    } else if (state != WS_STATE_CONNECTING) {
+    if (ws_conn_state(client->conn) == WS_STATE_CLOSED) {
         if (ws_conn_wants_abort(client->conn))
             return false;
         if (ws_conn_wants_shutdown(client->conn))
             return linger(loop, client);
-        if (client->deadline == 0)
-            set_deadline(loop, client, CLOSE_TIMEOUT_MS);
     }
     if (client->peer_finished && !client->output_blocked)
         return false;
 
-    if (client->output_blocked) {
-        size_t queued = ws_conn_queued_bytes(client->conn);
-        client->reading_paused = queued > (client->reading_paused ? LOW_WATER : HIGH_WATER);
-    } else {
-        client->reading_paused = false;
+    size_t queued = client->output_blocked ? ws_conn_queued_bytes(client->conn) : 0;
+    bool pause = queued > (client->reading_paused ? LOW_WATER : HIGH_WATER);
+    if (pause != client->reading_paused) {
+        client->reading_paused = pause;
+        ws_conn_set_reading(client->conn, !pause); /* its pong cannot come now */
     }
     uint32_t interest = client->output_blocked ? EPOLLOUT : 0;
     if (!client->reading_paused && !client->peer_finished)
@@ -254,8 +230,6 @@ static bool handle_client(struct loop *loop, struct client *client, uint32_t rea
 {
     if (ready & EPOLLERR)
         return false;
-    if ((ready & EPOLLOUT) && ws_conn_state(client->conn) >= WS_STATE_CLOSING)
-        set_deadline(loop, client, CLOSE_TIMEOUT_MS); /* it still reads what is owed to it */
 
     /* EPOLLHUP comes unasked: the read below finds out what it means. */
     if ((ready & (EPOLLIN | EPOLLHUP)) && !client->peer_finished) {
@@ -298,29 +272,24 @@ static void accept_clients(struct loop *loop)
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return;
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            /* The connection stays in the kernel's queue and would wake us at once, again and again: look away until the
-             * next sweep. */
+            /* The connection stays in the kernel's queue and would wake us at once, again and again: look away. */
             warn("accept: %s; trying again in a second", strerror(errno));
             pause_accepting(loop, true);
-            loop->next_sweep = loop->now + SWEEP_INTERVAL_MS;
+            loop->accept_again_at = loop->now + ACCEPT_PAUSE_MS;
             return;
         }
         /* Anything else is the misfortune of this one connection: it was gone before we took it. */
     }
 }
 
-/* Once a second, and only while somebody has a deadline. */
-static void sweep(struct loop *loop)
+/* Looks after the clients to which time has done something: a ping is due, or somebody is late. */
+static void handle_due(struct loop *loop)
 {
-    for (struct link *item = loop->timed.next, *next; item != &loop->timed; item = next) {
-        next = item->next;
-        struct client *client = CONTAINER_OF(item, struct client, in_timed);
-        if (client->deadline <= loop->now)
+    for (ws_conn *conn; (conn = ws_engine_next_due(loop->engine)) != NULL;) {
+        struct client *client = ws_conn_user_data(conn);
+        if (!handle_events(loop, client) || !settle(loop, client))
             drop_client(client);
     }
-    if (loop->accepting_paused)
-        pause_accepting(loop, false);
-    loop->next_sweep = loop->now + SWEEP_INTERVAL_MS;
 }
 
 /* Stops accepting and says goodbye to everybody. */
@@ -347,9 +316,9 @@ static void begin_stop(struct loop *loop)
 
 static int wait_timeout(const struct loop *loop)
 {
-    uint64_t until = UINT64_MAX;
-    if (!list_is_empty(&loop->timed) || loop->accepting_paused)
-        until = loop->next_sweep;
+    uint64_t until = ws_engine_next_deadline(loop->engine); /* UINT64_MAX: none */
+    if (loop->accepting_paused && loop->accept_again_at < until)
+        until = loop->accept_again_at;
     if (loop->stopping && loop->drain_deadline < until)
         until = loop->drain_deadline;
     if (until == UINT64_MAX)
@@ -361,12 +330,14 @@ static void run_loop(struct loop *loop)
 {
     struct epoll_event ready[EVENTS_PER_WAIT];
     loop->now = now_ms();
+    ws_engine_advance(loop->engine, loop->now);
     while (!loop->stopping || (!list_is_empty(&loop->clients) && loop->now < loop->drain_deadline)) {
         int count = epoll_wait(loop->epoll_fd, ready, EVENTS_PER_WAIT, wait_timeout(loop));
         if (count < 0 && errno != EINTR)
             die(1, "epoll_wait: %s", strerror(errno));
 
         loop->now = now_ms();
+        ws_engine_advance(loop->engine, loop->now);
         bool stop = false;
         for (int i = 0; i < count; i++) {
             void *subject = ready[i].data.ptr;
@@ -379,10 +350,11 @@ static void run_loop(struct loop *loop)
         }
 
         /* These drop clients other than the one at hand, so they wait until no event of this turn is left. */
+        handle_due(loop);
         if (stop && !loop->stopping)
             begin_stop(loop);
-        if (loop->now >= loop->next_sweep)
-            sweep(loop);
+        if (loop->accepting_paused && loop->now >= loop->accept_again_at)
+            pause_accepting(loop, false);
     }
     while (!list_is_empty(&loop->clients))
         drop_client(CONTAINER_OF(loop->clients.next, struct client, in_all));
@@ -391,7 +363,6 @@ static void run_loop(struct loop *loop)
 static void init_loop(struct loop *loop, int listener, const struct options *options)
 {
     list_init(&loop->clients);
-    list_init(&loop->timed);
     loop->listener = listener;
     loop->engine = new_engine(options->config, options->max_message, HIGH_WATER + 2 * RECEIVE_BUFFER);
     loop->input = (struct input){.buffer = malloc(options->read_size),

@@ -207,20 +207,20 @@ static const char *add_line(struct reader *reader, const char *text)
     return NULL;
 }
 
-bool looks_like_hex(const struct input *input)
+bool looks_like_hex(const struct source *source)
 {
-    for (size_t i = 0; i < input->peeked_len; i++)
-        if (input->peeked[i] >= 0x7F || (input->peeked[i] < 0x20 && !isspace(input->peeked[i])))
+    for (size_t i = 0; i < source->peeked_len; i++)
+        if (source->peeked[i] >= 0x7F || (source->peeked[i] < 0x20 && !isspace(source->peeked[i])))
             return false;
-    if (strncmp((const char *)input->peeked, "GET ", 4) == 0 || strncmp((const char *)input->peeked, "HTTP/", 5) == 0)
+    if (strncmp((const char *)source->peeked, "GET ", 4) == 0 || strncmp((const char *)source->peeked, "HTTP/", 5) == 0)
         return false; /* the bytes of a head; lines of it may consist of digits */
     char text[LINE_MAX_LEN + 1];
     size_t len = 0;
-    for (size_t i = 0; i <= input->peeked_len; i++) {
-        bool ended = i == input->peeked_len || input->peeked[i] == '\n' || len == LINE_MAX_LEN;
+    for (size_t i = 0; i <= source->peeked_len; i++) {
+        bool ended = i == source->peeked_len || source->peeked[i] == '\n' || len == LINE_MAX_LEN;
         if (!ended) {
-            if (input->peeked[i] != '\r')
-                text[len++] = (char)input->peeked[i];
+            if (source->peeked[i] != '\r')
+                text[len++] = (char)source->peeked[i];
             continue;
         }
         text[len] = '\0';
@@ -232,7 +232,7 @@ bool looks_like_hex(const struct input *input)
     return false;
 }
 
-bool read_hex(struct input *input, const struct hex_sink *sink, char *why, size_t why_size)
+bool read_hex(struct source *source, const struct hex_sink *sink, char *why, size_t why_size)
 {
     struct reader reader = {.sink = sink, .high_digit = -1};
     char text[LINE_MAX_LEN + 1];
@@ -240,7 +240,7 @@ bool read_hex(struct input *input, const struct hex_sink *sink, char *why, size_
     const char *wrong = NULL;
     while (wrong == NULL) {
         char c = '\n';
-        bool at_end = input_read(input, &c, 1) == 0;
+        bool at_end = source_read(source, &c, 1) == 0;
         if (c == '\n' || len == LINE_MAX_LEN) {
             /* A longer line comes in pieces. Only plain bytes come in such, and half a byte waits for its other half. */
             text[len] = '\0';

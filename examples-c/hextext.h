@@ -3,7 +3,7 @@
 #ifndef EXAMPLES_HEXTEXT_H
 #define EXAMPLES_HEXTEXT_H
 
-#include "input.h"
+#include "source.h"
 
 struct hex_sink {
     void (*bytes)(void *context, const uint8_t *data, size_t len);  /* the next bytes of a dump */
@@ -12,9 +12,9 @@ struct hex_sink {
 };
 
 /* Whether the first bytes of the input look like such a text. */
-bool looks_like_hex(const struct input *input);
+bool looks_like_hex(const struct source *source);
 
 /* Reads the text to its end. Otherwise false, with a message in `why`. */
-bool read_hex(struct input *input, const struct hex_sink *sink, char *why, size_t why_size);
+bool read_hex(struct source *source, const struct hex_sink *sink, char *why, size_t why_size);
 
 #endif

@@ -7,7 +7,8 @@
  * What it shows:
  *   - ws_conn_new_client() queues the request; from then on a client is driven as a server is: feed, pull, take the output.
  *   - Two directions in one poll(): stdin is not read while the server is slow to take what was sent.
- *   - What a host does about closing: the close frame, the answer, shutdown(), EOF, each with a deadline.
+ *   - What a host does about closing: the close frame, the answer, shutdown(), EOF.
+ *   - What a host does about time: it tells the engine, which has a deadline for everything, and waits no longer than that says.
  *   - What the CLOSE event says about how it ended.
  */
 #define _GNU_SOURCE
@@ -41,10 +42,7 @@ enum {
     STDIN_CHUNK = 64 * 1024,
     MAX_HEADERS = 32,
     MAX_SUBPROTOCOLS = 16,
-    CONNECT_TIMEOUT_MS = 10 * 1000,
-    HANDSHAKE_TIMEOUT_MS = 10 * 1000,
-    CLOSE_TIMEOUT_MS = 5 * 1000,
-    LINGER_TIMEOUT_MS = 2 * 1000
+    CONNECT_TIMEOUT_MS = 10 * 1000
 };
 
 struct options {
@@ -59,6 +57,7 @@ struct options {
 };
 
 struct session {
+    ws_engine *engine;
     ws_conn *conn;
     int fd;
     struct input input;
@@ -68,13 +67,11 @@ struct session {
     size_t line_length, line_capacity;
     uint64_t line_number;
     uint64_t close_at;    /* when to send the close frame; 0 = not while stdin is open */
-    uint64_t deadline;    /* when to give up on the server; 0 = no hurry */
     bool was_open;        /* the handshake succeeded */
     bool ended;           /* the CLOSE event came */
     bool peer_finished;   /* EOF was read */
     bool write_failed;    /* the server takes nothing more; what it sent may still be there to read */
     bool shut_down;
-    bool lingering;       /* nothing is left but to wait for the server's EOF */
     int exit_code;
 };
 
@@ -167,7 +164,6 @@ static void handle_events(struct session *session)
         switch (event.type) {
         case WS_EVENT_OPEN:
             session->was_open = true;
-            session->deadline = 0;
             note(event.len > 0 ? "connected, subprotocol" : "connected", event.data, event.len);
             break;
         case WS_EVENT_TEXT:
@@ -181,7 +177,8 @@ static void handle_events(struct session *session)
             note("ping", event.data, event.len);
             break;
         case WS_EVENT_PONG:
-            note("pong", event.data, event.len);
+            if (event.rtt_ms < 0) /* not the answer to a ping of the engine's own */
+                note("pong", event.data, event.len);
             break;
         case WS_EVENT_CLOSE:
             handle_close(session, &event);
@@ -265,8 +262,8 @@ static void begin_close(struct session *session)
 {
     session->stdin_open = false;
     session->close_at = 0;
-    if (ws_conn_state(session->conn) == WS_STATE_OPEN && ws_conn_queue_close(session->conn, 1000, NULL, 0) == WS_OK)
-        session->deadline = now_ms() + CLOSE_TIMEOUT_MS;
+    if (ws_conn_state(session->conn) == WS_STATE_OPEN)
+        (void)ws_conn_queue_close(session->conn, 1000, NULL, 0); /* the engine waits for the answer, but not for ever */
 }
 
 /* ---- the session ---- */
@@ -289,27 +286,16 @@ static bool settle(struct session *session, bool *output_blocked)
 
     if (session->peer_finished || (session->ended && (session->write_failed || ws_conn_wants_abort(session->conn))))
         return true;
-    if (session->ended && !session->lingering) { /* it is for the server to close first (RFC 6455, 7.1.1), but not for ever */
-        session->lingering = true;
-        session->deadline = now_ms() + LINGER_TIMEOUT_MS;
-    }
     if (ws_conn_wants_shutdown(session->conn) && !session->shut_down) {
         session->shut_down = true;
         shutdown(session->fd, SHUT_WR);
-    }
-    if (session->deadline != 0 && now_ms() >= session->deadline) {
-        if (!session->ended)
-            fprintf(stderr, "* no answer to our %s in time\n", session->was_open ? "close frame" : "handshake");
-        return true;
     }
     return false;
 }
 
 static int wait_timeout(const struct session *session)
 {
-    uint64_t now = now_ms(), until = UINT64_MAX;
-    if (session->deadline != 0)
-        until = session->deadline;
+    uint64_t now = now_ms(), until = ws_engine_next_deadline(session->engine); /* UINT64_MAX: none */
     if (session->close_at != 0 && session->close_at < until)
         until = session->close_at;
     if (until == UINT64_MAX)
@@ -323,7 +309,7 @@ static int run_session(struct session *session)
     session->input = (struct input){.buffer = buffer, .read_size = RECEIVE_BUFFER, .feed_size = RECEIVE_BUFFER};
     sigset_t no_signals;
     sigemptyset(&no_signals);
-    session->deadline = now_ms() + HANDSHAKE_TIMEOUT_MS;
+    ws_engine_advance(session->engine, now_ms()); /* from here on its deadlines count */
     session->exit_code = EXIT_UNCLEAN; /* unless the CLOSE event says something else */
 
     for (bool output_blocked = false; !settle(session, &output_blocked);) {
@@ -338,10 +324,13 @@ static int run_session(struct session *session)
                 continue;
             die(EXIT_USAGE, "poll: %s", strerror(errno));
         }
+        ws_engine_advance(session->engine, now_ms());
         if (watched[0].revents & (POLLIN | POLLHUP | POLLERR))
             read_socket(session);
         if (watched[1].revents && ws_conn_state(session->conn) == WS_STATE_OPEN)
             read_stdin(session);
+        if (ws_engine_next_due(session->engine) == session->conn) /* there is no other */
+            handle_events(session);
     }
     return session->was_open || session->ended ? session->exit_code : EXIT_REFUSED;
 }
@@ -464,7 +453,7 @@ int main(int argc, char **argv)
                                  .subprotocol_count = options.subprotocol_count,
                                  .headers = options.headers,
                                  .header_count = options.header_count};
-    struct session session = {.stdin_open = true, .wait_ms = options.wait_ms};
+    struct session session = {.engine = engine, .stdin_open = true, .wait_ms = options.wait_ms};
     ws_status status = ws_conn_new_client(engine, &request, &session.conn);
     if (status != WS_OK)
         die(EXIT_USAGE, "the request was refused before it was sent: %s", ws_strerror(status));

@@ -75,34 +75,34 @@ static void on_hex_packet(void *context, const uint8_t *data, size_t len)
     on_packet(context, is_ethernet ? LINK_ETHERNET : LINK_RAW, data, len);
 }
 
-static bool read_binary(struct input *input, struct dump *dump, char *why, size_t why_size)
+static bool read_binary(struct source *source, struct dump *dump, char *why, size_t why_size)
 {
     uint8_t buffer[16 * 1024];
     size_t len;
-    while ((len = input_read(input, buffer, sizeof buffer)) > 0)
+    while ((len = source_read(source, buffer, sizeof buffer)) > 0)
         on_bytes(dump, buffer, len);
-    if (ferror(input->file))
+    if (ferror(source->file))
         snprintf(why, why_size, "it cannot be read");
-    return !ferror(input->file);
+    return !ferror(source->file);
 }
 
-static bool read_input(struct input *input, enum format format, struct dump *dump, char *why, size_t why_size)
+static bool read_input(struct source *source, enum format format, struct dump *dump, char *why, size_t why_size)
 {
     if (format == FORMAT_GUESS)
-        format = is_capture(input) ? FORMAT_CAPTURE : looks_like_hex(input) ? FORMAT_HEX : FORMAT_BINARY;
-    if (format == FORMAT_CAPTURE && !is_capture(input)) {
+        format = is_capture(source) ? FORMAT_CAPTURE : looks_like_hex(source) ? FORMAT_HEX : FORMAT_BINARY;
+    if (format == FORMAT_CAPTURE && !is_capture(source)) {
         snprintf(why, why_size, "it is no capture: neither pcap nor pcapng");
         return false;
     }
     if (format == FORMAT_CAPTURE) {
         dump->tcp = tcp_new(dump->shown);
-        return read_capture(input, on_packet, dump, why, why_size);
+        return read_capture(source, on_packet, dump, why, why_size);
     }
     if (format == FORMAT_HEX) {
         struct hex_sink sink = {.bytes = on_bytes, .packet = on_hex_packet, .context = dump};
-        return read_hex(input, &sink, why, why_size);
+        return read_hex(source, &sink, why, why_size);
     }
-    return read_binary(input, dump, why, why_size);
+    return read_binary(source, dump, why, why_size);
 }
 
 int main(int argc, char **argv)
@@ -137,12 +137,12 @@ int main(int argc, char **argv)
     if (file == NULL)
         die(EXIT_USAGE, "%s: %s", name, strerror(errno));
 
-    struct input input;
-    input_open(&input, file);
+    struct source source;
+    source_open(&source, file);
     struct dump dump = {.shown = (size_t)shown};
     frames_init(&dump.frames, print_direction, NULL, dump.shown);
     char why[200] = "";
-    bool whole = read_input(&input, format, &dump, why, sizeof why);
+    bool whole = read_input(&source, format, &dump, why, sizeof why);
     frames_end(&dump.frames);
     if (dump.tcp != NULL)
         tcp_free(dump.tcp);

@@ -50,6 +50,7 @@
  * if (ws_conn_wants_shutdown(conn)) shutdown(fd, SHUT_WR); // then read on until the end
  * if (ws_conn_wants_abort(conn)) { close(fd); ws_conn_free(conn); }
  * @endcode
+ * Pings and timeouts need the time: ws_engine_advance() shows the rest of the loop.
  *
  * @par Conventions
  * - Status: #WS_OK is 0, #WS_AGAIN is positive, errors are negative; ws_strerror() knows them all.

@@ -58,7 +58,7 @@ impl Expiry {
             Expiry::Pong => c"no sign of life from the peer since a ping (pong_timeout)",
             Expiry::Idle => c"no message in either direction for too long (idle_timeout)",
             Expiry::Lifetime => c"the connection was open for as long as it may be (max_lifetime)",
-            Expiry::Close => c"the peer did not answer our close frame in time (close_timeout)",
+            Expiry::Close => c"no answer to our close frame in time (close_timeout)",
             Expiry::WriteStall => c"the peer took none of the output that waits for it (write_stall_timeout)",
         })
     }

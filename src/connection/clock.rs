@@ -294,8 +294,8 @@ impl Connection {
         self.set_timer();
     }
 
-    /// The deadlines that count now; those that matter more come first.
-    fn deadlines(&self) -> [Option<Deadline>; 5] {
+    /// The deadlines that count now. Of two that were reached together, the first is acted on.
+    fn deadlines(&self) -> [Option<Deadline>; 4] {
         let (out, clock, timeouts) = (&self.outbound, &self.outbound.clock, &self.outbound.shared.config.timeouts);
         let since = |time: u32| out.now().wrapping_sub(time);
         let deadline = |what, passed, timeout| Some(Deadline { what, passed, timeout });
@@ -310,9 +310,7 @@ impl Connection {
         let close = ends(Expiry::Close, since(clock.since).min(since(clock.output)), timeouts.close);
 
         match out.state {
-            State::Connecting => {
-                [deadline(What::Handshake, since(clock.since), timeouts.handshake), None, None, None, None]
-            }
+            State::Connecting => [deadline(What::Handshake, since(clock.since), timeouts.handshake), None, None, None],
             State::Open => {
                 let heartbeat = match clock.heartbeat {
                     Heartbeat::Waiting if !self.reading => None,
@@ -321,11 +319,10 @@ impl Connection {
                 };
                 let idle = if self.reading { ends(Expiry::Idle, since(clock.message), timeouts.idle) } else { None };
                 let lifetime = ends(Expiry::Lifetime, since(clock.since), timeouts.max_lifetime);
-                [stall, lifetime, idle, heartbeat, None]
+                [stall, lifetime, idle, heartbeat]
             }
-            State::Closing => [stall, close, None, None, None],
-            State::Closed if self.wants_abort() => [None, None, None, None, None],
-            State::Closed => [stall, close, None, None, None],
+            State::Closed if self.wants_abort() => [None, None, None, None],
+            State::Closing | State::Closed => [stall, close, None, None],
         }
     }
 

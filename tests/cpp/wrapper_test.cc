@@ -242,6 +242,21 @@ TEST(Wrapper, WhatIsNotThereIsSafe) {
     EXPECT_EQ(ws::version(), ws_version());
 }
 
+TEST(Wrapper, Time) {
+    ws::Engine engine;
+    EXPECT_EQ(engine.next_deadline(), UINT64_MAX);
+    EXPECT_EQ(engine.advance(1000), WS_OK);
+    ws::Connection server = ws::Connection::server(engine);
+    EXPECT_EQ(server.set_reading(true), WS_OK);
+    EXPECT_LE(engine.next_deadline(), 11000u);
+    EXPECT_EQ(engine.next_due(), nullptr);
+    EXPECT_EQ(engine.advance(11000), WS_OK);
+    EXPECT_EQ(engine.next_due(), server.get());
+    EXPECT_EQ(engine.next_due(), nullptr);
+    EXPECT_EQ(pull(server)[0].type, WS_EVENT_CLOSE);
+    EXPECT_GT(server.queued_bytes(), 0u) << "408";
+}
+
 TEST(Wrapper, ObjectsMove) {
     ws::Connection conn;
     {

@@ -57,7 +57,7 @@ pub fn run(data: &[u8]) {
         world.connections.iter().flatten().for_each(Conn::check);
     }
     // In whatever order: engines first in every second program.
-    let engines_first = data.len() % 2 == 0;
+    let engines_first = data.len().is_multiple_of(2);
     if engines_first {
         world.engines.iter().for_each(|&engine| unsafe { ws_engine_free(engine) });
     }

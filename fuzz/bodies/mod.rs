@@ -18,8 +18,11 @@ mod capi_model;
 use collector::{Collector, Got};
 use wsengine::{ClientRequest, Config, Connection, Engine, State};
 
+/// What a target does with its bytes.
+type Body = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Body); 6] = [
     ("server_feed", server_feed::run),
     ("client_feed", client_feed::run),
     ("handshake", handshake::run),

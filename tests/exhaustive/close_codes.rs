@@ -34,7 +34,7 @@ fn for_each_code(check: impl Fn(&Engine, u16) + Sync) {
         for low in 0..=255 {
             let code = (high as u16) << 8 | low;
             let is_near = near.iter().any(|&boundary: &u16| boundary.abs_diff(code) <= 2);
-            if full() || is_near || code % 61 == 0 {
+            if full() || is_near || code.is_multiple_of(61) {
                 check(&engine, code);
             }
         }

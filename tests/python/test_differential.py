@@ -248,7 +248,16 @@ def test_the_listed_differences_exist():
         assert judge(source, data, server=True) == expected, data[:20]
 
 
+def any_text_in_two(source, masked):
+    """A text message in two frames, cut anywhere, perhaps in the middle of a character, where it may also end."""
+    data, mask = any_text(source).encode()[:200], source.randbytes(4) if masked else None
+    cut, end = source.randrange(len(data) + 1), len(data) - source.choice([0, 1, 2])
+    return rawws.frame(rawws.TEXT, data[:cut], fin=False, mask=mask) + rawws.frame(rawws.CONTINUATION, data[cut:end], mask=mask)
+
+
 def any_frame(source, masked):
+    if source.random() < 0.2:
+        return any_text_in_two(source, masked)
     opcode = source.choice([rawws.TEXT, rawws.BINARY, rawws.CONTINUATION, rawws.TEXT, rawws.CONTINUATION, rawws.PING,
                             rawws.PONG, rawws.CLOSE, source.randrange(16)])
     payload = source.choice([any_text(source).encode(), source.randbytes(source.randrange(200)), b""])

@@ -35,6 +35,7 @@ exhaustive: ## proves what can be gone through in whole, in minutes: every heade
 	WSENGINE_EXHAUSTIVE=1 $(CARGO) test --release --test exhaustive
 
 fuzz: ## installs what is missing and fuzzes every target for FUZZ_SECONDS=60, or FUZZ_TARGET=NAME alone; crashes go to target/fuzz/
+	tests/setup.sh fuzz
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGET='$(FUZZ_TARGET)' fuzz/run.sh
 
 install: lib ## installs header, C++ wrapper, libraries and pkg-config file below PREFIX=/usr/local (DESTDIR= is put before it)

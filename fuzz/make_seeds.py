@@ -151,7 +151,8 @@ def call_seeds():
         "pending": b"\x00" + pair + bytes([6, 0]) + data(b"\x81\x80\0\0\0\0") + bytes([6, 0]) + data(b"x") + bytes([11, 0]),
         "close": b"\x00" + pair + bytes([15, 0, 3, 232]) + data(b"bye") + bytes([4, 0, 255, 11, 1]) + carry,
         "crossing": b"\x00" + pair + bytes([15, 0, 3, 232, 0, 15, 1, 3, 233, 0]) + carry + bytes([4, 0, 255, 11, 1]),
-        "full": b"\x00" + pair + bytes([14, 0, 15, 160, 14, 0, 15, 160, 19, 0, 8, 20, 0, 7, 208, 14, 0, 3, 232]),
+        "full": b"\x00" + pair + bytes([14, 0, 15, 160, 19, 0, 8]) + bytes([14, 0, 15, 160]) * 12
+                + bytes([19, 0, 8, 20, 0, 7, 208, 14, 0, 3, 232]),
         "frames": b"\x01" + pair + bytes([8, 0, 0x01]) + data(b"a") + bytes([8, 0, 0x89]) + data(b"p") + bytes([8, 0, 0x80])
                   + data(b"b") + bytes([12, 0, 8, 0, 0x88]) + data(b"\x03\xe8"),
         "asked": b"\x04" + bytes([0x80, 1, 0, 0, 4, 1, 255, 11, 0, 18, 0, 0, 16, 0, 18, 0, 1, 11, 0, 4, 0, 255, 11, 1]),

@@ -7,17 +7,11 @@ cd "$(dirname "$0")/.."
 
 SECONDS_EACH=${FUZZ_SECONDS:-60}
 TARGETS="server_feed client_feed handshake extensions inflate capi_calls"
-TOOLS=target/setup/cargo-fuzz
+TOOLS=target/setup/cargo-fuzz/bin # tests/setup.sh fuzz
 OUT=target/fuzz
 export RUSTC_BOOTSTRAP=1     # the sanitizer, with a stable compiler
 export WSENGINE_HEADER=check # fuzzing builds leave include/ws_engine.h alone
-export PATH="$PWD/$TOOLS/bin:$PATH"
-
-install_cargo_fuzz() {
-    command -v cargo-fuzz > /dev/null && return 0
-    echo "setup: cargo install cargo-fuzz (into $TOOLS)"
-    cargo install cargo-fuzz --locked --quiet --root "$TOOLS" || exit 1
-}
+export PATH="$PWD/$TOOLS:$PATH"
 
 build() {
     mkdir -p "$OUT"
@@ -43,9 +37,10 @@ fuzz() {
         echo "fuzz: $target: ${runs:-0} inputs in ${SECONDS_EACH} s, ${coverage:-0} edges, no crash"
         return 0
     fi
-    echo "fuzz: $target: CRASH: $(grep -m 1 -E "panicked at|ERROR: |assertion" "$log" || tail -1 "$log")"
+    echo "fuzz: $target: CRASH: $(grep -m 1 -A 1 -E "panicked at|ERROR: " "$log" || tail -1 "$log")"
     echo "fuzz:   input: $(sed -n 's/.*Test unit written to //p' "$log" | tail -1)"
-    echo "fuzz:   again: RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir $OUT/build $target INPUT; all it said: $log"
+    echo "fuzz:   again: PATH=$TOOLS:\$PATH RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir $OUT/build $target INPUT"
+    echo "fuzz:   all it said: $log"
     return 1
 }
 
@@ -53,7 +48,6 @@ case " $TARGETS " in
     *" ${FUZZ_TARGET:-$TARGETS} "*) ;;
     *) echo "fuzz: no target ${FUZZ_TARGET}; there are: $TARGETS" >&2; exit 2 ;;
 esac
-install_cargo_fuzz
 build ${FUZZ_TARGET:+"$FUZZ_TARGET"}
 crashed=0
 for target in ${FUZZ_TARGET:-$TARGETS}; do

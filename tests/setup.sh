@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing for `make run`, `make test` or `make conformance`, and says so: Debian packages through apt,
-# Python packages into target/setup/, npm packages into the folders of the tests. What is there already is left alone.
+# Installs what is missing for `make run`, `make test`, `make conformance` or `make fuzz`, and says so: Debian packages
+# through apt, Python packages and cargo-fuzz into target/setup/, npm packages into the folders of the tests. What is
+# there already is left alone.
 #
-#     tests/setup.sh run|test|conformance
+#     tests/setup.sh run|test|conformance|fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +16,8 @@ main() {
         run) chat_packages; install_packages; local_model ;;
         conformance) need_program cc gcc; install_packages; test_python ;;
         test) chat_packages; test_packages; install_packages; local_model; test_python; test_node ;;
-        *) echo "usage: tests/setup.sh run|test|conformance" >&2; exit 2 ;;
+        fuzz) need_program g++ g++; install_packages; cargo_fuzz ;;  # libFuzzer is C++
+        *) echo "usage: tests/setup.sh run|test|conformance|fuzz" >&2; exit 2 ;;
     esac
 }
 
@@ -103,6 +105,12 @@ python_packages() {
     [ -x "$venv/bin/pip" ] || python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "$@" -r "$requirements"
     cp "$requirements" "$done"
+}
+
+cargo_fuzz() {
+    [ -x "$SETUP/cargo-fuzz/bin/cargo-fuzz" ] && return 0
+    say "cargo install cargo-fuzz (into $SETUP/cargo-fuzz)"
+    cargo install cargo-fuzz --locked --quiet --root "$SETUP/cargo-fuzz"
 }
 
 npm_packages() {

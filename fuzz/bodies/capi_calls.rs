@@ -57,7 +57,7 @@ pub fn run(data: &[u8]) {
         world.connections.iter().flatten().for_each(Conn::check);
     }
     // In whatever order: engines first in every second program.
-    let engines_first = data.len() % 2 == 0;
+    let engines_first = data.len().is_multiple_of(2);
     if engines_first {
         world.engines.iter().for_each(|&engine| unsafe { ws_engine_free(engine) });
     }
@@ -85,7 +85,7 @@ fn make_config(program: &mut Program<'_>) -> *mut ws_config {
             ws_config_set_compression_threshold(config, usize::from(choice >> 5)),
             ws_config_set_context_takeover(config, c_int::from(choice >> 6 & 1), c_int::from(choice >> 7)),
             ws_config_set_max_message_size(config, 1000),
-            ws_config_set_max_queued_bytes(config, 4096),
+            ws_config_set_max_queued_bytes(config, 40_000), // several chunks
             ws_config_set_water_marks(config, 100, 1000),
         ]
     };

@@ -15,11 +15,14 @@ pub mod collector;
 
 mod capi_model;
 
-use collector::{Collector, Got};
+use collector::{Collector, Got, assert_nothing_follows_a_close};
 use wsengine::{ClientRequest, Config, Connection, Engine, State};
 
+/// What a target does with its bytes.
+type Body = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Body); 6] = [
     ("server_feed", server_feed::run),
     ("client_feed", client_feed::run),
     ("handshake", handshake::run),
@@ -166,6 +169,7 @@ fn pick_config(byte: u8) -> Config {
 
 /// Our own output is right: the other role of this library takes all of it.
 fn assert_accepted(output: &[u8], mut peer: Connection, mut collector: Collector) {
+    assert_nothing_follows_a_close(output);
     peer.feed(output).expect("nothing is pending");
     collector.pull(&mut peer);
     if let Some(Got::Close { clean, detail, .. }) = collector.got.last() {

@@ -187,6 +187,17 @@ fn any_close_payload() -> impl Strategy<Value = Vec<u8>> {
     (code, any_payload()).prop_map(|(code, reason)| [&code.to_be_bytes(), &reason[..reason.len().min(123)]].concat())
 }
 
+/// A text message in two frames, cut anywhere, perhaps in the middle of a character, where it may also end.
+fn any_text_in_two() -> impl Strategy<Value = Vec<AnyFrame>> {
+    ("\\PC{1,10}", any::<proptest::sample::Index>(), 0..3usize).prop_map(|(text, cut, missing)| {
+        let bytes = text.as_bytes();
+        let (first, second) = bytes.split_at(cut.index(bytes.len()));
+        let second = &second[..second.len().saturating_sub(missing)];
+        let frame = |first, payload: &[u8]| AnyFrame { first, payload: payload.to_vec(), masked: true };
+        vec![frame(0x01, first), frame(0x80, second)]
+    })
+}
+
 /// A frame that is mostly right; the role's mask is put on when it is written.
 fn any_frame() -> impl Strategy<Value = AnyFrame> {
     let data = prop_oneof![Just(0x81u8), Just(0x82), Just(0x01), Just(0x02), Just(0x00), Just(0x80)];
@@ -211,7 +222,8 @@ proptest! {
 
     #[test]
     fn hostile_streams_get_the_same_verdict(
-        frames in proptest::collection::vec(any_frame(), 0..12),
+        frames in proptest::collection::vec(
+            prop_oneof![any_frame().prop_map(|frame| vec![frame]), any_text_in_two()], 0..12),
         wrong_mask in proptest::option::weighted(0.05, any::<proptest::sample::Index>()),
         damage in any_damage(),
         cut_off in proptest::option::weighted(0.3, any::<proptest::sample::Index>()),
@@ -219,7 +231,7 @@ proptest! {
         sizes in proptest::collection::vec(1..2_000usize, 1..10),
         is_server in any::<bool>(),
     ) {
-        let mut frames = frames;
+        let mut frames = frames.concat();
         if let (Some(at), false) = (wrong_mask, frames.is_empty()) {
             at.get_mut(&mut frames[..]).masked = false;
         }

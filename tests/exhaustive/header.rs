@@ -179,9 +179,9 @@ fn check(bytes: &[u8]) {
     }
 }
 
-/// Calls `visit` with every header of these first two bytes whose length is near a boundary.
-fn boundary_headers(first: u8, second: u8, mut visit: impl FnMut(&[u8])) {
-    for key in KEYS {
+/// Calls `visit` with every header of these first two bytes whose length is near a boundary, with each of these keys.
+fn boundary_headers(first: u8, second: u8, keys: &[[u8; 4]], mut visit: impl FnMut(&[u8])) {
+    for &key in keys {
         match second & 0x7f {
             126 => LENGTHS_16.iter().for_each(|len| visit(&bytes_of(first, second, &len.to_be_bytes(), key))),
             127 => LENGTHS_64.iter().for_each(|len| visit(&bytes_of(first, second, &len.to_be_bytes(), key))),
@@ -194,7 +194,7 @@ fn boundary_headers(first: u8, second: u8, mut visit: impl FnMut(&[u8])) {
 fn every_first_two_bytes_with_every_boundary_length() {
     in_parallel(256, |first| {
         for second in 0..=255 {
-            boundary_headers(first as u8, second, check);
+            boundary_headers(first as u8, second, &KEYS, check);
         }
     });
 }
@@ -215,10 +215,11 @@ fn every_16_bit_length() {
 #[test]
 fn a_connection_decides_at_the_same_byte_however_the_header_is_cut() {
     let stride = if full() { 1 } else { 32 };
+    let keys = if full() { &KEYS[..] } else { &KEYS[1..2] };
     in_parallel(256, |first| {
         let engine = Engine::new(&Config::new());
         for second in (first % stride..256).step_by(stride).chain([0, 125, 126, 127, 128, 253, 254, 255]) {
-            boundary_headers(first as u8, second as u8, |bytes| check_in_connections(&engine, bytes));
+            boundary_headers(first as u8, second as u8, keys, |bytes| check_in_connections(&engine, bytes));
         }
     });
 }
@@ -237,8 +238,8 @@ fn check_in_connections(engine: &Engine, bytes: &[u8]) {
         }
         let byte_by_byte = conn.state();
 
-        let cuts = if full() { 1..=bytes.len() } else { bytes.len() / 2..=bytes.len() / 2 };
-        for cut in cuts {
+        // The last cut is none.
+        for cut in sample(1..=bytes.len(), 6).chain([bytes.len()]) {
             let (server, client) = open_pair(engine);
             let mut conn = if is_server { server } else { client };
             feed(&mut conn, &bytes[..cut]);

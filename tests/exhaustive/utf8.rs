@@ -89,7 +89,7 @@ fn check_last_bytes(three: [u8; 3], lasts: &[u8]) {
 /// All eight ways to cut four bytes, for every character that there is and its neighbours.
 #[test]
 fn every_cut_of_every_character() {
-    let stride = if full() { 1 } else { 17 };
+    let stride = if full() { 1 } else { 61 };
     in_parallel(0x11_0000 / 0x100, |block| {
         for code in (block * 0x100..(block + 1) * 0x100).step_by(stride) {
             let Some(character) = char::from_u32(code as u32) else {
@@ -130,13 +130,15 @@ fn every_cut_of_every_string_of_boundary_bytes() {
 /// The same strings inside long ones, where the vector instructions work: at every place of their blocks.
 #[test]
 fn every_string_of_boundary_bytes_at_every_place_of_a_block() {
-    let places: Vec<usize> = if full() { (0..=130).collect() } else { vec![0, 61, 62, 63, 64, 127] };
-    let count = BOUNDARIES.len();
+    let places: Vec<usize> = if full() { (0..=130).collect() } else { vec![61, 62, 63, 127] };
+    let picked: Vec<u8> =
+        if full() { BOUNDARIES.to_vec() } else { vec![0x41, 0x80, 0xa0, 0xc2, 0xe0, 0xed, 0xf0, 0xff] };
+    let count = picked.len();
     in_parallel(count * count, |pair| {
         let mut text = [b'a'; 200];
-        for b2 in BOUNDARIES {
-            for b3 in BOUNDARIES {
-                let bytes = [BOUNDARIES[pair / count], BOUNDARIES[pair % count], b2, b3];
+        for &b2 in &picked {
+            for &b3 in &picked {
+                let bytes = [picked[pair / count], picked[pair % count], b2, b3];
                 for &place in &places {
                     text[place..place + 4].copy_from_slice(&bytes);
                     check_feed(Validator::default(), &text, verdict(&text), &text);

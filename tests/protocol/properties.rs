@@ -7,11 +7,12 @@
 mod collector;
 
 use crate::support::{client_request, raw_frame, take};
-use collector::{Collector, Got, configs};
+use collector::{Collector, Got, assert_nothing_follows_a_close, configs};
 use proptest::prelude::*;
 use wsengine::{Config, Connection, Engine, Error, Event, State};
 
-const MAX_QUEUED: usize = 4096;
+/// More than what may wait while pings are still answered at once.
+const MAX_QUEUED: usize = 16 * 1024;
 
 /// What the engine may queue by itself: an answer to the handshake, pongs given at once and one more, a close frame.
 const UNASKED_OUTPUT: usize = 8 * 1024;
@@ -289,7 +290,7 @@ fn any_call() -> impl Strategy<Value = Call> {
         4 => Just(Call::PullOne),
         8 => Just(Call::PullAll),
         2 => text.prop_map(Call::Text),
-        2 => prop_oneof![0..300usize, 0..5_000usize].prop_map(Call::Binary),
+        2 => prop_oneof![0..300usize, 0..20_000usize].prop_map(Call::Binary),
         1 => bytes(127).prop_map(Call::Ping),
         1 => bytes(127).prop_map(Call::Pong),
         1 => (proptest::option::of(code), "[a-z]{0,130}").prop_map(|(code, reason)| Call::Close(code, reason)),
@@ -299,10 +300,18 @@ fn any_call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// A script of calls, in which the end of the input may come early.
+/// A script of calls, in which the end of the input may come early. Some begin with what chance seldom brings: a peer
+/// that does not read, sends on, and is closed.
 fn any_calls() -> impl Strategy<Value = Vec<Call>> {
+    let busy = [
+        vec![Call::Feed(220), Call::PullAll, Call::Accept, Call::PullAll, Call::Binary(6_000)],
+        vec![Call::Feed(300), Call::PullAll, Call::Close(Some(1000), String::new()), Call::Take(7_000)],
+    ]
+    .concat();
     let eof = proptest::option::weighted(0.15, any::<proptest::sample::Index>());
-    (proptest::collection::vec(any_call(), 0..60), eof).prop_map(|(mut calls, eof)| {
+    let first = proptest::option::weighted(0.3, Just(busy));
+    (first, proptest::collection::vec(any_call(), 0..60), eof).prop_map(|(first, rest, eof)| {
+        let mut calls = [first.unwrap_or_default(), rest].concat();
         if let Some(at) = eof {
             calls.insert(at.index(calls.len() + 1), Call::Eof);
         }
@@ -335,6 +344,7 @@ fn check(mut run: Run<'_>, mut plain: Run<'_>, peer: Connection, calls: &[Call])
 
 /// The peer takes all of our output, and sees each message that was not refused, in order.
 fn check_output(run: &Run<'_>, mut peer: Connection) {
+    assert_nothing_follows_a_close(&run.output);
     let mut at_peer = Collector::default();
     if peer.state() == State::Open {
         at_peer.got.push(Got::Open(None)); // it opened before the run

@@ -109,6 +109,29 @@ impl Collector {
     }
 }
 
+/// What a connection wrote, an HTTP head perhaps and frames: nothing follows a close frame (RFC 6455, 5.5.1).
+pub fn assert_nothing_follows_a_close(output: &[u8]) {
+    let mut at = match output.windows(4).position(|four| four == b"\r\n\r\n") {
+        Some(head) if output.starts_with(b"HTTP/1.1 101") => head + 4,
+        _ if output.starts_with(b"HTTP/1.1 ") => return,
+        _ => 0,
+    };
+    while at < output.len() {
+        let (is_close, second) = (output[at] & 0x0f == 8, output[at + 1]);
+        let extended = match second & 0x7f {
+            126 => &output[at + 2..at + 4],
+            127 => &output[at + 2..at + 10],
+            _ => &output[at + 1..at + 1],
+        };
+        let short = usize::from(second & 0x7f);
+        let len =
+            if extended.is_empty() { short } else { extended.iter().fold(0, |len, &b| len << 8 | usize::from(b)) };
+        at += 2 + extended.len() + usize::from(second >> 7) * 4 + len;
+        assert!(at <= output.len(), "our own frame is cut short");
+        assert!(!is_close || at == output.len(), "{} bytes after a close frame", output.len() - at);
+    }
+}
+
 /// The configurations under test; what is true of one is true of all.
 pub fn configs() -> Vec<Config> {
     [configs_with(false), configs_with(true)].concat()

@@ -349,7 +349,7 @@ ws_status ws_config_set_compression_level(ws_config *config, int level);
  * Chooses the memory of a compressor, as zlib's memLevel does.
  *
  * @param config  settings
- * @param level   1 (small) to 9 (fast); default 8
+ * @param level   1 (small) to 9 (large); default 6
  * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_config_set_compression_mem_level(ws_config *config, int level);
@@ -365,8 +365,8 @@ ws_status ws_config_set_compression_threshold(ws_config *config, size_t bytes);
 
 /**
  * Chooses whether a compressor may refer to earlier messages (RFC 7692, 7.1.1). Messages get smaller, but each
- * connection then keeps a compressor or an inflator of its own, 40 to 300 KB; else they are borrowed for the time of a
- * message.
+ * connection then keeps a compressor (300 KB), and of the peer's messages up to one window (32 KiB); else compressors
+ * and inflators are borrowed for the time of a message.
  *
  * @param config  settings
  * @param own     0 or 1: this end's compressor; default 0
@@ -376,14 +376,17 @@ ws_status ws_config_set_compression_threshold(ws_config *config, size_t bytes);
 ws_status ws_config_set_context_takeover(ws_config *config, int own, int peer);
 
 /**
- * Limits the LZ77 windows, as powers of two (RFC 7692, 7.1.2).
+ * Limits the LZ77 windows, as powers of two (RFC 7692, 7.1.2). A server with a limit for the peer declines compression to
+ * a client that cannot be limited, which is one that did not offer `client_max_window_bits`.
  *
  * @param config  settings
  * @param own     8 to 15: this end's compressor; default 15
  * @param peer    8 to 15: the peer's compressor; default 15
  * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
  */
-ws_status ws_config_set_window_bits(ws_config *config, int own, int peer);
+ws_status ws_config_set_window_bits(ws_config *config,
+                                    int own,
+                                    int peer);
 
 /**
  * Limits the time from the making of a connection to its opening. A request that is late is answered with 408. This and

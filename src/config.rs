@@ -88,7 +88,7 @@ impl Default for Config {
             compression: Compression {
                 enabled: false,
                 level: 6,
-                mem_level: 8,
+                mem_level: 6,
                 threshold: KIB,
                 own_takeover: false,
                 peer_takeover: false,
@@ -308,7 +308,8 @@ impl Config {
         Ok(self)
     }
 
-    /// Memory of a compressor: 1 (small) to 9 (fast), default 8; zlib's `memLevel`.
+    /// Memory of a compressor: 1 (small) to 9 (large), default 6; zlib's `memLevel`. More than 6 costs memory and gains
+    /// next to nothing.
     pub fn set_compression_mem_level(&mut self, level: u8) -> Result<&mut Config, Error> {
         if !(1..=9).contains(&level) {
             return Err(Error::InvalidArgument("compression_mem_level must be 1 to 9"));
@@ -324,15 +325,16 @@ impl Config {
     }
 
     /// Whether a compressor may refer to earlier messages (context takeover, RFC 7692, 7.1.1): this end's own, and the
-    /// peer's. Smaller messages, but each connection then keeps a compressor or an inflator. Default neither: they are
-    /// borrowed for the time of a message.
+    /// peer's. Smaller messages, but each connection then keeps a compressor (300 KB), and of the peer's messages up to
+    /// one window (32 KiB). Default neither: compressors and inflators are borrowed for the time of a message.
     pub fn set_context_takeover(&mut self, own: bool, peer: bool) -> &mut Config {
         (self.compression.own_takeover, self.compression.peer_takeover) = (own, peer);
         self
     }
 
     /// The largest LZ77 window, as a power of two (RFC 7692, 7.1.2): of this end's own compressor, and of the peer's, 8
-    /// to 15 each, default 15.
+    /// to 15 each, default 15. A server with a limit for the peer declines compression to a client that cannot be limited
+    /// (one that did not offer `client_max_window_bits`).
     pub fn set_window_bits(&mut self, own: u8, peer: u8) -> Result<&mut Config, Error> {
         if !(8..=15).contains(&own) || !(8..=15).contains(&peer) {
             return Err(Error::InvalidArgument("window bits must be 8 to 15 (RFC 7692, 7.1.2)"));

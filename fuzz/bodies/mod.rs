@@ -15,7 +15,7 @@ pub mod collector;
 
 mod capi_model;
 
-use collector::{Collector, Got, assert_nothing_follows_a_close};
+use collector::{Collector, Got, assert_only_pongs_follow_a_close};
 use wsengine::{ClientRequest, Config, Connection, Engine, State};
 
 /// What a target does with its bytes.
@@ -169,7 +169,7 @@ fn pick_config(byte: u8) -> Config {
 
 /// Our own output is right: the other role of this library takes all of it.
 fn assert_accepted(output: &[u8], mut peer: Connection, mut collector: Collector) {
-    assert_nothing_follows_a_close(output);
+    assert_only_pongs_follow_a_close(output);
     peer.feed(output).expect("nothing is pending");
     collector.pull(&mut peer);
     if let Some(Got::Close { clean, detail, .. }) = collector.got.last() {

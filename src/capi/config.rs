@@ -239,7 +239,7 @@ pub unsafe extern "C" fn ws_config_set_compression_level(config: *mut ws_config,
 /// Chooses the memory of a compressor, as zlib's memLevel does.
 ///
 /// @param config  settings
-/// @param level   1 (small) to 9 (fast); default 8
+/// @param level   1 (small) to 9 (large); default 6
 /// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_config_set_compression_mem_level(config: *mut ws_config, level: c_int) -> ws_status {
@@ -260,8 +260,8 @@ pub unsafe extern "C" fn ws_config_set_compression_threshold(config: *mut ws_con
 }
 
 /// Chooses whether a compressor may refer to earlier messages (RFC 7692, 7.1.1). Messages get smaller, but each
-/// connection then keeps a compressor or an inflator of its own, 40 to 300 KB; else they are borrowed for the time of a
-/// message.
+/// connection then keeps a compressor (300 KB), and of the peer's messages up to one window (32 KiB); else compressors
+/// and inflators are borrowed for the time of a message.
 ///
 /// @param config  settings
 /// @param own     0 or 1: this end's compressor; default 0
@@ -275,7 +275,8 @@ pub unsafe extern "C" fn ws_config_set_context_takeover(config: *mut ws_config, 
     })
 }
 
-/// Limits the LZ77 windows, as powers of two (RFC 7692, 7.1.2).
+/// Limits the LZ77 windows, as powers of two (RFC 7692, 7.1.2). A server with a limit for the peer declines compression to
+/// a client that cannot be limited, which is one that did not offer `client_max_window_bits`.
 ///
 /// @param config  settings
 /// @param own     8 to 15: this end's compressor; default 15

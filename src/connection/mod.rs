@@ -8,7 +8,6 @@ mod receive;
 mod send;
 mod work;
 
-use crate::deflate::Inflator;
 use crate::detail::Detail;
 use crate::engine::Engine;
 use crate::engine::metrics::Failure;
@@ -24,7 +23,7 @@ use crate::handshake::response::Header;
 use crate::violation::Violation;
 use opening::{Opening, Phase};
 use outbound::Farewell;
-use receive::{Received, Terms};
+use receive::{Inflation, Received, Terms};
 
 pub use outbound::{Outbound, Role, State};
 pub(crate) use work::{MAX_KEPT, Work};
@@ -34,8 +33,7 @@ pub struct Connection {
     outbound: Outbound,
     /// There while bytes are in flight.
     work: Option<Box<Work>>,
-    /// The inflator of the message under way, or of all messages with context takeover.
-    inflator: Option<Box<Inflator>>,
+    inflation: Inflation,
     /// There until the opening was reported.
     opening: Option<Box<Opening>>,
     /// The end that was reported; its reason is lent to the event.
@@ -91,7 +89,7 @@ impl Connection {
         Connection {
             outbound,
             work: None,
-            inflator: None,
+            inflation: Inflation::None,
             opening: Some(Box::new(opening)),
             reported: None,
             has_input: false,
@@ -240,7 +238,7 @@ impl Connection {
             masked: out.role == Role::Server,
             delivery: self.delivery,
             compression: out.compression,
-            inflator: &mut self.inflator,
+            inflation: &mut self.inflation,
             shared: &out.shared,
         };
         let before = *pos;
@@ -316,7 +314,7 @@ impl Connection {
         self.rest_clock();
         if self.outbound.state == State::Closed {
             self.opening = None;
-            self.return_inflator();
+            self.end_inflation();
         }
         let Some(work) = &mut self.work else {
             return;
@@ -497,15 +495,13 @@ impl Connection {
         self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0
     }
 
-    fn return_inflator(&mut self) {
-        if let Some(inflator) = self.inflator.take() {
-            self.outbound.shared.return_inflator(inflator);
-        }
+    fn end_inflation(&mut self) {
+        std::mem::take(&mut self.inflation).give_back(&self.outbound.shared);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.return_inflator();
+        self.end_inflation();
     }
 }

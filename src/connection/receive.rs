@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::deflate::{Agreed, Inflator};
+use crate::deflate::{Agreed, History, Inflator};
 use crate::engine::Shared;
 use crate::event::{Delivery, MessageType};
 use crate::frame::header::{Expect, MAX_HEADER_LEN};
@@ -55,9 +55,50 @@ pub(crate) struct Terms<'c> {
     pub(crate) masked: bool,
     pub(crate) delivery: Delivery,
     pub(crate) compression: Option<Agreed>,
-    /// The inflator of the message under way, or of all messages with context takeover.
-    pub(crate) inflator: &'c mut Option<Box<Inflator>>,
+    pub(crate) inflation: &'c mut Inflation,
     pub(crate) shared: &'c Shared,
+}
+
+/// What inflates a connection's messages.
+#[derive(Default)]
+pub(crate) enum Inflation {
+    #[default]
+    None,
+    /// A compressed message is under way.
+    Running(Box<Inflator>),
+    /// With context takeover, between two messages: what the next one may refer to.
+    Parked(Box<History>),
+}
+
+impl Inflation {
+    /// What inflates the message that begins, or goes on.
+    fn begin(&mut self, agreed: Agreed, shared: &Shared) {
+        *self = Inflation::Running(match std::mem::take(self) {
+            Inflation::Running(inflator) => inflator,
+            Inflation::Parked(history) => shared.resume_inflator(*history),
+            Inflation::None => shared.take_inflator(agreed.peer_window_bits),
+        });
+    }
+
+    /// The message has ended: keeps what the next one may refer to.
+    fn park(&mut self, agreed: Agreed, shared: &Shared) {
+        *self = match std::mem::take(self) {
+            Inflation::Running(inflator) if agreed.peer_takeover => {
+                Inflation::Parked(Box::new(shared.park_inflator(inflator)))
+            }
+            other => {
+                other.give_back(shared);
+                Inflation::None
+            }
+        };
+    }
+
+    /// The connection has ended.
+    pub(crate) fn give_back(self, shared: &Shared) {
+        if let Inflation::Running(inflator) = self {
+            shared.return_inflator(inflator);
+        }
+    }
 }
 
 /// The receiving half of a connection: the parts that outlive one piece of input.
@@ -252,10 +293,8 @@ impl Receiver {
                 Some(total) if total <= config.max_message_size && usize::try_from(total).is_ok() => {}
                 _ => return Err(Violation::MessageTooBig),
             }
-        } else if terms.inflator.is_none()
-            && let Some(agreed) = terms.compression
-        {
-            *terms.inflator = Some(terms.shared.take_inflator(agreed.peer_window_bits));
+        } else if let Some(agreed) = terms.compression {
+            terms.inflation.begin(agreed, terms.shared);
         }
         Ok(())
     }
@@ -361,9 +400,11 @@ impl Receiver {
         pos: &mut usize,
         terms: &mut Terms<'_>,
     ) -> Result<Option<Received>, Violation> {
-        let (Some(frame), Some(message), Some(inflator)) = (&mut self.frame, &mut self.message, &mut *terms.inflator)
-        else {
+        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
             return Ok(Some(Received::Nothing));
+        };
+        let Inflation::Running(inflator) = &mut *terms.inflation else {
+            return Err(Violation::DeflateInvalid); // begin_data_frame() has seen to it that there is one
         };
         let header = frame.header;
         let start = *pos;
@@ -405,10 +446,8 @@ impl Receiver {
         if complete {
             self.frame = None;
         }
-        if ends && !terms.compression.is_some_and(|agreed| agreed.peer_takeover) {
-            if let Some(inflator) = terms.inflator.take() {
-                terms.shared.return_inflator(inflator);
-            }
+        if ends && let Some(agreed) = terms.compression {
+            terms.inflation.park(agreed, terms.shared);
         }
         if terms.delivery == Delivery::Chunks && before == self.buffer.len() && !ends {
             return Ok((!complete).then_some(Received::Nothing));

@@ -26,6 +26,12 @@ impl History {
         self.oldest = 0;
     }
 
+    /// Bytes that it takes.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub(super) fn extend(&mut self, new: &[u8]) {
         if let Some(start) = new.len().checked_sub(self.window) {
             self.clear();
@@ -38,11 +44,6 @@ impl History {
         self.bytes[self.oldest..self.oldest + end.len()].copy_from_slice(end);
         self.bytes[..start.len()].copy_from_slice(start);
         self.oldest = (self.oldest + rest.len()) % self.window;
-    }
-
-    /// Bytes that it takes.
-    pub(crate) fn capacity(&self) -> usize {
-        self.bytes.capacity()
     }
 
     /// Oldest first.

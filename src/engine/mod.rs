@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::connection::{MAX_KEPT, Work};
-use crate::deflate::{Deflator, Inflator, Pools};
+use crate::deflate::{Deflator, History, Inflator, Pools};
 use crate::error::Error;
 use metrics::{Metrics, MetricsSnapshot};
 use pool::Pool;
@@ -147,6 +147,16 @@ impl Shared {
     /// Takes an inflator back, in any state.
     pub(crate) fn return_inflator(&self, inflator: Box<Inflator>) {
         self.codecs.borrow_mut().return_inflator(inflator);
+    }
+
+    /// Takes an inflator back between two messages with context takeover: leaves what the next one may refer to.
+    pub(crate) fn park_inflator(&self, inflator: Box<Inflator>) -> History {
+        self.codecs.borrow_mut().park_inflator(inflator)
+    }
+
+    /// An inflator that goes on where the one that was parked stopped.
+    pub(crate) fn resume_inflator(&self, history: History) -> Box<Inflator> {
+        self.codecs.borrow_mut().resume_inflator(history)
     }
 
     /// A compressor that knows of no earlier message.

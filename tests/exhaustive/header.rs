@@ -38,10 +38,13 @@ const LENGTHS_64: [u64; 24] = [
     u64::MAX,
 ];
 
-/// What the receiver demands; the one place that makes it.
-fn expect(is_server: bool) -> Expect {
-    Expect { masked: is_server }
-}
+/// What receivers demand: a server or a client, without compression or with it.
+const RECEIVERS: [Expect; 4] = [
+    Expect { masked: true, rsv1: false },
+    Expect { masked: false, rsv1: false },
+    Expect { masked: true, rsv1: true },
+    Expect { masked: false, rsv1: true },
+];
 
 /// What RFC 6455, 5.2, says of the first bytes of a frame.
 #[derive(Debug, PartialEq)]
@@ -76,12 +79,12 @@ impl Bits<'_> {
     }
 }
 
-fn model(bytes: &[u8], is_server: bool) -> Model {
-    model_of_fields(bytes, is_server).unwrap_or(Model::Incomplete)
+fn model(bytes: &[u8], receiver: Expect) -> Model {
+    model_of_fields(bytes, receiver).unwrap_or(Model::Incomplete)
 }
 
 /// `None` where a field is not there yet.
-fn model_of_fields(bytes: &[u8], is_server: bool) -> Option<Model> {
+fn model_of_fields(bytes: &[u8], receiver: Expect) -> Option<Model> {
     let mut bits = Bits { bytes, at: 0 };
     let mut broken = Vec::new();
     let mut rule = |violated: bool, violation: Violation| {
@@ -91,8 +94,12 @@ fn model_of_fields(bytes: &[u8], is_server: bool) -> Option<Model> {
     };
 
     let fin = bits.take(1)? == 1;
-    rule(bits.take(3)? != 0, Violation::ReservedBits); // "MUST be 0 unless an extension is negotiated"
+    let (rsv1, rsv2_and_3) = (bits.take(1)? == 1, bits.take(2)?);
+    // "MUST be 0 unless an extension is negotiated"
+    rule(rsv2_and_3 != 0 || rsv1 && !receiver.rsv1, Violation::ReservedBits);
     let opcode = bits.take(4)?;
+    rule(rsv1 && opcode == 0, Violation::CompressedContinuation); // RFC 7692, 6.1: only on the first fragment
+    rule(rsv1 && opcode >= 8, Violation::CompressedControl); // and on no control frame
     let is_control = opcode >= 8; // "the most significant bit of the opcode is 1" (5.5)
     rule(matches!(opcode, 3..=7 | 11..=15), Violation::ReservedOpcode);
     rule(is_control && !fin, Violation::FragmentedControl);
@@ -106,8 +113,8 @@ fn model_of_fields(bytes: &[u8], is_server: bool) -> Option<Model> {
         }
     };
     let masked = bits.take(1)? == 1;
-    rule(!masked && is_server, Violation::MaskMissing);
-    rule(masked && !is_server, Violation::MaskPresent);
+    rule(!masked && receiver.masked, Violation::MaskMissing);
+    rule(masked && !receiver.masked, Violation::MaskPresent);
     let short = bits.take(7)?;
     rule(is_control && short > 125, Violation::ControlTooLong);
     if !broken.is_empty() {
@@ -137,7 +144,7 @@ fn model_of_fields(bytes: &[u8], is_server: bool) -> Option<Model> {
         9 => OpCode::Ping,
         _ => OpCode::Pong,
     };
-    Some(Model::Complete { header: Header { fin, opcode, mask, payload_len }, len: bits.at / 8 })
+    Some(Model::Complete { header: Header { fin, rsv1, opcode, mask, payload_len }, len: bits.at / 8 })
 }
 
 /// A header of these first two bytes, a length field that fits them, and a key if they announce one.
@@ -152,11 +159,11 @@ fn bytes_of(first: u8, second: u8, len_field: &[u8], key: [u8; 4]) -> Vec<u8> {
 
 /// Decodes `bytes` cut off at every place, as a server and as a client, and compares each with the model.
 fn check(bytes: &[u8]) {
-    for is_server in [true, false] {
+    for receiver in RECEIVERS {
         let mut over = false;
         for end in 0..=bytes.len() {
-            let expected = if over { None } else { Some(model(&bytes[..end], is_server)) };
-            let decoded = Header::decode(&bytes[..end], expect(is_server));
+            let expected = if over { None } else { Some(model(&bytes[..end], receiver)) };
+            let decoded = Header::decode(&bytes[..end], receiver);
             match (expected, decoded) {
                 (Some(Model::Incomplete), Ok(None)) => {}
                 (Some(Model::Broken(violations)), Err(violation)) if violations.contains(&violation) => {
@@ -169,10 +176,10 @@ fn check(bytes: &[u8]) {
                     assert_eq!((len, end), (bytes.len(), bytes.len()), "as soon as it is there, and not before");
                     assert_eq!(header.encode().as_bytes(), bytes, "encode(decode(x)) == x");
                     let followed = [bytes, &[0xff; 3]].concat();
-                    assert_eq!(Header::decode(&followed, expect(is_server)), Ok(Some(decoded)));
+                    assert_eq!(Header::decode(&followed, receiver), Ok(Some(decoded)));
                 }
                 (expected, decoded) => {
-                    panic!("{:x?} as a server {is_server}: {decoded:?} instead of {expected:?}", &bytes[..end]);
+                    panic!("{:x?} for {receiver:?}: {decoded:?} instead of {expected:?}", &bytes[..end]);
                 }
             }
         }
@@ -226,11 +233,11 @@ fn a_connection_decides_at_the_same_byte_however_the_header_is_cut() {
 
 fn check_in_connections(engine: &Engine, bytes: &[u8]) {
     let (server, client) = open_pair(engine);
-    for (mut conn, is_server) in [(server, true), (client, false)] {
+    for (mut conn, receiver) in [(server, RECEIVERS[0]), (client, RECEIVERS[1])] {
         let mut broken = false;
         for end in 1..=bytes.len() {
             feed(&mut conn, &bytes[end - 1..end]);
-            let at_end = model(&bytes[..end], is_server);
+            let at_end = model(&bytes[..end], receiver);
             broken |= matches!(at_end, Model::Broken(_));
             if !matches!(at_end, Model::Complete { .. }) {
                 assert_eq!(conn.state() == State::Closed, broken, "{:x?}", &bytes[..end]);
@@ -241,7 +248,7 @@ fn check_in_connections(engine: &Engine, bytes: &[u8]) {
         // The last cut is none.
         for cut in sample(1..=bytes.len(), 6).chain([bytes.len()]) {
             let (server, client) = open_pair(engine);
-            let mut conn = if is_server { server } else { client };
+            let mut conn = if receiver.masked { server } else { client };
             feed(&mut conn, &bytes[..cut]);
             feed(&mut conn, &bytes[cut..]);
             assert_eq!(conn.state(), byte_by_byte, "{bytes:x?} cut at {cut}");

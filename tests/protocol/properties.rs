@@ -7,7 +7,7 @@
 mod collector;
 
 use crate::support::{client_request, raw_frame, take};
-use collector::{Collector, Got, assert_nothing_follows_a_close, configs};
+use collector::{Collector, Got, assert_only_pongs_follow_a_close, configs};
 use proptest::prelude::*;
 use wsengine::{Config, Connection, Engine, Error, Event, State};
 
@@ -344,7 +344,7 @@ fn check(mut run: Run<'_>, mut plain: Run<'_>, peer: Connection, calls: &[Call])
 
 /// The peer takes all of our output, and sees each message that was not refused, in order.
 fn check_output(run: &Run<'_>, mut peer: Connection) {
-    assert_nothing_follows_a_close(&run.output);
+    assert_only_pongs_follow_a_close(&run.output);
     let mut at_peer = Collector::default();
     if peer.state() == State::Open {
         at_peer.got.push(Got::Open(None)); // it opened before the run

@@ -271,7 +271,7 @@ ws_status ws_config_set_max_empty_fragments(ws_config *config, uint32_t count);
  * only once the engine has been told the time: ws_engine_advance().
  *
  * @param config             settings
- * @param frames_per_second  1 and up; default 250
+ * @param frames_per_second  1 to 65,535, more counts as that; default 250
  * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_config_set_max_control_rate(ws_config *config, uint32_t frames_per_second);

@@ -239,8 +239,8 @@ impl Config {
         self
     }
 
-    /// Pings and pongs from the peer within one second: 1 and up, default 250. More close with 1008. Counted only once
-    /// the engine has been told the time.
+    /// Pings and pongs from the peer within one second: 1 to 65,535 (more counts as that), default 250. More close with
+    /// 1008. Counted only once the engine has been told the time.
     pub fn set_max_control_rate(&mut self, frames_per_second: u32) -> Result<&mut Config, Error> {
         if frames_per_second == 0 {
             return Err(Error::InvalidArgument("max_control_rate must be 1 or more"));

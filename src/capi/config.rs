@@ -134,7 +134,7 @@ pub unsafe extern "C" fn ws_config_set_max_empty_fragments(config: *mut ws_confi
 /// only once the engine has been told the time: ws_engine_advance().
 ///
 /// @param config             settings
-/// @param frames_per_second  1 and up; default 250
+/// @param frames_per_second  1 to 65,535, more counts as that; default 250
 /// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_config_set_max_control_rate(config: *mut ws_config, frames_per_second: u32) -> ws_status {

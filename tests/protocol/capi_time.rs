@@ -94,7 +94,7 @@ fn a_peer_that_is_not_read_from_is_not_dead() {
                     break;
                 }
                 ws_engine_advance(engine, now);
-                while !ws_engine_next_due(engine).is_null() {
+                if !ws_engine_next_due(engine).is_null() {
                     while let Some(event) = next(conn) {
                         code = event.close_code;
                     }

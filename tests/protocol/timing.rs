@@ -1,104 +1,8 @@
 //! Time, as the host tells it: the deadlines of a connection. All of it in virtual time.
 
 use crate::support::*;
+use crate::timed::*;
 use wsengine::{Config, Connection, Engine, Initiator, State};
-
-const SECOND: u64 = 1000;
-/// Hosts' clocks start anywhere.
-const START: u64 = 1_000_000_007;
-
-/// A connection and its engine, whose time is told in milliseconds from the beginning.
-struct Timed {
-    engine: Engine,
-    conn: Connection,
-}
-
-/// Every deadline off.
-fn off() -> Config {
-    let mut config = Config::new();
-    config.set_handshake_timeout(0).unwrap();
-    config.set_ping_interval(0).unwrap();
-    config.set_pong_timeout(0).unwrap();
-    config.set_idle_timeout(0).unwrap();
-    config.set_close_timeout(0).unwrap();
-    config.set_write_stall_timeout(0).unwrap();
-    config.set_max_lifetime(0).unwrap();
-    config
-}
-
-fn with(set: impl FnOnce(&mut Config)) -> Config {
-    let mut config = off();
-    set(&mut config);
-    config
-}
-
-fn heartbeat() -> Config {
-    with(|config| {
-        config.set_ping_interval(30_000).unwrap();
-        config.set_pong_timeout(10_000).unwrap();
-    })
-}
-
-impl Timed {
-    fn server(config: &Config) -> Timed {
-        let engine = Engine::new(config);
-        engine.advance(START);
-        let conn = Connection::server(&engine);
-        Timed { engine, conn }
-    }
-
-    fn open(config: &Config) -> Timed {
-        let mut timed = Timed::server(config);
-        assert_eq!(timed.feed(format!("{REQUEST_LINES}\r\n").as_bytes()), [Seen::Open(None)]);
-        assert!(!take(&mut timed.conn).is_empty());
-        timed
-    }
-
-    fn feed(&mut self, bytes: &[u8]) -> Vec<Seen> {
-        feed(&mut self.conn, bytes)
-    }
-
-    /// Goes to a time, as a host with one timer does: by way of every deadline. The events that time brings.
-    fn go_to(&mut self, ms: u64) -> Vec<Seen> {
-        let mut events = Vec::new();
-        let mut rounds = 0;
-        while let Some(next) = self.engine.next_deadline().filter(|&next| next <= START + ms) {
-            rounds += 1;
-            assert!(rounds < 10_000, "a deadline in the past is left behind");
-            self.engine.advance(next);
-            while self.engine.next_due().is_some() {
-                events.extend(pull(&mut self.conn));
-            }
-        }
-        self.engine.advance(START + ms);
-        assert_eq!(self.engine.next_due(), None, "next_deadline was not the next");
-        events
-    }
-
-    /// The time of the next output, and the output.
-    fn next_output(&mut self, until: u64) -> Option<(u64, Vec<u8>)> {
-        assert_eq!(self.conn.outbound().queued_bytes(), 0);
-        while let Some(next) = self.engine.next_deadline().filter(|&next| next <= START + until) {
-            assert_eq!(self.go_to(next - START), []);
-            if self.conn.outbound().queued_bytes() > 0 {
-                return Some((next - START, take(&mut self.conn)));
-            }
-        }
-        None
-    }
-
-    /// Goes to the next ping, takes it, and returns its time and payload.
-    fn next_ping(&mut self) -> (u64, [u8; 4]) {
-        let (at, output) = self.next_output(10_000 * SECOND).expect("a ping");
-        let payload: [u8; 4] = output[2..].try_into().expect("four bytes");
-        assert_eq!(output, plain(PING, &payload));
-        (at, payload)
-    }
-}
-
-fn ended(code: u16) -> Seen {
-    Seen::failed(code)
-}
 
 // ---- the clock ----
 
@@ -229,152 +133,6 @@ fn an_answer_that_is_late_ends_the_client() {
     assert_eq!(timed.engine.next_deadline(), None);
 }
 
-// ---- pings ----
-
-#[test]
-fn the_first_ping_comes_an_interval_after_the_opening() {
-    let mut timed = Timed::server(&heartbeat());
-    assert_eq!(timed.go_to(7_000), []);
-    timed.feed(format!("{REQUEST_LINES}\r\n").as_bytes());
-    take(&mut timed.conn);
-    let mut last = 7_000;
-    for _ in 0..20 {
-        let (at, payload) = timed.next_ping();
-        assert!((22_500..=30_000).contains(&(at - last)), "{} ms", at - last);
-        assert_eq!(timed.feed(&masked(PONG, &payload)), [Seen::Pong(payload.into())]);
-        last = at;
-    }
-}
-
-#[test]
-fn pings_of_many_connections_spread() {
-    let engine = Engine::new(&heartbeat());
-    engine.advance(START);
-    let mut connections: Vec<Connection> = (0..1000)
-        .map(|token| {
-            let mut conn = Connection::server(&engine);
-            conn.set_token(token);
-            feed(&mut conn, format!("{REQUEST_LINES}\r\n").as_bytes());
-            take(&mut conn);
-            conn
-        })
-        .collect();
-    let mut in_tenth = [0; 10];
-    for now in (22_400..=30_000).step_by(100) {
-        engine.advance(START + now);
-        while let Some(token) = engine.next_due() {
-            assert_eq!(pull(&mut connections[token]), []);
-            assert_eq!(take(&mut connections[token]).len(), 6, "a ping of four bytes");
-            in_tenth[((now - 22_500) / 751) as usize] += 1;
-        }
-    }
-    assert_eq!(in_tenth.iter().sum::<i32>(), 1000);
-    assert!(in_tenth.iter().all(|count| (60..=140).contains(count)), "{in_tenth:?}");
-}
-
-#[test]
-fn the_pong_tells_the_round_trip_time() {
-    let mut timed = Timed::open(&heartbeat());
-    let rtt_of = |timed: &mut Timed, payload: &[u8]| {
-        timed.conn.feed(&masked(PONG, payload)).unwrap();
-        let rtt = match timed.conn.next_event() {
-            Some(wsengine::Event::Pong { rtt_ms, .. }) => rtt_ms,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(timed.conn.next_event(), None);
-        rtt
-    };
-    assert_eq!(rtt_of(&mut timed, &[0; 4]), None, "there was no ping");
-    let (at, first) = timed.next_ping();
-    timed.go_to(at + 123);
-    assert_eq!(rtt_of(&mut timed, b"mine"), None);
-    assert_eq!(rtt_of(&mut timed, &first), Some(123));
-    assert_eq!(rtt_of(&mut timed, &first), None, "once");
-    let (_, second) = timed.next_ping();
-    assert_ne!(first, second);
-    assert_eq!(rtt_of(&mut timed, &first), None, "only the newest");
-    assert_eq!(rtt_of(&mut timed, &second), Some(0));
-}
-
-#[test]
-fn who_gives_no_sign_of_life_is_told_1001() {
-    let mut timed = Timed::open(&heartbeat());
-    let (at, _) = timed.next_ping();
-    assert_eq!(timed.go_to(at + 9_999), []);
-    assert_eq!(timed.go_to(at + 10_000), [ended(1001)]);
-    assert_eq!(take(&mut timed.conn)[..4], plain(CLOSE, &close_payload(1001, "no answer to a ping"))[..4]);
-    assert_eq!(timed.conn.state(), State::Closed);
-    assert!(timed.conn.wants_shutdown());
-    assert_eq!(timed.engine.next_deadline(), None, "close_timeout is off here");
-}
-
-#[test]
-fn any_byte_is_a_sign_of_life() {
-    let mut timed = Timed::open(&heartbeat());
-    let (at, _) = timed.next_ping();
-    let frame = masked(TEXT, b"slowly");
-    for (i, byte) in frame.iter().enumerate() {
-        assert_eq!(timed.go_to(at + 9_999 * (i as u64 + 1)), []);
-        timed.feed(std::slice::from_ref(byte));
-        assert_eq!(take(&mut timed.conn), b"", "no second ping while one waits for its pong");
-    }
-    let silent = at + 9_999 * frame.len() as u64;
-    assert_eq!(timed.go_to(silent + 9_999), []);
-    assert_eq!(timed.go_to(silent + 10_000), [ended(1001)]);
-}
-
-/// The ping waits behind megabytes, and the peer reads them slowly.
-#[test]
-fn progress_of_output_that_had_to_wait_is_a_sign_of_life() {
-    let mut timed = Timed::open(&heartbeat());
-    let (at, _) = timed.next_ping();
-    timed.conn.outbound().queue_binary(&[0; 100_000]).unwrap();
-    for i in 1..20 {
-        assert_eq!(timed.go_to(at + 9_000 * i), []);
-        timed.conn.outbound().output_consume(1).unwrap();
-    }
-    timed.conn.outbound().output_consume(0).unwrap(); // is no progress
-    assert_eq!(timed.go_to(at + 9_000 * 19 + 10_000), [ended(1001)]);
-}
-
-/// What is written at once went to a socket buffer: that the peer is there it does not show.
-#[test]
-fn output_that_did_not_wait_is_none() {
-    let mut timed = Timed::open(&heartbeat());
-    let (at, _) = timed.next_ping();
-    for i in 0..10 {
-        assert_eq!(timed.go_to(at + 1_000 * i), []);
-        timed.conn.outbound().queue_text(b"token").unwrap();
-        take(&mut timed.conn);
-    }
-    assert_eq!(timed.go_to(at + 10_000), [ended(1001)]);
-}
-
-/// A peer may answer the newest of several pings only (RFC 6455, 5.5.3), here the host's.
-#[test]
-fn another_pong_is_a_pong() {
-    let mut timed = Timed::open(&heartbeat());
-    let mut last = 0;
-    for _ in 0..5 {
-        let (at, _) = timed.next_ping();
-        assert!((22_500..=30_000).contains(&(at - last)));
-        timed.conn.outbound().queue_ping(b"mine").unwrap();
-        take(&mut timed.conn);
-        assert_eq!(timed.feed(&masked(PONG, b"mine")), [Seen::Pong(b"mine".into())]);
-        last = at;
-    }
-}
-
-#[test]
-fn no_ping_is_queued_behind_output_that_waits() {
-    let mut timed = Timed::open(&heartbeat());
-    timed.conn.outbound().queue_text(b"waits").unwrap();
-    assert_eq!(timed.go_to(500_000), []);
-    assert_eq!(take(&mut timed.conn), plain(TEXT, b"waits"));
-    let (at, _) = timed.next_ping();
-    assert!(at <= 530_000);
-}
-
 // ---- idle, lifetime ----
 
 #[test]
@@ -490,6 +248,20 @@ fn the_end_of_the_stream_is_waited_for() {
     }
 }
 
+/// From the peer's answer on, not from our close frame.
+#[test]
+fn the_end_of_the_stream_has_a_time_of_its_own() {
+    let mut timed = Timed::open(&closing());
+    timed.conn.outbound().queue_close(Some(1000), "").unwrap();
+    take(&mut timed.conn);
+    timed.go_to(4_000);
+    assert_eq!(timed.feed(&masked(CLOSE, &close_payload(1000, ""))).len(), 1);
+    timed.go_to(8_999);
+    assert!(!timed.conn.wants_abort());
+    timed.go_to(9_000);
+    assert!(timed.conn.wants_abort());
+}
+
 // ---- write stall ----
 
 fn stalling() -> Config {
@@ -520,6 +292,17 @@ fn output_that_nobody_takes_ends_the_connection() {
     }
 }
 
+/// Queued between two pulls, as a broadcast is.
+#[test]
+fn output_that_stalls_is_noticed_without_a_pull() {
+    let mut timed = Timed::open(&stalling());
+    timed.go_to(100_000);
+    assert_eq!(timed.engine.next_deadline(), None);
+    timed.conn.outbound().queue_text(b"waits").unwrap();
+    assert_eq!(timed.go_to(119_999), []);
+    assert_eq!(timed.go_to(120_000), [ended(1006)]);
+}
+
 #[test]
 fn the_last_output_of_a_closed_connection_may_stall_too() {
     let mut timed = Timed::open(&stalling());
@@ -542,47 +325,6 @@ fn output_that_was_taken_does_not_stall() {
     }
     timed.go_to(1_000_000);
     assert_eq!((timed.conn.state(), timed.engine.next_deadline()), (State::Open, None));
-}
-
-// ---- reading paused ----
-
-#[test]
-fn who_is_not_read_from_need_not_show_life() {
-    let mut config = heartbeat();
-    config.set_idle_timeout(100_000).unwrap();
-    let mut timed = Timed::open(&config);
-    let (at, payload) = timed.next_ping();
-    timed.conn.set_reading(false);
-    assert_eq!(timed.go_to(at + 5_000_000), []);
-    assert_eq!(take(&mut timed.conn), b"", "no second ping while one waits for its pong");
-    timed.conn.set_reading(true);
-    assert_eq!(timed.go_to(at + 5_009_999), []);
-    assert_eq!(timed.feed(&masked(PONG, &payload)), [Seen::Pong(payload.into())]);
-    assert_eq!(take(&mut timed.conn), b"");
-
-    let resumed = at + 5_000_000;
-    for now in (resumed + 10_000..resumed + 100_000).step_by(1_000) {
-        timed.go_to(now);
-        if timed.conn.outbound().queued_bytes() > 0 {
-            let ping = take(&mut timed.conn);
-            timed.feed(&masked(PONG, &ping[2..]));
-        }
-    }
-    assert_eq!(timed.conn.state(), State::Open);
-    timed.go_to(resumed + 100_000);
-    assert_eq!(timed.conn.state(), State::Closing, "idle since reading went on");
-}
-
-#[test]
-fn the_pong_timeout_counts_anew_when_reading_goes_on() {
-    let mut timed = Timed::open(&heartbeat());
-    let (at, _) = timed.next_ping();
-    timed.conn.set_reading(false);
-    timed.go_to(at + 50_000);
-    timed.conn.set_reading(true);
-    timed.conn.set_reading(true); // changes nothing
-    assert_eq!(timed.go_to(at + 59_999), []);
-    assert_eq!(timed.go_to(at + 60_000), [ended(1001)]);
 }
 
 // ---- the rate of control frames ----

@@ -419,32 +419,35 @@ impl Receiver {
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let room = if terms.delivery == Delivery::Chunks { left.min(MAX_INFLATED_CHUNK) } else { left };
         let before = self.buffer.len();
-        let used = inflator.inflate(piece, &mut self.buffer, room)?;
-        frame.unmasked = piece.len() - used;
-        frame.received += used as u64;
-        *pos += used;
-        let came_all = frame.received == header.payload_len;
-        let mut complete = came_all;
-        if came_all && header.fin {
-            let left = room.saturating_sub(self.buffer.len() - before);
-            complete = inflator.finish(&mut self.buffer, left)?;
-        }
+        let outcome = inflator.inflate(piece, &mut self.buffer, room).and_then(|used| {
+            frame.unmasked = piece.len() - used;
+            frame.received += used as u64;
+            *pos += used;
+            let came_all = frame.received == header.payload_len;
+            if came_all && header.fin {
+                let left = room.saturating_sub(self.buffer.len() - before);
+                return inflator.finish(&mut self.buffer, left);
+            }
+            Ok(came_all)
+        });
 
+        // What was inflated counts before what went wrong behind it, so that the cuts of the input make no difference.
         let inflated = &self.buffer[before..];
         let offset = message.len;
         message.len += inflated.len() as u64;
         if message.len > terms.shared.config.max_message_size {
             return Err(Violation::MessageTooBig);
         }
-        let ends = complete && header.fin;
         if message.opcode == OpCode::Text {
             self.utf8.feed(inflated).map_err(|_| Violation::TextUtf8)?;
-            if ends {
-                self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
-            }
         }
+        let complete = outcome?;
         if complete {
             self.frame = None;
+        }
+        let ends = complete && header.fin;
+        if ends && message.opcode == OpCode::Text {
+            self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
         }
         if ends && let Some(agreed) = terms.compression {
             terms.inflation.park(agreed, terms.shared);

@@ -3,7 +3,7 @@
 
 use crate::support::*;
 use proptest::prelude::*;
-use wsengine::{Config, Connection, Delivery, Engine, MessageType, Prepared};
+use wsengine::{Config, Connection, Delivery, Engine, Event, MessageType, Prepared, Violation};
 
 const RSV1: u8 = 0x40;
 
@@ -257,6 +257,25 @@ fn inflated_text_is_checked() {
     assert_eq!(bytes[0], 0x80 | RSV1 | BINARY);
     bytes[0] = 0x80 | RSV1 | TEXT;
     assert_eq!(feed(&mut server, &bytes), [Seen::failed(1007)]);
+}
+
+/// What was inflated is judged before what is wrong behind it, so the verdict does not depend on the cuts.
+#[test]
+fn the_first_mistake_of_a_message_counts_however_it_is_cut() {
+    let stored_ff_then_reserved_block = [0x00, 0x01, 0x00, 0xfe, 0xff, 0xff, 0x07];
+    let bytes = raw_frame(0x80 | RSV1 | TEXT, &stored_ff_then_reserved_block, Some(KEY));
+    for size in 1..=bytes.len() {
+        let (mut server, _) = pair(&config(), &config());
+        let mut details = Vec::new();
+        for piece in bytes.chunks(size) {
+            server.feed(piece).unwrap();
+            while let Some(event) = server.next_event() {
+                let Event::Close(close) = event else { panic!("{event:?}") };
+                details.push((close.code, close.detail));
+            }
+        }
+        assert_eq!(details, [(1007, Violation::TextUtf8.detail())], "reads of {size}");
+    }
 }
 
 proptest! {

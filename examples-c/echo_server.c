@@ -9,8 +9,9 @@
  *   - Everything that a read produced is written at once, with one gathered write: pipelined messages cost one system call
  *     together, not one each. This is where most servers lose a factor of ten.
  *   - No epoll_ctl() in the steady state: EPOLLOUT is armed when a write came up short, and disarmed when the rest is out.
- *   - Back-pressure: a client that sends and never reads is not read from any more once its output is too long, so that it
- *     costs bounded memory, and TCP tells it to wait.
+ *   - Back-pressure: a client that sends and never reads is not read from any more once its output is too long, and what was
+ *     read stays in the engine unlooked at, so that it costs bounded memory, and TCP tells it to wait. That goes for compressed
+ *     messages too, which grow a thousandfold: they are inflated one by one, as there is room.
  *   - The echo is queued straight from the event; the program holds no copy of a message.
  *   - One timer for all connections: epoll_wait() returns for the engine's next deadline, and the engine says whose it was.
  *     Handshakes, pings, answers to close frames and writes that stall are all timed by it.
@@ -18,10 +19,9 @@
  */
 #define _GNU_SOURCE
 #include "common.h"
-#include "settings.h"
+#include "echo_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -37,25 +37,14 @@
 #include <unistd.h>
 
 enum {
-    RECEIVE_BUFFER = 512 * 1024,
-    /* A connection with more output than HIGH_WATER waiting is not read from until it has less than LOW_WATER. */
+    /* A connection with more output than HIGH_WATER waiting is not read from until it has no more than LOW_WATER. */
     HIGH_WATER = 1024 * 1024,
     LOW_WATER = 256 * 1024,
     EVENTS_PER_WAIT = 512,
     ACCEPTS_PER_EVENT = 256, /* so that a flood of connections leaves time for those that are there */
-    MAX_WORKERS = 256,
 
     ACCEPT_PAUSE_MS = 1000,
     DRAIN_TIMEOUT_MS = 3 * 1000 /* for everybody, once the server was told to stop */
-};
-
-struct options {
-    const char *bind_address;
-    const char *port;
-    unsigned workers;
-    uint64_t max_message;
-    uint64_t read_size, feed_size;
-    ws_config *config;
 };
 
 /* A list that links through its members, so that joining and leaving cost nothing and allocate nothing. */
@@ -63,12 +52,19 @@ struct link {
     struct link *previous, *next;
 };
 
+/* Input of a client that is not read from. */
+struct rest {
+    size_t length;
+    char bytes[];
+};
+
 struct client {
     struct link in_all;     /* loop->clients */
     ws_conn *conn;
     int fd;
     uint32_t interest;      /* what epoll was last told to watch */
-    bool reading_paused;    /* the output is too long */
+    struct rest *rest;      /* what was read and not fed before reading was paused: of --feed-size only, else NULL */
+    bool reading_paused;    /* the output was too long: what the engine has goes on when it is short again, then reading */
     bool output_blocked;    /* the socket takes no more now */
     bool lingering;         /* shutdown() was called; the peer's EOF is awaited */
     bool peer_finished;     /* EOF was read */
@@ -123,6 +119,7 @@ static void drop_client(struct client *client)
 {
     list_remove(&client->in_all);
     ws_conn_free(client->conn);
+    free(client->rest);
     close(client->fd); /* leaves the epoll set by itself */
     free(client);
 }
@@ -149,10 +146,56 @@ static void add_client(struct loop *loop, int fd)
     list_add(&loop->clients, &client->in_all);
 }
 
-/* Pulls the events that input or time has brought and queues the answers. False when the connection has to be dropped. */
+/* Stops reading from a client, for its output is too long. From here on the engine holds its messages back. */
+static bool pause_reading(struct loop *loop, struct client *client)
+{
+    client->reading_paused = true;
+    ws_conn_set_reading(client->conn, 0); /* a pong cannot come now either */
+
+    size_t length = loop->input.rest_length;
+    if (length == 0)
+        return true;
+    client->rest = malloc(sizeof *client->rest + length);
+    if (!client->rest)
+        return false;
+    client->rest->length = length;
+    memcpy(client->rest->bytes, loop->input.rest, length);
+    loop->input.rest_length = 0;
+    return true;
+}
+
+/* Echoes a part of a message, be it a chunk or a frame, as a frame. */
+static ws_status echo_part(ws_conn *conn, const ws_event *event, bool first)
+{
+    ws_status status = first ? ws_conn_queue_begin(conn, event->opcode) : WS_OK;
+    if (status != WS_OK)
+        return status;
+    return event->last ? ws_conn_queue_end(conn, event->data, event->len) : ws_conn_queue_part(conn, event->data, event->len);
+}
+
+static ws_status answer(ws_conn *conn, const ws_event *event)
+{
+    switch (event->type) {
+    case WS_EVENT_TEXT:
+        return ws_conn_queue_text(conn, event->data, event->len);
+    case WS_EVENT_BINARY:
+        return ws_conn_queue_binary(conn, event->data, event->len);
+    case WS_EVENT_CHUNK:
+        return echo_part(conn, event, event->first);
+    case WS_EVENT_FRAME:
+        return echo_part(conn, event, event->opcode != 0); /* 0 continues a message */
+    default:
+        return WS_OK; /* the engine answers pings and close frames; the rest needs no answer */
+    }
+}
+
+/* Pulls the events that input or time has brought and queues the answers, until there are none or the output is too long.
+ * False when the connection has to be dropped. */
 static bool handle_events(struct loop *loop, struct client *client)
 {
     for (;;) {
+        if (ws_conn_above_high_water(client->conn) && !client->reading_paused && !pause_reading(loop, client))
+            return false;
         ws_event event;
         ws_status status = next_event(client->conn, &loop->input, &event);
         if (status == WS_AGAIN)
@@ -160,18 +203,29 @@ static bool handle_events(struct loop *loop, struct client *client)
         if (status != WS_OK)
             return false;
 
-        if (event.type == WS_EVENT_TEXT)
-            status = ws_conn_queue_text(client->conn, event.data, event.len);
-        else if (event.type == WS_EVENT_BINARY)
-            status = ws_conn_queue_binary(client->conn, event.data, event.len);
-        /* The engine answers pings and close frames; the rest needs no answer. */
-
-        /* A message behind our own close frame cannot be answered any more. Nothing else fails: the output never grows by
-         * more than was read, and the queue has room for HIGH_WATER, the largest message and more than one read. Only
-         * compressed input could grow further, a hundredfold and more, and whoever sends such is dropped. */
+        /* A message behind our own close frame cannot be answered any more. Nothing else fails: the queue has room for
+         * HIGH_WATER and a message, and there is never more in it. */
+        status = answer(client->conn, &event);
         if (status != WS_OK && status != WS_ERR_STATE)
             return false;
     }
+}
+
+/* Goes on where pause_reading() stopped. */
+static bool resume_reading(struct loop *loop, struct client *client)
+{
+    struct rest *rest = client->rest;
+    client->rest = NULL;
+    client->reading_paused = false;
+    ws_conn_set_reading(client->conn, 1);
+    if (rest) {
+        loop->input.rest = rest->bytes;
+        loop->input.rest_length = rest->length;
+    }
+    bool good = handle_events(loop, client);
+    loop->input.rest_length = 0; /* of a client that is dropped halfway */
+    free(rest);
+    return good;
 }
 
 static bool watch(struct loop *loop, struct client *client, uint32_t interest)
@@ -192,6 +246,7 @@ static bool linger(struct loop *loop, struct client *client)
     if (client->lingering)
         return true;
     client->lingering = true;
+    client->reading_paused = false;
     return shutdown(client->fd, SHUT_WR) == 0 && watch(loop, client, EPOLLIN);
 }
 
@@ -213,13 +268,9 @@ static bool settle(struct loop *loop, struct client *client)
     if (client->peer_finished && !client->output_blocked)
         return false;
 
-    size_t queued = client->output_blocked ? ws_conn_queued_bytes(client->conn) : 0;
-    bool pause = queued > (client->reading_paused ? LOW_WATER : HIGH_WATER);
-    if (pause != client->reading_paused) {
-        client->reading_paused = pause;
-        ws_conn_set_reading(client->conn, !pause); /* its pong cannot come now */
-    }
-    uint32_t interest = client->output_blocked ? EPOLLOUT : 0;
+    /* A paused client whose output has fallen waits for EPOLLOUT, too, even if it can be written to: so it goes on in the
+     * next turn, and the others have theirs in between. */
+    uint32_t interest = client->output_blocked || client->reading_paused ? EPOLLOUT : 0;
     if (!client->reading_paused && !client->peer_finished)
         interest |= EPOLLIN;
     return watch(loop, client, interest);
@@ -230,6 +281,14 @@ static bool handle_client(struct loop *loop, struct client *client, uint32_t rea
 {
     if (ready & EPOLLERR)
         return false;
+
+    if (client->reading_paused) {
+        if (ready & EPOLLHUP) /* nobody is there to read what waits */
+            return false;
+        if (!ws_conn_above_high_water(client->conn) && !resume_reading(loop, client))
+            return false;
+        return settle(loop, client);
+    }
 
     /* EPOLLHUP comes unasked: the read below finds out what it means. */
     if ((ready & (EPOLLIN | EPOLLHUP)) && !client->peer_finished) {
@@ -426,89 +485,6 @@ static void read_port(int listener, char *port, size_t size)
 
 /* ---- main ---- */
 
-static void print_help(FILE *out)
-{
-    fprintf(out, "usage: echo_server [OPTION]...\n"
-                 "\n"
-                 "Echoes every WebSocket message. It ends on SIGTERM or SIGINT, after a close frame (1001) to everybody.\n"
-                 "\n"
-                 "  --port P             port to listen on; 0 takes a free one (default 9001)\n"
-                 "  --bind ADDRESS       numeric address to listen on (default 127.0.0.1)\n"
-                 "  --workers N          threads, each with its own event loop (default 1)\n"
-                 "  --max-message BYTES  largest message; a larger one is refused with close code 1009 (default 67108864)\n"
-                 "  --subprotocol NAME   a subprotocol to speak; may be repeated, the first is liked best\n"
-                 SETTING_HELP
-                 "  --read-size BYTES    most bytes of one recv() (default 524288)\n"
-                 "  --feed-size BYTES    most bytes that the engine gets at a time (default: all that was read)\n");
-}
-
-static struct options parse_options(int argc, char **argv)
-{
-    static const struct option known[] = {{"port", required_argument, NULL, 'p'},
-                                          {"bind", required_argument, NULL, 'b'},
-                                          {"workers", required_argument, NULL, 'w'},
-                                          {"max-message", required_argument, NULL, 'm'},
-                                          {"subprotocol", required_argument, NULL, 's'},
-                                          SETTING_ROWS,
-                                          {"read-size", required_argument, NULL, 'r'},
-                                          {"feed-size", required_argument, NULL, 'f'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    struct options options = {.bind_address = "127.0.0.1",
-                              .port = "9001",
-                              .workers = 1,
-                              .max_message = 64 * 1024 * 1024,
-                              .read_size = RECEIVE_BUFFER,
-                              .feed_size = RECEIVE_BUFFER,
-                              .config = new_config()};
-    uint64_t number;
-    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
-        switch (option) {
-        case 'p':
-            if (!parse_number(optarg, 0, 65535, &number))
-                die(2, "--port %s: not a number from 0 to 65535", optarg);
-            options.port = optarg;
-            break;
-        case 'b':
-            options.bind_address = optarg;
-            break;
-        case 'w':
-            if (!parse_number(optarg, 1, MAX_WORKERS, &number))
-                die(2, "--workers %s: not a number from 1 to %d", optarg, MAX_WORKERS);
-            options.workers = (unsigned)number;
-            break;
-        case 'm':
-            if (!parse_number(optarg, 1, UINT32_MAX / 2, &number))
-                die(2, "--max-message %s: not a number from 1 to %u", optarg, UINT32_MAX / 2);
-            options.max_message = number;
-            break;
-        case 's':
-            if (ws_config_add_subprotocol(options.config, optarg) != WS_OK)
-                die(2, "--subprotocol %s: not an HTTP token, or there already", optarg);
-            break;
-        case 'r':
-            if (!parse_number(optarg, 1, RECEIVE_BUFFER, &options.read_size))
-                die(2, "--read-size %s: not a number from 1 to %d", optarg, RECEIVE_BUFFER);
-            break;
-        case 'f':
-            if (!parse_number(optarg, 1, RECEIVE_BUFFER, &options.feed_size))
-                die(2, "--feed-size %s: not a number from 1 to %d", optarg, RECEIVE_BUFFER);
-            break;
-        case 'h':
-            print_help(stdout);
-            exit(0);
-        default:
-            if (take_setting(options.config, option, optarg, 2))
-                break;
-            print_help(stderr);
-            exit(2);
-        }
-    }
-    if (optind < argc)
-        die(2, "%s: unexpected argument; see --help", argv[optind]);
-    return options;
-}
-
 /* Every connection is a descriptor: take as many as we are allowed to. */
 static void raise_descriptor_limit(void)
 {
@@ -524,6 +500,7 @@ int main(int argc, char **argv)
 {
     set_program_name(argv[0]);
     struct options options = parse_options(argc, argv);
+    ws_config_set_water_marks(options.config, LOW_WATER, HIGH_WATER);
     raise_descriptor_limit();
 
     /* The workers inherit the mask, so the signals wait for the sigwait() below. */
@@ -555,6 +532,10 @@ int main(int argc, char **argv)
     sigwait(&stop_signals, &signal_number);
     pthread_sigmask(SIG_UNBLOCK, &stop_signals, NULL); /* a second signal ends the program at once */
 
+    /* Nobody may come in any more before anybody is sent away: a worker that has not been woken yet would still accept who
+     * was told goodbye by another and tries again. */
+    for (unsigned i = 0; i < options.workers; i++)
+        shutdown(loops[i].listener, SHUT_RDWR);
     for (unsigned i = 0; i < options.workers; i++)
         (void)!write(loops[i].stop_fd, &(uint64_t){1}, sizeof(uint64_t));
     for (unsigned i = 0; i < options.workers; i++) {

@@ -40,6 +40,10 @@ bool take_setting(ws_config *config, int option, const char *value, int usage_co
         name = "max-fragments";
         good = parse_number(value, 1, UINT32_MAX, &number) && ws_config_set_max_fragments(config, (uint32_t)number) == WS_OK;
         break;
+    case SETTING_PING_INTERVAL:
+        name = "ping-interval";
+        good = parse_number(value, 0, UINT32_MAX, &number) && ws_config_set_ping_interval(config, (uint32_t)number) == WS_OK;
+        break;
     default:
         return false;
     }

@@ -13,7 +13,8 @@ enum {
     SETTING_WINDOW_BITS,
     SETTING_LEVEL,
     SETTING_THRESHOLD,
-    SETTING_MAX_FRAGMENTS
+    SETTING_MAX_FRAGMENTS,
+    SETTING_PING_INTERVAL
 };
 
 /* Their rows in the table of getopt_long(). */
@@ -23,7 +24,8 @@ enum {
     {"window-bits", required_argument, NULL, SETTING_WINDOW_BITS},                                                     \
     {"level", required_argument, NULL, SETTING_LEVEL},                                                                 \
     {"threshold", required_argument, NULL, SETTING_THRESHOLD},                                                         \
-    {"max-fragments", required_argument, NULL, SETTING_MAX_FRAGMENTS}
+    {"max-fragments", required_argument, NULL, SETTING_MAX_FRAGMENTS},                                                 \
+    {"ping-interval", required_argument, NULL, SETTING_PING_INTERVAL}
 
 /* Their lines in --help. */
 #define SETTING_HELP                                                                                                   \
@@ -32,7 +34,8 @@ enum {
     "  --window-bits OWN,PEER  windows of 2^8 to 2^15 bytes, for either end's compressor (default 15,15)\n"            \
     "  --level N            1 (fast) to 9 (small) (default 6)\n"                                                       \
     "  --threshold BYTES    send smaller messages plain (default 1024)\n"                                              \
-    "  --max-fragments N    most frames of a message; one of more is refused with code 1008 (default 16384)\n"
+    "  --max-fragments N    most frames of a message; one of more is refused with code 1008 (default 16384)\n"         \
+    "  --ping-interval MS   from one ping of ours to the next; 0 sends none (default 30000)\n"
 
 /* Puts an option that getopt_long() found into `config`; false when it is none of these. Dies with `usage_code` when
  * `value` is wrong. */

@@ -282,6 +282,9 @@ impl Connection {
     /// Tells whether the host reads from the peer; it does until it says otherwise. A peer that is not read from cannot
     /// show that it is alive: while reading is paused the pong and idle timeouts do not count, and from its resumption
     /// on they count anew. All other deadlines go on.
+    ///
+    /// While reading is paused and the output is [above the high-water mark](Outbound::is_above_high_water), messages in
+    /// the input are held back: a pull brings only what time has done. They follow when the output has fallen.
     pub fn set_reading(&mut self, enabled: bool) {
         if enabled == self.reading {
             return;

@@ -188,7 +188,9 @@ impl Connection {
 
     /// Goes on to the next thing to report.
     fn advance(&mut self) -> Option<Next> {
+        let held_back = self.is_held_back();
         let next = match self.outbound.state {
+            _ if held_back => None,
             State::Connecting => self.advance_opening(),
             State::Open | State::Closing => self.report_opening().or_else(|| self.advance_frames()),
             State::Closed => None,
@@ -196,7 +198,7 @@ impl Connection {
         if next.is_none() {
             self.limit_held();
         }
-        if next.is_none() && self.eof {
+        if next.is_none() && self.eof && !held_back {
             self.lose();
         }
         if next.is_none() {
@@ -220,6 +222,12 @@ impl Connection {
             return Some(Next::Request);
         }
         self.report_opening()
+    }
+
+    /// The host has stopped reading, since the output is too long: messages wait in the input until there is room for
+    /// what they cause. Time goes on meanwhile, so that a peer that never reads is found out.
+    fn is_held_back(&self) -> bool {
+        !self.reading && self.outbound.above_high_water && matches!(self.outbound.state, State::Open | State::Closing)
     }
 
     fn report_opening(&mut self) -> Option<Next> {
@@ -310,7 +318,7 @@ impl Connection {
 
     /// Nothing is left to pull: gives back what an idle connection does not need.
     fn rest(&mut self) {
-        self.has_input = false;
+        self.has_input &= self.is_held_back();
         self.rest_clock();
         if self.outbound.state == State::Closed {
             self.opening = None;
@@ -476,7 +484,8 @@ impl Connection {
     /// Whether a pull would report something without more input: after output was taken, a decision was made, or time
     /// has passed.
     pub fn has_events(&self) -> bool {
-        self.has_input || self.outbound.writable_due || self.outbound.farewell.is_some()
+        let has_input = self.has_input && !self.is_held_back();
+        has_input || self.outbound.writable_due || self.outbound.farewell.is_some()
     }
 
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its

@@ -1,6 +1,7 @@
 //! The protocol, tested through the public Rust API: no sockets, no sleeps, every split of the input.
 //! Frames on the wire are written by `support::frame`, which shares no code with the crate.
 
+mod back_pressure;
 mod capi;
 mod capi_handshake;
 mod capi_metrics;

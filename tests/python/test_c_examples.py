@@ -11,9 +11,11 @@ import struct
 import subprocess
 import threading
 import time
+import zlib
 
 import pytest
 import rawws
+import websockets.sync.client
 from conftest import EXAMPLES_C
 from rawws import BINARY, PING, PONG, TEXT, Connection, close_frame, connect, frame
 
@@ -148,6 +150,49 @@ def test_max_message_counts_fragments(start_echo):
         assert client.read_close()[0] == 1009
 
 
+# ---- what is echoed: messages, chunks or frames ----
+
+
+def test_frames_come_back_as_frames(start_echo):
+    with connect(start_echo("--delivery", "frames")) as client:
+        client.send(frame(TEXT, "世".encode()[:2], fin=False) + frame(PING, b"p"))
+        assert {client.read_frame(), client.read_frame()} == {(False, TEXT, "世".encode()[:2]), (True, PONG, b"p")}
+        client.send(frame(0, "世".encode()[2:], fin=False) + frame(0) + frame(BINARY, b"whole"))
+        assert client.read_frame() == (False, 0, "世".encode()[2:])
+        assert client.read_frame() == (True, 0, b"")
+        assert client.read_frame() == (True, BINARY, b"whole")
+
+
+def test_chunks_come_back_before_the_message_is_complete(start_echo):
+    payload = random.Random(5).randbytes(3 * MIB)
+    with connect(start_echo("--delivery", "chunks")) as client:
+        whole = frame(BINARY, payload)
+        client.send(whole[:1000])
+        fin, opcode, received = client.read_frame()
+        assert (fin, opcode) == (False, BINARY) and payload.startswith(received)
+        client.send(whole[1000:])
+        while not fin:
+            fin, opcode, part = client.read_frame()
+            assert opcode == 0
+            received += part
+        assert received == payload
+        client.send(frame(TEXT))
+        assert client.read_frame() == (True, TEXT, b"")
+
+
+@pytest.mark.parametrize("delivery", ["messages", "chunks", "frames"])
+def test_every_delivery_echoes_the_same(start_echo, delivery):
+    """With compression, of which the frames' parts are inflated and deflated one by one."""
+    server = start_echo("--delivery", delivery, "--compression", "--takeover", "--threshold", "0", "--feed-size", "999")
+    text = "Grüße, 世界 🌍 " * 1000
+    with websockets.sync.client.connect(server.url, max_size=None) as client:
+        for message in ["", b"", text, os.urandom(100_000), text]:
+            client.send(message)
+            assert client.recv(timeout=20) == message
+        client.send(part for part in (text[:5], "", text[5:777], text[777:]))
+        assert client.recv(timeout=20) == text
+
+
 # ---- large messages, slow readers ----
 
 # stdin, stdout, stderr, the listener, epoll and the eventfd
@@ -202,6 +247,32 @@ def test_who_never_reads_costs_bounded_memory_and_loses_nothing(echo):
         client.send(frame(TEXT, b"still here"))
         assert client.read_message() == (TEXT, b"still here")
     assert echo.peak_rss() - before < 10 * MIB
+
+
+@pytest.mark.parametrize("options", [[], ["--feed-size", "1"], ["--delivery", "chunks"], ["--delivery", "frames"]], ids=" ".join)
+def test_compressed_input_that_grows_a_thousandfold(start_echo, options):
+    """300 MiB come out of 300 KiB. They are inflated as there is room for them, so that memory is bounded and nothing is lost."""
+    server = start_echo("--compression", "--threshold", str(2**31), *options)  # the echoes are sent plain
+    count, data = 300, bytes(MIB)
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    deflated = (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff")
+    with Connection(server.address) as client:
+        client.upgrade(extra=["Sec-WebSocket-Extensions: permessage-deflate"])
+        client.send(frame(BINARY, deflated, rsv=4) * count + frame(PING, b"behind them"))
+        time.sleep(0.3)
+        assert_idle(server)
+        received, pongs = 0, 0
+        while received < count * MIB or not pongs:
+            fin, opcode, part = client.read_frame()
+            pongs += opcode == PONG
+            if opcode != PONG:
+                assert part == data[: len(part)]
+                received += len(part)
+        assert (received, pongs) == (count * MIB, 1)
+        client.send(frame(TEXT, b"still here"))
+        assert client.read_message() == (TEXT, b"still here")
+    assert server.peak_rss() < 32 * MIB
+    assert server.terminate() == 0
 
 
 def test_a_blocked_client_does_not_disturb_the_others(echo):
@@ -398,7 +469,7 @@ def test_stop_waits_for_nobody_for_long(start_echo):
                                        ["--bogus"], ["surplus"], ["--window-bits", "9"], ["--window-bits", "7,15"],
                                        ["--window-bits", "9,15x"], ["--level", "10"], ["--threshold", "x"],
                                        ["--max-fragments", "0"], ["--read-size", "0"], ["--feed-size", "0"],
-                                       ["--subprotocol", "a b"]])
+                                       ["--subprotocol", "a b"], ["--delivery", "bytes"], ["--ping-interval", "x"]])
 def test_wrong_options(arguments):
     result = subprocess.run([EXAMPLES_C / "echo_server", *arguments], capture_output=True, text=True, timeout=5)
     assert result.returncode == 2 and result.stderr and not result.stdout

@@ -92,16 +92,6 @@ fn sent(conn: &mut Connection) -> (u8, Vec<u8>) {
     (bytes[0], payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect())
 }
 
-/// Bytes that do not compress, the same ones for the same seed.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    (0..len).map(|_| next()).collect()
-}
-
 /// RFC 7692, 7.2.3.1 and 7.2.3.3 to 7.2.3.5, and an empty message.
 #[test]
 fn the_examples_of_the_rfc() {

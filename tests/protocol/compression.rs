@@ -1,6 +1,7 @@
 //! permessage-deflate between two ends (RFC 7692): what is sent compressed, that everything arrives, what it may cost.
 //! The rules of the RFC, one by one, are in `rfc7692`.
 
+use crate::inflate::inflate;
 use crate::support::*;
 use proptest::prelude::*;
 use wsengine::{Config, Connection, Delivery, Engine, MessageType, Prepared};
@@ -160,6 +161,49 @@ fn a_prepared_message_is_compressed_once_and_fits_into_every_stream() {
             assert_eq!(carry_in_reads(&mut client, &mut server, 100), [Seen::text(&text), Seen::text(&other)]);
         }
     }
+}
+
+/// What would grow goes plain, for everybody: it can be in no window. And the window is that of the connection.
+#[test]
+fn a_prepared_message_keeps_to_each_connection() {
+    let data = noise(500, 1);
+    let prepared = Prepared::new(MessageType::Binary, &data).unwrap();
+    let mut takeover = config();
+    takeover.set_context_takeover(true, true);
+    for settings in [config(), takeover] {
+        let (mut server, _) = pair(&settings, &settings);
+        server.outbound().queue_prepared(&prepared).unwrap();
+        assert_eq!(take(&mut server), plain(BINARY, &data));
+    }
+
+    let far = [noise(700, 1), noise(700, 1)].concat(); // repeats 700 bytes back: too far for the windows of 8 and 9 bits
+    let prepared = Prepared::new(MessageType::Binary, &far).unwrap();
+    for bits in [15, 10, 9, 8] {
+        let mut settings = config();
+        settings.set_window_bits(bits, 15).unwrap();
+        let (mut server, _) = pair(&settings, &config());
+        server.outbound().queue_prepared(&prepared).unwrap();
+        let frame = take(&mut server);
+        if bits >= 10 {
+            assert_eq!(frame[..2], [0x80 | RSV1 | BINARY, 126]);
+            assert_eq!(
+                inflate(&frame[4..], b"").map(|message| (message.bytes, message.farthest)),
+                Ok((far.clone(), 700))
+            );
+        } else {
+            assert_eq!(frame, plain(BINARY, &far), "{bits} bits");
+        }
+    }
+}
+
+/// A payload that the host writes is not compressed: it says so in its header.
+#[test]
+fn a_frame_of_the_host_is_plain() {
+    let (mut server, mut client) = pair(&config(), &config());
+    let header = server.outbound().begin_frame(MessageType::Text, 5).unwrap();
+    server.outbound().end_frame().unwrap();
+    assert_eq!([header.as_bytes(), b"hello"].concat(), plain(TEXT, b"hello"));
+    assert_eq!(feed(&mut client, &plain(TEXT, b"hello")), [Seen::text("hello")]);
 }
 
 #[test]

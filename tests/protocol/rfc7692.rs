@@ -350,6 +350,12 @@ fn a_bomb_stops_at_the_limit() {
         masked(CONTINUATION, &[stored(&[1; 401]), vec![0]].concat()),
     ];
     assert_eq!(feed(&mut make(), &parts.concat()), [Seen::failed(1009)], "its fragments together");
+
+    small.set_max_frame_size(200).unwrap();
+    let make = || server_for(&small, "permessage-deflate");
+    let header = compressed(BINARY, &[0; 201])[..8].to_vec();
+    assert_eq!(feed(&mut make(), &header), [Seen::failed(1009)], "a frame has its limit as it is sent");
+    assert_eq!(feed(&mut make(), &compressed(BINARY, &[0; 200])[..8]), []);
 }
 
 /// RFC 7692, 7.2.1: what is sent inflates to what was given, without the four bytes at its end.

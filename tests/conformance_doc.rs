@@ -113,6 +113,48 @@ fn every_test_that_is_named_exists() {
     assert!(sources.len() > 10, "the document was read");
 }
 
+/// A test in a file that nobody builds is never run.
+#[test]
+fn every_file_that_is_named_is_run() {
+    let modules = read("tests/protocol/main.rs");
+    let modules: BTreeSet<&str> =
+        modules.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
+    let named: BTreeSet<String> = rows().iter().flat_map(|row| &row.tests).map(|test| locate(test).0).collect();
+    for path in &named {
+        match path.strip_prefix("tests/protocol/") {
+            Some(file) => {
+                let module = file.strip_suffix(".rs").unwrap_or_else(|| panic!("{path} is no file of Rust"));
+                assert!(modules.contains(module), "{path} has no `mod {module};` in tests/protocol/main.rs");
+            }
+            // What pytest collects, and what cargo takes for a test by its place.
+            None => {
+                let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+                let is_run = match folder {
+                    "tests/python" => file.starts_with("test_") && file.ends_with(".py"),
+                    "tests" => file.ends_with(".rs"),
+                    _ => folder.strip_prefix("tests/").is_some_and(|name| has_module(name, file)),
+                };
+                assert!(is_run, "{path} is run by nothing");
+                assert!(!read(path).is_empty(), "{path} is not there");
+            }
+        }
+    }
+    // And the other way: a file of tests/protocol that is in no binary.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/protocol");
+    for entry in fs::read_dir(folder).expect("it is there") {
+        let name = entry.expect("it can be read").file_name().into_string().expect("plain names");
+        if let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") {
+            assert!(modules.contains(module), "tests/protocol/{name} has no `mod {module};` in main.rs");
+        }
+    }
+}
+
+/// Whether a folder of `tests/` is a binary that has this file.
+fn has_module(folder: &str, file: &str) -> bool {
+    let module = file.strip_suffix(".rs").unwrap_or_default();
+    module == "main" || read(&format!("tests/{folder}/main.rs")).lines().any(|line| line == format!("mod {module};"))
+}
+
 #[test]
 fn every_rule_that_we_hold_has_a_test_and_every_other_a_reason() {
     let rows = rows();

@@ -186,3 +186,23 @@ fn deciding_later() {
     assert_eq!(conn.output().count(), 0, "no empty slices");
     assert_eq!(pull(&mut conn), [Seen::refused(404)]);
 }
+
+/// The end of the stream is that of a connection (RFC 8441, 5; RFC 9220, 3).
+#[test]
+fn the_stream_ends_as_a_connection_does() {
+    let open = || {
+        let mut conn = server(&config(), &example());
+        pull(&mut conn);
+        conn
+    };
+    let mut closed = open();
+    assert_eq!(feed(&mut closed, &masked(CLOSE, &close_payload(1000, ""))), [Seen::peer_closed(1000, "")]);
+    assert_eq!(take(&mut closed), plain(CLOSE, &close_payload(1000, "")));
+    assert!(closed.wants_shutdown() && !closed.wants_abort(), "in order: END_STREAM");
+
+    let mut lost = open();
+    lost.feed_eof();
+    assert!(matches!(pull(&mut lost)[..], [Seen::Close { code: 1006, clean: false, .. }]));
+    assert!(lost.wants_abort(), "not in order: RST_STREAM");
+    assert_eq!(take(&mut lost), b"");
+}

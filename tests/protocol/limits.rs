@@ -110,29 +110,71 @@ fn settings_out_of_range_are_refused_and_change_nothing() {
     drop(default_limits);
 }
 
-#[test]
-fn a_message_may_have_so_many_frames_and_no_more() {
+fn max_fragments(fragments: u32, empty: u32) -> Config {
     let mut config = Config::new();
-    config.set_max_fragments(3).unwrap();
-    let make = || open_server_with(&config);
-    let parts =
-        [masked_part(TEXT, b"a"), masked_part(CONTINUATION, b"b"), masked(PING, b""), masked(CONTINUATION, b"c")];
-    assert_eq!(every_split(make, &parts.concat()).0, [Seen::Ping(vec![]), Seen::text("abc")]);
-    let parts = [masked_part(TEXT, b"a"), masked_part(CONTINUATION, b"b"), masked_part(CONTINUATION, b"c")];
-    let above = [parts.concat(), masked(CONTINUATION, b"d")].concat();
-    assert_eq!(every_split(make, &above).0, [Seen::failed(1008)]);
-    assert!(config.set_max_fragments(0).is_err());
+    config.set_max_fragments(fragments).unwrap().set_max_empty_fragments(empty);
+    config
 }
 
+/// CVE-2026-48779 (ws): a message in ever more fragments of a byte or two cost memory and time far above its size.
+#[test]
+fn a_message_may_have_so_many_frames_and_no_more() {
+    let make = || open_server_with(&max_fragments(3, 64));
+    let parts = [
+        masked_part(TEXT, b"a"),
+        masked_part(CONTINUATION, b"b"),
+        masked(PING, b""), // does not count
+        masked(CONTINUATION, b"c"),
+    ];
+    assert_eq!(every_split(make, &parts.concat()).0, [Seen::Ping(vec![]), Seen::text("abc")]);
+
+    let above = [masked_part(TEXT, b"a"), masked_part(CONTINUATION, b"b").repeat(3)].concat();
+    let (events, output) = every_split(make, &above);
+    assert_eq!((events, output), (vec![Seen::failed(1008)], plain(CLOSE, &1008u16.to_be_bytes())));
+    let header = above.len() - 1;
+    assert_eq!(feed(&mut make(), &above[..header]), [Seen::failed(1008)], "known with its header");
+    assert!(Config::new().set_max_fragments(0).is_err());
+}
+
+/// The same with fragments that carry nothing: no limit on bytes ever ends them.
 #[test]
 fn a_message_may_have_so_many_empty_frames_and_no_more() {
-    let mut config = Config::new();
-    config.set_max_empty_fragments(1);
-    let make = || open_server_with(&config);
+    let make = || open_server_with(&max_fragments(1_000, 1));
     let exactly = [masked_part(TEXT, b""), masked_part(CONTINUATION, b"a"), masked(CONTINUATION, b"")].concat();
-    assert_eq!(every_split(make, &[&exactly[..], &exactly].concat()).0, [Seen::text("a"), Seen::text("a")]);
+    let expected = [Seen::text("a"), Seen::text("a")];
+    assert_eq!(
+        every_split(make, &exactly.repeat(2)).0,
+        expected,
+        "the last one may be empty: who sent it did not know"
+    );
     let above = [masked_part(TEXT, b""), masked_part(CONTINUATION, b"")].concat();
     assert_eq!(every_split(make, &above).0, [Seen::failed(1008)]);
+
+    let mut endless = open_server();
+    for count in 1..=64 {
+        assert_eq!(feed(&mut endless, &masked_part(if count == 1 { TEXT } else { CONTINUATION }, b"")), []);
+    }
+    assert_eq!(feed(&mut endless, &masked_part(CONTINUATION, b"")), [Seen::failed(1008)], "the default ends it too");
+}
+
+/// The counts are of one message: the next one starts anew.
+#[test]
+fn fragments_are_counted_for_each_message() {
+    let mut server = open_server_with(&max_fragments(4, 2));
+    let parts = [
+        masked_part(BINARY, b""),
+        masked_part(CONTINUATION, b"x"),
+        masked(PING, b""),
+        masked_part(CONTINUATION, b""),
+        masked(CONTINUATION, b"y"),
+        masked(TEXT, b""), // a whole empty message is no fragment
+    ]
+    .concat();
+    for _ in 0..20 {
+        let expected = [Seen::Ping(vec![]), Seen::Binary(b"xy".to_vec()), Seen::text("")];
+        assert_eq!(feed(&mut server, &parts), expected);
+        take(&mut server);
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
-//! The protocol, tested through the public Rust API: no sockets, no sleeps, every split of the input.
-//! Frames on the wire are written by `support::frame`, which shares no code with the crate.
+//! The protocol, tested through the public Rust API and the C ABI: no sockets, no sleeps, virtual time, every split of
+//! the input. A file a subject; its first line says which. `rfc6455_*` and `rfc7692` hold the rules that no subject has.
+//!
+//! Nothing here reads our bytes with our code: frames are written by `support::raw_frame`, and compressed messages are
+//! inflated by `inflate`. Which test holds which rule: `docs/CONFORMANCE.md`.
 
 mod back_pressure;
 mod capi;
@@ -9,7 +12,6 @@ mod capi_sending;
 mod capi_time;
 mod closing;
 mod compression;
-mod compression_rfc;
 mod delivery;
 mod describe;
 mod extended_connect;
@@ -28,14 +30,13 @@ mod manual_accept;
 mod messages;
 mod metrics;
 mod negotiation;
-mod negotiation_rfc;
 mod output;
 mod pair;
 mod properties;
 mod regressions;
-mod regressions_pending;
 mod rfc6455_frames;
 mod rfc6455_handshake;
+mod rfc7692;
 mod sending;
 mod sniffing;
 mod support;

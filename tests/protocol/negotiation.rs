@@ -20,7 +20,10 @@ fn all() -> Config {
 fn opening(conn: &mut Connection) -> Option<bool> {
     match conn.next_event() {
         Some(Event::Open { compression, .. }) => Some(compression),
-        Some(Event::Close(_)) => None,
+        Some(Event::Close(close)) => {
+            assert_eq!((close.code, close.clean), (1006, false), "before the opening there is no close frame");
+            None
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -36,7 +39,7 @@ fn answer(config: &Config, lines: &str) -> Option<String> {
     server.feed(format!("{REQUEST_LINES}{lines}\r\n").as_bytes()).unwrap();
     let compression = opening(&mut server).expect("declining is no refusal");
     let head = String::from_utf8(take(&mut server)).unwrap();
-    assert_eq!(extensions_of(&head).is_some(), compression, "the event says it: {head}");
+    assert_eq!(head.matches("Sec-WebSocket-Extensions").count(), usize::from(compression), "said once, or not: {head}");
     extensions_of(&head).map(str::to_owned)
 }
 
@@ -54,7 +57,16 @@ fn assert_declined(offer: &str) {
 #[test]
 fn off_by_default() {
     assert_answer(&Config::new(), "permessage-deflate; client_max_window_bits", None);
-    assert_eq!(answer(&all(), ""), None, "nothing was offered");
+}
+
+#[test]
+fn what_was_not_offered_is_not_answered() {
+    assert_eq!(answer(&all(), ""), None);
+    for offer in
+        ["x-webkit-deflate-frame", "permessage-deflate2", "PERMESSAGE-DEFLATE", "permessage-bzip2; x=\"1\"", "deflate"]
+    {
+        assert_declined(offer);
+    }
 }
 
 #[test]
@@ -87,8 +99,9 @@ fn a_server_says_what_it_will_not_do_even_unasked() {
     assert_answer(&none, "permessage-deflate", Some(both));
     let own = config((true, true), (11, 15));
     assert_answer(&own, "permessage-deflate", Some("permessage-deflate; server_max_window_bits=11"));
-    for (asked, said) in [(9, 9), (11, 11), (12, 11), (15, 11)] {
+    for asked in 8..=15 {
         let offer = format!("permessage-deflate; server_max_window_bits={asked}");
+        let said = asked.min(11);
         assert_answer(&own, &offer, Some(&format!("permessage-deflate; server_max_window_bits={said}")));
     }
 }
@@ -132,6 +145,8 @@ fn offers_that_are_not_valid_are_declined() {
         "server_max_window_bits=015",
         "server_max_window_bits=150",
         "server_max_window_bits=+9",
+        "server_max_window_bits=-9",
+        "server_max_window_bits=1e1",
         "server_max_window_bits=x",
         "server_max_window_bits=18446744073709551625",
         "client_max_window_bits=7",
@@ -143,14 +158,11 @@ fn offers_that_are_not_valid_are_declined() {
         assert_declined(&format!("permessage-deflate; {params}; client_no_context_takeover"));
         assert_answer(&all(), &format!("permessage-deflate; {params}, permessage-deflate"), Some("permessage-deflate"));
     }
-    for name in ["x-webkit-deflate-frame", "permessage-deflate2", "PERMESSAGE-DEFLATE", "permessage-bzip2; x=\"1\""] {
-        assert_declined(name);
-    }
 }
 
 /// RFC 7692, 5.1: in the client's order of preference.
 #[test]
-fn the_first_offer_that_is_acceptable() {
+fn the_first_acceptable_offer_is_taken() {
     let all = all();
     for (offer, expected) in [
         ("permessage-foo; bar, permessage-deflate", "permessage-deflate"),
@@ -215,6 +227,8 @@ fn headers_that_break_the_grammar() {
         "permessage-deflate; a=\"b\"c",
         "permessage-deflate; a=b\"c\"",
         "permessage-deflate, x y",
+        "permessage deflate",
+        "\"permessage-deflate\"",
         "permessage-deflate, (x)",
         "\u{fc}",
         "a/b",
@@ -295,6 +309,7 @@ fn answers_that_a_client_does_not_take() {
     for answer in [
         "permessage-bzip2",
         "permessage-deflate, permessage-deflate",
+        "permessage-deflate\r\nSec-WebSocket-Extensions: permessage-deflate",
         "permessage-deflate, x",
         "x, permessage-deflate",
         "permessage-deflate; unknown",
@@ -306,11 +321,19 @@ fn answers_that_a_client_does_not_take() {
         "permessage-deflate; client_max_window_bits=08",
         "permessage-deflate; server_max_window_bits=1000",
         "permessage-deflate; server_no_context_takeover=1",
+        "permessage-deflate; client_no_context_takeover=1",
+        "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
         "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
         "permessage-deflate; server_max_window_bits=9; server_max_window_bits=9",
+        "permessage-deflate; client_max_window_bits=9; client_max_window_bits=9",
     ] {
         assert_eq!(accepts(&all(), answer), None, "{answer}");
     }
+}
+
+/// RFC 7692, 7.1.1.1 and 7.1.2.1: who accepts an offer accepts its demands.
+#[test]
+fn answers_that_pass_over_a_demand() {
     let strict = config((true, false), (10, 9));
     for answer in [
         "permessage-deflate",
@@ -320,6 +343,18 @@ fn answers_that_a_client_does_not_take() {
         "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits=11",
     ] {
         assert_eq!(accepts(&strict, answer), None, "{answer}");
+    }
+}
+
+/// CVE-2026-2229 (undici): a server's window bits went unchecked to zlib, which threw, and the process ended.
+#[test]
+fn window_bits_out_of_range_are_an_error_and_nothing_worse() {
+    for bits in ["0", "1", "7", "16", "17", "31", "47", "255", "256", "264", "-15", "1000", "4294967304", "NaN"] {
+        for name in ["server_max_window_bits", "client_max_window_bits"] {
+            let value = format!("permessage-deflate; {name}={bits}");
+            assert_eq!(accepts(&all(), &value), None, "{value}");
+            assert_declined(&value);
+        }
     }
 }
 

@@ -73,7 +73,7 @@ fn any_sent() -> impl Strategy<Value = Sent> {
     let bytes = |max| proptest::collection::vec(any::<u8>(), 0..max);
     prop_oneof![
         ".{0,200}".prop_map(Sent::Text),
-        bytes(70_000).prop_map(Sent::Binary),
+        (0..70_000usize, any::<u64>()).prop_map(|(len, seed)| Sent::Binary(noise(len, seed))),
         bytes(126).prop_map(Sent::Ping),
         bytes(126).prop_map(Sent::Pong),
     ]

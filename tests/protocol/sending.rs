@@ -162,6 +162,40 @@ fn writable_comes_once_when_the_queue_has_fallen_to_the_low_mark() {
     assert_eq!(pull(&mut server), []);
 }
 
+/// The marks themselves: "above" is not "at". Parts of a message count as they are queued.
+#[test]
+fn exactly_at_the_high_mark_the_queue_is_not_above_it() {
+    let mut server = with_marks(100, 1_000);
+    server.outbound().queue_binary(&[0; 1_000 - 4]).unwrap();
+    assert_eq!(server.outbound().queued_bytes(), 1_000);
+    assert!(!server.outbound().is_above_high_water());
+    server.outbound().queue_binary(b"").unwrap();
+    assert!(server.outbound().is_above_high_water());
+
+    let mut server = with_marks(100, 1_000);
+    server.outbound().queue_begin(MessageType::Binary).unwrap();
+    server.outbound().queue_part(&[0; 1_001]).unwrap();
+    assert!(server.outbound().is_above_high_water(), "of a message that is not complete");
+}
+
+/// Nothing can be queued then, so there is nothing to tell.
+#[test]
+fn writable_does_not_come_when_the_connection_closes() {
+    let above = || {
+        let mut server = with_marks(100, 1_000);
+        server.outbound().queue_binary(&[0; 2_000]).unwrap();
+        server
+    };
+    let mut closing = above();
+    closing.outbound().queue_close(Some(1000), "").unwrap();
+    take(&mut closing);
+    assert_eq!(pull(&mut closing), []);
+
+    let mut closed = above();
+    take(&mut closed); // it is due, and the peer's close frame is there before it was pulled
+    assert_eq!(feed(&mut closed, &masked(CLOSE, &close_payload(1000, ""))), [Seen::peer_closed(1000, "")]);
+}
+
 #[test]
 fn a_refused_message_is_worth_another_try_when_writable_comes() {
     let mut config = Config::new();
@@ -170,9 +204,17 @@ fn a_refused_message_is_worth_another_try_when_writable_comes() {
     server.outbound().queue_binary(&[0; 1_800]).unwrap();
     assert_eq!(server.outbound().queue_binary(&[1; 300]), Err(Error::QueueFull));
     assert!(server.outbound().is_above_high_water());
-    take(&mut server);
+    let waiting = server.outbound().queued_bytes();
+    server.outbound().output_consume(waiting - 1_001).unwrap();
+    assert_eq!(pull(&mut server), [], "the low mark is far above, but half of what may wait is there first");
+    server.outbound().output_consume(1).unwrap();
     assert_eq!(pull(&mut server), [Seen::Writable]);
     server.outbound().queue_binary(&[1; 300]).unwrap();
+
+    // With nothing queued it will never be any better.
+    let mut server = open_server_with(&config);
+    assert_eq!(server.outbound().queue_binary(&[0; 2_000]), Err(Error::QueueFull));
+    assert!(!server.outbound().is_above_high_water());
 }
 
 /// A pong does not wait behind everything that a slow reader has not taken yet, and only the newest one is owed.
@@ -205,6 +247,36 @@ fn nothing_overtakes_what_was_lent() {
     server.outbound().queue_ping(b"1").unwrap();
     server.outbound().queue_ping(b"2").unwrap();
     let expected = [&message[..], &message, &plain(PING, b"1"), &plain(PING, b"2"), &message, &message].concat();
+    assert_eq!(take(&mut server), expected);
+}
+
+/// They keep their order, whether they overtook something or not, and go on overtaking when those before were taken.
+#[test]
+fn control_frames_do_not_overtake_each_other() {
+    let mut server = open_server();
+    let message = plain(BINARY, &[9; BIG]);
+    server.outbound().queue_ping(b"1").unwrap(); // overtakes nothing
+    for _ in 0..3 {
+        server.outbound().queue_binary(&[9; BIG]).unwrap();
+    }
+    for i in [b"2", b"3"] {
+        server.outbound().queue_ping(i).unwrap();
+    }
+    let first = plain(PING, b"1");
+    let [second, third] = [plain(PING, b"2"), plain(PING, b"3")];
+    let expected = [&first[..], &second, &third, &message, &message, &message].concat();
+    assert_eq!(server.output().flatten().count(), expected.len());
+
+    // Lent as a whole now; when it has been taken but for the last message, more may overtake what comes behind it.
+    let mut taken = server.output().flatten().copied().collect::<Vec<_>>();
+    taken.truncate(expected.len() - message.len());
+    server.outbound().output_consume(taken.len()).unwrap();
+    assert_eq!(taken, expected[..taken.len()]);
+    for _ in 0..3 {
+        server.outbound().queue_binary(&[9; BIG]).unwrap();
+    }
+    server.outbound().queue_ping(b"4").unwrap();
+    let expected = [&message[..], &plain(PING, b"4"), &message, &message, &message].concat();
     assert_eq!(take(&mut server), expected);
 }
 

@@ -68,6 +68,16 @@ pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes(), reason.as_bytes()].concat()
 }
 
+/// Bytes that do not compress, the same ones for the same seed.
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
 /// An event that has outlived its connection's views.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
@@ -174,7 +184,12 @@ pub fn new_server(config: &Config) -> Connection {
 
 /// A server whose handshake is done.
 pub fn open_server_with(config: &Config) -> Connection {
-    let mut server = new_server(config);
+    open_on(&Engine::new(config))
+}
+
+/// A server whose handshake is done, on an engine that may have others.
+pub fn open_on(engine: &Engine) -> Connection {
+    let mut server = Connection::server(engine);
     assert_eq!(feed(&mut server, format!("{REQUEST_LINES}\r\n").as_bytes()), [Seen::Open(None)]);
     assert_eq!(String::from_utf8(take(&mut server)).unwrap(), ANSWER);
     server

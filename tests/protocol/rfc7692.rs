@@ -92,16 +92,6 @@ fn sent(conn: &mut Connection) -> (u8, Vec<u8>) {
     (bytes[0], payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect())
 }
 
-/// Bytes that do not compress, the same ones for the same seed.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    (0..len).map(|_| next()).collect()
-}
-
 /// RFC 7692, 7.2.3.1 and 7.2.3.3 to 7.2.3.5, and an empty message.
 #[test]
 fn the_examples_of_the_rfc() {
@@ -360,6 +350,12 @@ fn a_bomb_stops_at_the_limit() {
         masked(CONTINUATION, &[stored(&[1; 401]), vec![0]].concat()),
     ];
     assert_eq!(feed(&mut make(), &parts.concat()), [Seen::failed(1009)], "its fragments together");
+
+    small.set_max_frame_size(200).unwrap();
+    let make = || server_for(&small, "permessage-deflate");
+    let header = compressed(BINARY, &[0; 201])[..8].to_vec();
+    assert_eq!(feed(&mut make(), &header), [Seen::failed(1009)], "a frame has its limit as it is sent");
+    assert_eq!(feed(&mut make(), &compressed(BINARY, &[0; 200])[..8]), []);
 }
 
 /// RFC 7692, 7.2.1: what is sent inflates to what was given, without the four bytes at its end.

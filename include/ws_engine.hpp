@@ -25,7 +25,7 @@ struct Free {
     void operator()(ws_config *config) const noexcept { ws_config_free(config); }
     void operator()(ws_engine *engine) const noexcept { ws_engine_free(engine); }
     void operator()(ws_conn *conn) const noexcept { ws_conn_free(conn); }
-    void operator()(ws_prepared *prepared) const noexcept { ws_prepared_release(prepared); }
+    void operator()(ws_prepared *prepared) const noexcept { ws_prepared_free(prepared); }
 };
 
 template <typename T>
@@ -241,8 +241,8 @@ public:
     /** No message: false. */
     Prepared() noexcept = default;
 
-    static Prepared text(std::string_view text) noexcept { return Prepared(WS_TEXT, text); }
-    static Prepared binary(std::string_view data) noexcept { return Prepared(WS_BINARY, data); }
+    static Prepared text(std::string_view text) noexcept { return Prepared(WS_MESSAGE_TEXT, text); }
+    static Prepared binary(std::string_view data) noexcept { return Prepared(WS_MESSAGE_BINARY, data); }
 
     Prepared(const Prepared &other) noexcept : prepared_(ws_prepared_retain(other.get())) {}
     Prepared(Prepared &&) noexcept = default;

@@ -9,7 +9,7 @@ use std::{env, fs};
 /// The sections, in the order in which a reader needs them.
 const SECTIONS: [&str; 19] = [
     "status",
-    "config",
+    "config/settings",
     "config/handshake",
     "config/messages",
     "config/memory",

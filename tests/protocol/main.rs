@@ -4,7 +4,9 @@
 mod capi;
 mod capi_handshake;
 mod capi_metrics;
+mod capi_rules;
 mod capi_sending;
+mod capi_settings;
 mod capi_time;
 mod closing;
 mod compression;

@@ -1,21 +1,9 @@
 //! Settings
 
-mod compression;
-mod deadlines;
-mod handshake;
-mod memory;
-mod messages;
-
 use crate::capi::guard::{Handle, free, into_handle, stateless, with};
 use crate::capi::status::ws_status;
 use crate::config::Config;
 use crate::error::Error;
-
-pub use compression::*;
-pub use deadlines::*;
-pub use handshake::*;
-pub use memory::*;
-pub use messages::*;
 
 /// Every setting and limit, with defaults that are safe on the open internet; the next sections have their setters. A
 /// builder: ws_engine_new() copies it, so it may be changed or freed at once. Used by one thread at a time.
@@ -46,6 +34,6 @@ pub unsafe extern "C" fn ws_config_free(config: *mut ws_config) {
     free(config);
 }
 
-fn set(config: *mut ws_config, change: impl FnOnce(&mut Config) -> Result<(), Error>) -> ws_status {
+pub(crate) fn set(config: *mut ws_config, change: impl FnOnce(&mut Config) -> Result<(), Error>) -> ws_status {
     with(config, |handle| change(&mut handle.config).map(|()| ws_status::WS_OK))
 }

@@ -221,7 +221,7 @@ fn water_marks_above_the_limit_of_the_queue() {
 
 #[test]
 fn compression() {
-    /// What the server answers, and how many bytes 4,000 become.
+    /// What the server answers, and how many bytes 50,000 become.
     fn compressed(set: impl Fn(*mut ws_config) -> ws_status) -> (String, usize) {
         let host = Host::new(|config| unsafe {
             assert_eq!(ws_config_set_compression(config, 1), WS_OK);
@@ -232,13 +232,21 @@ fn compression() {
         assert_eq!(host.next().map(|event| event.compressed), Some(1));
         assert!(host.next().is_none());
         let answer = String::from_utf8(host.take()).unwrap();
-        let text = (0..400u32).map(|i| (b'a' + (i * i % 23) as u8) as char).collect::<String>().repeat(10);
+        let words = ["alpha ", "beta ", "gamma ", "delta ", "epsilon ", "zeta ", "eta ", "theta "];
+        let mut state = 1u32;
+        let mut text = String::new();
+        while text.len() < 50_000 {
+            state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+            text += words[(state >> 16) as usize % 8];
+            text.push((b'a' + (state >> 24) as u8 % 26) as char);
+        }
+        text.truncate(50_000);
         assert_eq!(unsafe { ws_conn_queue_text(host.conn, text.as_ptr().cast(), text.len()) }, WS_OK);
         (answer, host.take().len())
     }
     let (answer, len) = compressed(|_| WS_OK);
     assert!(answer.contains("; server_no_context_takeover; client_no_context_takeover"), "{answer}");
-    assert!(len < 1_000, "{len}");
+    assert!(len < 20_000, "{len}");
     let (answer, _) = compressed(|config| unsafe { ws_config_set_context_takeover(config, 1, 0) });
     assert!(
         answer.contains("client_no_context_takeover") && !answer.contains("server_no_context_takeover"),
@@ -251,7 +259,7 @@ fn compression() {
     );
     let (answer, _) = compressed(|config| unsafe { ws_config_set_window_bits(config, 10, 11) });
     assert!(answer.contains("server_max_window_bits=10") && answer.contains("client_max_window_bits=11"), "{answer}");
-    assert_eq!(compressed(|config| unsafe { ws_config_set_compression_threshold(config, 4_001) }).1, 4_004);
+    assert_eq!(compressed(|config| unsafe { ws_config_set_compression_threshold(config, 50_001) }).1, 50_004);
     let others = [
         compressed(|config| unsafe { ws_config_set_compression_level(config, 1) }).1,
         compressed(|config| unsafe { ws_config_set_compression_mem_level(config, 1) }).1,

@@ -7,9 +7,14 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The sections, in the order in which a reader needs them.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 19] = [
     "status",
-    "config",
+    "config/settings",
+    "config/handshake",
+    "config/messages",
+    "config/memory",
+    "config/compression",
+    "config/deadlines",
     "engine",
     "connection",
     "input",
@@ -92,7 +97,11 @@ fn declarations(path: &str) -> String {
     bindings.write(&mut text);
     let text = String::from_utf8(text).expect("cbindgen writes UTF-8");
     // Types have tags, so that C++ can declare them in advance, but are used by their short names.
-    let short =
-        |line: &str| if line.starts_with("typedef") { line.to_owned() } else { line.replace("struct ws_", "ws_") };
+    let short = |line: &str| {
+        if line.starts_with("typedef") {
+            return line.to_owned();
+        }
+        line.replace("struct ws_", "ws_").replace("enum ws_", "ws_")
+    };
     text.lines().map(short).collect::<Vec<_>>().join("\n")
 }

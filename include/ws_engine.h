@@ -1,8 +1,9 @@
 /*
  * ws_engine.h - the WebSocket protocol (RFC 6455) as an embeddable library.
  *
- * No sockets, no threads, no clock, no callbacks: bytes in, events out, frames queued, bytes out. A server that exists
- * already gains WebSocket on its own port, in its own event loop, with its own TLS, by calling a few functions.
+ * No sockets, no threads, no clock, no callbacks: bytes in, events out, frames queued, bytes out. A server that
+ * exists already gains WebSocket on its own port, in its own event loop, with its own TLS, by calling a few
+ * functions.
  *
  * Generated from src/capi/ by build.rs: do not edit. C99 and up, C++11 and up.
  */
@@ -19,10 +20,10 @@
  * @brief The WebSocket protocol as an embeddable library.
  *
  * @par The contract
- * Give input, then pull events until #WS_AGAIN; then take output until there is none. Every call is cheap, none blocks,
- * none calls back. An event and the bytes it points to live until the next pull or input call on that connection;
- * queueing output never invalidates them, so an echo needs no copy of its own. Breaking the order is an error code,
- * never undefined behaviour.
+ * Give input, then pull events until #WS_AGAIN; then take output until there is none. Every call is cheap, none
+ * blocks, none calls back. An event and the bytes it points to live until the next pull or input call on that
+ * connection; queueing output never invalidates them, so an echo needs no copy of its own. Breaking the order is an
+ * error code, never undefined behaviour.
  *
  * @par A server's loop: an echo, for one connection whose socket has become readable
  * @code
@@ -35,12 +36,12 @@
  *
  * ssize_t n = recv(fd, buf, sizeof buf, 0);
  * if (n > 0) ws_conn_feed(conn, buf, (size_t)n);
- * else if (n == 0) ws_conn_feed_eof(conn);
+ * else if (n == 0 || errno != EAGAIN) ws_conn_feed_eof(conn); // the end, or an error
  *
  * while (ws_conn_next_event(conn, &ev) == WS_OK) {
  *     if (ev.type == WS_EVENT_TEXT) ws_conn_queue_text(conn, ev.data, ev.len);
  *     if (ev.type == WS_EVENT_BINARY) ws_conn_queue_binary(conn, ev.data, ev.len);
- * }
+ * } // WS_ERR_QUEUE_FULL: queue again at WS_EVENT_WRITABLE; pull when ws_conn_has_events() after the next loop
  *
  * while ((count = ws_conn_output(conn, out, 16)) > 0) {
  *     ssize_t written = writev(fd, out, count);
@@ -49,21 +50,24 @@
  * }
  * if (ws_conn_wants_shutdown(conn)) shutdown(fd, SHUT_WR); // then read on until the end
  * if (ws_conn_wants_abort(conn)) { close(fd); ws_conn_free(conn); }
+ * // once a turn, for pings and deadlines: ws_engine_advance(), which shows the rest of the loop
  * @endcode
- * Pings and timeouts need the time: ws_engine_advance() shows the rest of the loop.
  *
  * @par Conventions
  * - Status: #WS_OK is 0, #WS_AGAIN is positive, errors are negative; ws_strerror() knows them all.
- * - Nothing half done: a call that returns an error has changed nothing.
- * - A NULL handle gets #WS_ERR_INVALID_ARGUMENT; freeing NULL is fine; (NULL, 0) is valid, empty data. A handle that is
- *   not NULL must have come from its `_new` function and not have been freed. Other pointers must be valid for what is
- *   read or written there, and only for the time of the call unless it is said otherwise.
+ * - Nothing half done: a call that returns an error has changed nothing, but for clearing the place of its result
+ *   where that is said.
+ * - A NULL handle gets #WS_ERR_INVALID_ARGUMENT; freeing NULL is fine; (NULL, 0) is valid, empty data. A handle that
+ *   is not NULL must have come from its `_new` function and not have been freed. Other pointers must be valid for
+ *   what is read or written there, and only for the time of the call unless it is said otherwise.
  * - Lengths are in bytes. Texts that come with a length are not NUL-terminated; texts without one are.
- * - Threads: an engine and its connections are used by one thread at a time; settings by one thread at a time; functions
- *   without a handle by any number. There is no global state.
- * - No callbacks, no signals, no errno. A bug in the engine returns #WS_ERR_INTERNAL and leaves a handle that can only
- *   be freed; it never unwinds into the caller and never aborts the process.
- * - Structs that the caller fills begin with `struct_size`. Enumerations may gain values in later versions.
+ * - Threads: an engine and its connections are used by one thread at a time; settings by one thread at a time;
+ *   prepared messages, and functions without a handle, by any number. There is no global state.
+ * - No callbacks, no signals, no errno. A bug in the engine returns #WS_ERR_INTERNAL and leaves a handle that can
+ *   only be freed; it never unwinds into the caller and never aborts the process.
+ * - Structs that may grow begin with `struct_size`, which the caller sets to their `sizeof`. That of a caller which
+ *   is newer than the library may be larger: fields that the library does not know are neither read nor written. One
+ *   that is smaller than it has ever been is refused. Enumerations may gain values in later versions.
  */
 
 #ifdef __cplusplus
@@ -81,7 +85,7 @@ typedef enum ws_status {
      */
     WS_OK = 0,
     /**
-     * Nothing (more) to pull: give input, take output, or wait.
+     * Nothing (more) now: give input, take output, or wait.
      */
     WS_AGAIN = 1,
     /**
@@ -97,7 +101,8 @@ typedef enum ws_status {
      */
     WS_ERR_INPUT_PENDING = -3,
     /**
-     * The message was not queued, since the queue would exceed `max_queued_bytes`. What was queued before is safe.
+     * The message, or part of one, was not queued: it would exceed `max_queued_bytes`, `max_connection_bytes` or
+     * `max_engine_bytes`. What was queued before is safe.
      */
     WS_ERR_QUEUE_FULL = -4,
     /**
@@ -105,7 +110,7 @@ typedef enum ws_status {
      */
     WS_ERR_INVALID_UTF8 = -5,
     /**
-     * There is no such header.
+     * What was asked for is not there: a header, a part of the request, a name at an index.
      */
     WS_ERR_NOT_FOUND = -6,
     /**
@@ -113,7 +118,8 @@ typedef enum ws_status {
      */
     WS_ERR_RANDOM = -7,
     /**
-     * A bug in the engine was caught. The handle is poisoned: free it; every other call on it returns this again.
+     * A bug in the engine was caught. The handle is poisoned: free it. Every other call on it that returns
+     * a status returns this again.
      */
     WS_ERR_INTERNAL = -8,
     /**
@@ -137,26 +143,29 @@ const char *ws_strerror(int status);
  */
 const char *ws_version(void);
 
-/* ---- Settings and limits --------------------------------------------------------------------------------------------- */
+/* ---- Settings -------------------------------------------------------------------------------------------------------- */
 
 /**
- * How messages are delivered. Text is checked as it arrives in each (RFC 6455, 8.1), and compressed messages are
- * inflated.
+ * Every setting and limit, with defaults that are safe on the open internet; the next sections have their setters. A
+ * builder: ws_engine_new() copies it, so it may be changed or freed at once. Used by one thread at a time.
  */
-typedef enum ws_delivery {
-    /**
-     * Whole: #WS_EVENT_TEXT and #WS_EVENT_BINARY. The default.
-     */
-    WS_DELIVER_MESSAGES = 0,
-    /**
-     * In parts, as they arrive: #WS_EVENT_CHUNK. For messages that need not fit in memory.
-     */
-    WS_DELIVER_CHUNKS = 1,
-    /**
-     * Frame by frame, each whole: #WS_EVENT_FRAME. For tools and proxies.
-     */
-    WS_DELIVER_FRAMES = 2,
-} ws_delivery;
+typedef struct ws_config ws_config;
+
+/**
+ * Makes the default settings.
+ *
+ * @return settings to be freed with ws_config_free(); NULL only after an internal error
+ */
+ws_config *ws_config_new(void);
+
+/**
+ * Frees settings. Engines made with them are not affected.
+ *
+ * @param config  settings, or NULL
+ */
+void ws_config_free(ws_config *config);
+
+/* ---- Settings: the handshake ----------------------------------------------------------------------------------------- */
 
 /**
  * Which web pages may connect to a server, by the `Origin` that their browser sends (RFC 6455, 10.2).
@@ -177,30 +186,8 @@ typedef enum ws_origin_policy {
 } ws_origin_policy;
 
 /**
- * Every setting and limit, with defaults that are safe on the open internet. A builder: ws_engine_new() copies it, so
- * it may be changed or freed at once. Used by one thread at a time.
- *
- * All setters return #WS_OK, or #WS_ERR_INVALID_ARGUMENT for a NULL handle or a value out of range, and then change
- * nothing.
- */
-typedef struct ws_config ws_config;
-
-/**
- * Makes the default settings.
- *
- * @return settings to be freed with ws_config_free(); NULL only after an internal error
- */
-ws_config *ws_config_new(void);
-
-/**
- * Frees settings. Engines made with them are not affected.
- *
- * @param config  settings, or NULL
- */
-void ws_config_free(ws_config *config);
-
-/**
- * Limits the head of an HTTP message, request line and blank line included. A longer request is answered with 431.
+ * Limits the head of an HTTP message, first line and blank line included. A longer request is answered with 431; a
+ * client gives up on a longer answer, with #WS_EVENT_CLOSE and 1006.
  *
  * @param config  settings
  * @param bytes   128 to 1,048,576; default 8,192
@@ -209,7 +196,8 @@ void ws_config_free(ws_config *config);
 ws_status ws_config_set_max_head_size(ws_config *config, size_t bytes);
 
 /**
- * Limits the number of headers of an HTTP message. A request with more is answered with 431.
+ * Limits the number of headers of an HTTP message. A request with more is answered with 431; a client gives up on an
+ * answer with more, with #WS_EVENT_CLOSE and 1006.
  *
  * @param config  settings
  * @param count   8 to 256; default 64
@@ -218,248 +206,8 @@ ws_status ws_config_set_max_head_size(ws_config *config, size_t bytes);
 ws_status ws_config_set_max_headers(ws_config *config, size_t count);
 
 /**
- * Limits what is kept behind a request that waits for a decision. A client that sends more before it was answered is
- * refused with 400.
- *
- * @param config  settings
- * @param bytes   0 to 16 MiB; default 8,192
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_held_bytes(ws_config *config, size_t bytes);
-
-/**
- * Limits the payload of one data frame from the peer. A larger one closes the connection with 1009 as soon as its
- * length is known, before any of it is stored (RFC 6455, 10.4).
- *
- * @param config  settings
- * @param bytes   125 to 2^63-1; default 1 MiB
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_frame_size(ws_config *config, uint64_t bytes);
-
-/**
- * Limits the payload of one message from the peer, all its frames together. A larger one closes the connection with
- * 1009 as soon as the length of a frame shows that it will be (RFC 6455, 10.4).
- *
- * @param config  settings
- * @param bytes   125 to 2^63-1; default 1 MiB
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_message_size(ws_config *config, uint64_t bytes);
-
-/**
- * Limits the frames of one message from the peer. A message of more closes the connection with 1008.
- *
- * @param config  settings
- * @param count   1 and up; default 16,384
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_fragments(ws_config *config, uint32_t count);
-
-/**
- * Limits the frames without payload in one fragmented message from the peer, the last one not counted. A message with
- * more closes the connection with 1008.
- *
- * @param config  settings
- * @param count   0 and up; default 64
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_empty_fragments(ws_config *config, uint32_t count);
-
-/**
- * Limits the pings and pongs from the peer within one second. More close the connection with 1008. They are counted
- * only once the engine has been told the time: ws_engine_advance().
- *
- * @param config             settings
- * @param frames_per_second  1 to 65,535, more counts as that; default 250
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_control_rate(ws_config *config, uint32_t frames_per_second);
-
-/**
- * Limits what one connection holds in all between two calls: input that was not pulled, a message of which more is to
- * come, and output. Input above it closes the connection with 1009; a message to send above it is refused with
- * #WS_ERR_QUEUE_FULL.
- *
- * @param config  settings
- * @param bytes   4,096 and up; default 16 MiB
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_connection_bytes(ws_config *config, size_t bytes);
-
-/**
- * Limits what all connections of an engine hold together. Input above it closes the connection that brought it with
- * 1013; a message to send above it is refused with #WS_ERR_QUEUE_FULL.
- *
- * @param config  settings
- * @param bytes   4,096 and up; default 1 GiB
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_engine_bytes(ws_config *config, size_t bytes);
-
-/**
- * Chooses how messages are delivered, for connections that do not choose for themselves: ws_conn_set_delivery().
- *
- * @param config    settings
- * @param delivery  a ::ws_delivery; default #WS_DELIVER_MESSAGES
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_delivery(ws_config *config, int delivery);
-
-/**
- * Limits the output that waits to be taken, frame headers included. A message that would exceed it is refused with
- * #WS_ERR_QUEUE_FULL, also when the queue is empty; control frames always have room.
- *
- * @param config  settings
- * @param bytes   1,024 and up; default 4 MiB
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_queued_bytes(ws_config *config, size_t bytes);
-
-/**
- * Chooses at how many bytes of output the queue counts as full, see ws_conn_above_high_water(), and at how many it has
- * room again and #WS_EVENT_WRITABLE comes.
- *
- * @param config  settings
- * @param low     below high; default 256 KiB
- * @param high    default 1 MiB
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_water_marks(ws_config *config, size_t low, size_t high);
-
-/**
- * Chooses whether permessage-deflate is negotiated (RFC 7692).
- *
- * @param config   settings
- * @param enabled  0 or 1; default 0
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_compression(ws_config *config, int enabled);
-
-/**
- * Chooses how hard to compress.
- *
- * @param config  settings
- * @param level   1 (fast) to 9 (small); default 6
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_compression_level(ws_config *config, int level);
-
-/**
- * Chooses the memory of a compressor, as zlib's memLevel does.
- *
- * @param config  settings
- * @param level   1 (small) to 9 (large); default 6
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_compression_mem_level(ws_config *config, int level);
-
-/**
- * Chooses the size below which a message is sent plain.
- *
- * @param config  settings
- * @param bytes   any; default 1,024
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_compression_threshold(ws_config *config, size_t bytes);
-
-/**
- * Chooses whether a compressor may refer to earlier messages (RFC 7692, 7.1.1). Messages get smaller, but each
- * connection then keeps a compressor (300 KB), and of the peer's messages up to one window (32 KiB); else compressors
- * and inflators are borrowed for the time of a message.
- *
- * @param config  settings
- * @param own     0 or 1: this end's compressor; default 0
- * @param peer    0 or 1: the peer's compressor; default 0
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_context_takeover(ws_config *config, int own, int peer);
-
-/**
- * Limits the LZ77 windows, as powers of two (RFC 7692, 7.1.2). A server with a limit for the peer declines compression to
- * a client that cannot be limited, which is one that did not offer `client_max_window_bits`.
- *
- * @param config  settings
- * @param own     8 to 15: this end's compressor; default 15
- * @param peer    8 to 15: the peer's compressor; default 15
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_window_bits(ws_config *config,
-                                    int own,
-                                    int peer);
-
-/**
- * Limits the time from the making of a connection to its opening. A request that is late is answered with 408. This and
- * the other deadlines do not count before ws_engine_advance() was called for the first time.
- *
- * @param config  settings
- * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 10,000
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_handshake_timeout(ws_config *config, uint32_t ms);
-
-/**
- * Sends pings (RFC 6455, 5.5.2): the time between two of them, less up to a quarter at random, so that those of many
- * connections spread. The first one counts from the opening.
- *
- * @param config  settings
- * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 30,000
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_ping_interval(ws_config *config, uint32_t ms);
-
-/**
- * Limits the time from a ping of the engine to a sign of life: a byte from the peer, or progress in writing to it. Then
- * the connection is closed with 1001.
- *
- * @param config  settings
- * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 30,000
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_pong_timeout(ws_config *config, uint32_t ms);
-
-/**
- * Limits the time without a message in either direction; pings and pongs are none. Then the connection is closed with
- * 1001.
- *
- * @param config  settings
- * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 0
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_idle_timeout(ws_config *config, uint32_t ms);
-
-/**
- * Limits the time from our close frame to the peer's (then #WS_EVENT_CLOSE with 1006 comes), and from the end of the
- * connection to that of the stream. Then ws_conn_wants_abort() is 1.
- *
- * @param config  settings
- * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 5,000
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_close_timeout(ws_config *config, uint32_t ms);
-
-/**
- * Limits the time in which output waits and none of it is taken. Then #WS_EVENT_CLOSE with 1006 comes, and
- * ws_conn_wants_abort() is 1.
- *
- * @param config  settings
- * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 30,000
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_write_stall_timeout(ws_config *config, uint32_t ms);
-
-/**
- * Limits the time from the opening on, whatever happens. Then the connection is closed with 1001.
- *
- * @param config  settings
- * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 0
- * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
- */
-ws_status ws_config_set_max_lifetime(ws_config *config, uint32_t ms);
-
-/**
- * Chooses which web pages may connect (RFC 6455, 10.2). Others are answered with 403. Requests without `Origin` come
- * from programs, not from pages, and always pass.
+ * Chooses which web pages may connect to a server (RFC 6455, 10.2). Others are answered with 403. Requests without
+ * `Origin` come from programs, not from pages, and always pass.
  *
  * #WS_ORIGIN_ALLOW_LIST with no origin given lets no page in.
  *
@@ -490,6 +238,58 @@ ws_status ws_config_allow_origin(ws_config *config, const char *origin);
 ws_status ws_config_add_subprotocol(ws_config *config, const char *name);
 
 /**
+ * Chooses whether a server asks its host before it accepts: it then delivers #WS_EVENT_REQUEST for every request
+ * that is valid and passes the origin policy, and waits for ws_conn_accept() or ws_conn_reject(). A request that is
+ * undecided when `handshake_timeout` is over is answered with 503.
+ *
+ * @param config   settings
+ * @param enabled  0 or 1; default 0
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_manual_accept(ws_config *config, int enabled);
+
+/**
+ * Limits what is kept behind a request that waits for a decision (manual accept). A client that sends more before it
+ * was answered is refused with 400.
+ *
+ * @param config  settings
+ * @param bytes   0 to 16 MiB; default 8,192
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_held_bytes(ws_config *config, size_t bytes);
+
+/* ---- Settings: messages from the peer -------------------------------------------------------------------------------- */
+
+/**
+ * How messages are delivered. Text is checked as it arrives in each (RFC 6455, 8.1), and compressed messages are
+ * inflated.
+ */
+typedef enum ws_delivery {
+    /**
+     * Whole: #WS_EVENT_TEXT and #WS_EVENT_BINARY. The default.
+     */
+    WS_DELIVER_MESSAGES = 0,
+    /**
+     * In parts, as they arrive: #WS_EVENT_CHUNK. For messages that need not fit in memory: `max_message_size` still
+     * counts, and may then be large.
+     */
+    WS_DELIVER_CHUNKS = 1,
+    /**
+     * Frame by frame, each whole: #WS_EVENT_FRAME. For tools and proxies.
+     */
+    WS_DELIVER_FRAMES = 2,
+} ws_delivery;
+
+/**
+ * Chooses how messages are delivered, for connections that do not choose for themselves: ws_conn_set_delivery().
+ *
+ * @param config    settings
+ * @param delivery  a ::ws_delivery; default #WS_DELIVER_MESSAGES
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_delivery(ws_config *config, int delivery);
+
+/**
  * Chooses whether the engine answers pings by itself (RFC 6455, 5.5.2). Pings are reported in either case.
  *
  * @param config   settings
@@ -499,20 +299,240 @@ ws_status ws_config_add_subprotocol(ws_config *config, const char *name);
 ws_status ws_config_set_auto_pong(ws_config *config, int enabled);
 
 /**
- * Chooses whether a server asks its host before it accepts: it then delivers #WS_EVENT_REQUEST for every request that
- * is valid and passes the origin policy, and waits for ws_conn_accept() or ws_conn_reject().
+ * Limits the payload of one data frame from the peer, compressed if it comes so. A larger one closes the connection
+ * with 1009 as soon as its length is known, before any of it is stored (RFC 6455, 10.4).
+ *
+ * @param config  settings
+ * @param bytes   125 to 2^63-1; default 1 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_frame_size(ws_config *config, uint64_t bytes);
+
+/**
+ * Limits the payload of one message from the peer, all its frames together, inflated if it comes compressed. A
+ * larger one closes the connection with 1009 as soon as the length of a frame shows that it will be, or no more than
+ * one byte above the limit was inflated (RFC 6455, 10.4).
+ *
+ * @param config  settings
+ * @param bytes   125 to 2^63-1; default 1 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_message_size(ws_config *config, uint64_t bytes);
+
+/**
+ * Limits the frames of one message from the peer. A message of more closes the connection with 1008.
+ *
+ * @param config  settings
+ * @param count   1 and up; default 16,384
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_fragments(ws_config *config, uint32_t count);
+
+/**
+ * Limits the frames without payload in one fragmented message from the peer, the last one not counted. A message
+ * with more closes the connection with 1008.
+ *
+ * @param config  settings
+ * @param count   0 and up; default 64
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_empty_fragments(ws_config *config, uint32_t count);
+
+/**
+ * Limits the pings and pongs from the peer within one second. More close the connection with 1008. They are counted
+ * only once the engine has been told the time: ws_engine_advance().
+ *
+ * @param config             settings
+ * @param frames_per_second  1 to 65,535, more counts as that; default 250
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_control_rate(ws_config *config, uint32_t frames_per_second);
+
+/* ---- Settings: output and memory ------------------------------------------------------------------------------------- */
+
+/**
+ * Limits the output that waits to be taken, frame headers included. A message that would exceed it is refused with
+ * #WS_ERR_QUEUE_FULL; one that is larger than the limit never fits, and can be sent in parts, ws_conn_queue_begin(),
+ * or by the host, ws_conn_begin_frame(). Control frames always have room.
+ *
+ * @param config  settings
+ * @param bytes   1,024 and up; default 4 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_queued_bytes(ws_config *config, size_t bytes);
+
+/**
+ * Chooses above how many bytes of output the queue counts as full, see ws_conn_above_high_water(), and at how many
+ * it has room again and #WS_EVENT_WRITABLE comes: at `low`, or half of `max_queued_bytes` if that is less.
+ *
+ * @param config  settings
+ * @param low     below high; default 256 KiB
+ * @param high    above low; default 1 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_water_marks(ws_config *config, size_t low, size_t high);
+
+/**
+ * Limits what one connection holds in all between two calls: input that was not pulled, a message of which more is
+ * to come, and output. Input above it closes the connection with 1009; a message to send above it is refused with
+ * #WS_ERR_QUEUE_FULL.
+ *
+ * @param config  settings
+ * @param bytes   4,096 and up; default 16 MiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_connection_bytes(ws_config *config, size_t bytes);
+
+/**
+ * Limits what all connections of an engine hold together. Input above it closes the connection that brought it with
+ * 1013; a message to send above it is refused with #WS_ERR_QUEUE_FULL.
+ *
+ * @param config  settings
+ * @param bytes   4,096 and up; default 1 GiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_engine_bytes(ws_config *config, size_t bytes);
+
+/* ---- Settings: compression (RFC 7692) -------------------------------------------------------------------------------- */
+
+/**
+ * Chooses whether permessage-deflate is negotiated (RFC 7692): a client offers it, a server takes it if it is
+ * offered. #WS_EVENT_OPEN says whether it was agreed on. Messages are then inflated and deflated by the engine.
  *
  * @param config   settings
  * @param enabled  0 or 1; default 0
  * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
  */
-ws_status ws_config_set_manual_accept(ws_config *config, int enabled);
+ws_status ws_config_set_compression(ws_config *config, int enabled);
+
+/**
+ * Chooses how hard to compress, as zlib's level does.
+ *
+ * @param config  settings
+ * @param level   1 (fast) to 9 (small); default 6
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_compression_level(ws_config *config, int level);
+
+/**
+ * Chooses the memory of a compressor, as zlib's memLevel does.
+ *
+ * @param config  settings
+ * @param level   1 (small) to 9 (large); default 6
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_compression_mem_level(ws_config *config, int level);
+
+/**
+ * Chooses the size below which a message is sent plain. Of a message that is made part by part, that of its first
+ * part counts.
+ *
+ * @param config  settings
+ * @param bytes   any; default 1,024
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_compression_threshold(ws_config *config, size_t bytes);
+
+/**
+ * Chooses whether a compressor may refer to earlier messages (RFC 7692, 7.1.1). Messages get smaller, but each
+ * connection then keeps a compressor (300 KB), and of the peer's messages up to one window (32 KiB); else
+ * compressors and inflators are borrowed for the time of a message.
+ *
+ * @param config  settings
+ * @param own     0 or 1: this end's compressor; default 0
+ * @param peer    0 or 1: the peer's compressor; default 0
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_context_takeover(ws_config *config, int own, int peer);
+
+/**
+ * Limits the LZ77 windows, as powers of two (RFC 7692, 7.1.2). A server with a limit for the peer declines
+ * compression to a client that cannot be limited, which is one that did not offer `client_max_window_bits`.
+ *
+ * @param config  settings
+ * @param own     8 to 15: this end's compressor; default 15
+ * @param peer    8 to 15: the peer's compressor; default 15
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_window_bits(ws_config *config, int own, int peer);
+
+/* ---- Settings: deadlines --------------------------------------------------------------------------------------------- */
+
+/**
+ * Limits the time from the making of a connection to its opening. A request that is late is answered with 408, one
+ * that the host has not decided on (manual accept) with 503; a client that was not answered gets #WS_EVENT_CLOSE
+ * with 1006. This and the other deadlines do not count before ws_engine_advance() was called for the first time.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 10,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_handshake_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Sends pings (RFC 6455, 5.5.2): the time between two of them, less up to a quarter at random, so that those of many
+ * connections spread. The first one counts from the opening.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 30,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_ping_interval(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time from a ping of the engine to a sign of life: a byte from the peer, or progress in writing to it.
+ * Then the connection is closed with 1001.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 30,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_pong_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time without a message, or part of one, in either direction; pings and pongs are none. Then the
+ * connection is closed with 1001.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 0 (off)
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_idle_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time from our close frame to the peer's (then #WS_EVENT_CLOSE with 1006 comes), and from the end of the
+ * connection to that of the stream. Then ws_conn_wants_abort() is 1.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 5,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_close_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time in which output waits and none of it is taken. Then #WS_EVENT_CLOSE with 1006 comes, and
+ * ws_conn_wants_abort() is 1.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 30,000
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_write_stall_timeout(ws_config *config, uint32_t ms);
+
+/**
+ * Limits the time from the opening on, whatever happens. Then the connection is closed with 1001.
+ *
+ * @param config  settings
+ * @param ms      0 (off) to 604,800,000 (seven days) milliseconds; default 0 (off)
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_max_lifetime(ws_config *config, uint32_t ms);
 
 /* ---- Engines --------------------------------------------------------------------------------------------------------- */
 
 /**
- * What the connections of one event loop share: settings, buffers, randomness. Make one for each event-loop thread.
- * An engine and its connections are used by one thread at a time.
+ * What the connections of one event loop share: settings, buffers, randomness, time, counts. Make one for each
+ * event-loop thread. An engine and its connections are used by one thread at a time.
  */
 typedef struct ws_engine ws_engine;
 
@@ -520,13 +540,13 @@ typedef struct ws_engine ws_engine;
  * Makes an engine.
  *
  * @param config  settings, which are copied; NULL for the defaults
- * @return an engine to be freed with ws_engine_free(); NULL only after an internal error
+ * @return an engine to be freed with ws_engine_free(); NULL only after an internal error, also one of config
  */
 ws_engine *ws_engine_new(const ws_config *config);
 
 /**
- * Frees an engine. Connections that were made from it and are still there keep what they need; the order of freeing
- * does not matter.
+ * Frees an engine. Connections that were made from it and are still there keep what they need, so the order of
+ * freeing does not matter; only time stands still for them.
  *
  * @param engine  an engine, or NULL
  */
@@ -567,7 +587,7 @@ typedef struct ws_header {
  */
 typedef struct ws_parsed_request {
     /**
-     * `sizeof(ws_parsed_request)`: tells which fields the caller knows.
+     * `sizeof(ws_parsed_request)`: see the conventions.
      */
     size_t struct_size;
     /**
@@ -630,7 +650,7 @@ typedef struct ws_parsed_request {
  */
 typedef struct ws_client_request {
     /**
-     * `sizeof(ws_client_request)`: tells which fields the caller knows.
+     * `sizeof(ws_client_request)`: see the conventions.
      */
     size_t struct_size;
     /**
@@ -672,8 +692,8 @@ typedef struct ws_client_request {
 ws_conn *ws_conn_new_server(ws_engine *engine);
 
 /**
- * Makes the server's end of a connection from a request that the host's own HTTP server has parsed. It is checked and
- * decided on at once, as a request that is fed is; pull to learn how: #WS_EVENT_REQUEST (manual accept),
+ * Makes the server's end of a connection from a request that the host's own HTTP server has parsed. It is checked
+ * and decided on at once, as a request that is fed is; pull to learn how: #WS_EVENT_REQUEST (manual accept),
  * #WS_EVENT_OPEN or #WS_EVENT_CLOSE. Feed only what came behind the request; this may be done before the pull.
  *
  * Without `protocol`, the answer is a head of HTTP/1.1 in the output, as it is for a request that is fed. With it,
@@ -698,8 +718,8 @@ ws_status ws_conn_new_server_from_request(ws_engine *engine,
  * @param engine   the engine of this thread's event loop
  * @param request  what to ask for; copied
  * @param conn     receives a connection to be freed with ws_conn_free(); NULL if the call fails
- * @return #WS_OK; #WS_ERR_INVALID_ARGUMENT for NULL, a struct_size that is too small, or a field that would break the
- *         request, such as a header value with a line feed; #WS_ERR_RANDOM
+ * @return #WS_OK; #WS_ERR_INVALID_ARGUMENT for NULL, a struct_size that is too small, or a field that would break
+ *         the request, such as a header value with a line feed; #WS_ERR_RANDOM
  */
 ws_status ws_conn_new_client(ws_engine *engine, const ws_client_request *request, ws_conn **conn);
 
@@ -711,15 +731,16 @@ ws_status ws_conn_new_client(ws_engine *engine, const ws_client_request *request
 void ws_conn_free(ws_conn *conn);
 
 /**
- * Keeps a pointer of the host's with the connection. The engine never looks at what it points to.
+ * Keeps a pointer of the host's with the connection, such as what it needs to find the socket of a connection that
+ * ws_engine_next_due() gives. The engine never looks at what it points to.
  *
- * @param conn       a connection; NULL is ignored
+ * @param conn       a connection; NULL and a poisoned one are ignored
  * @param user_data  any pointer
  */
 void ws_conn_set_user_data(ws_conn *conn, void *user_data);
 
 /**
- * The pointer that ws_conn_set_user_data() kept.
+ * The pointer that ws_conn_set_user_data() kept; also of a poisoned connection, whose socket is to be closed.
  *
  * @param conn  a connection
  * @return the pointer; NULL if none was set or conn is NULL
@@ -733,50 +754,55 @@ void *ws_conn_user_data(const ws_conn *conn);
  */
 typedef enum ws_event_type {
     /**
-     * Nothing; what ws_conn_next_event() leaves when it returns anything but #WS_OK.
+     * Nothing; what ws_conn_next_event() leaves with #WS_AGAIN.
      */
     WS_EVENT_NONE = 0,
     /**
-     * Server with manual accept: a valid request waits for ws_conn_accept() or ws_conn_reject(). `data` is its target.
+     * Server with manual accept: a valid request waits for ws_conn_accept() or ws_conn_reject(). `data` is its
+     * target; see ws_conn_request_method() for the rest of it.
      */
     WS_EVENT_REQUEST = 1,
     /**
-     * The handshake is complete, messages may flow. `data` is the subprotocol, empty if there is none.
+     * The handshake is complete, messages may flow. `data` is the subprotocol, empty if there is none; `compressed`
+     * says whether permessage-deflate was agreed on.
      */
     WS_EVENT_OPEN = 2,
     /**
-     * A whole text message; `data` is valid UTF-8 (RFC 6455, 5.6 and 8.1).
+     * #WS_DELIVER_MESSAGES: a whole text message; `data` is valid UTF-8 (RFC 6455, 5.6 and 8.1).
      */
     WS_EVENT_TEXT = 3,
     /**
-     * A whole binary message.
+     * #WS_DELIVER_MESSAGES: a whole binary message, which is `data`.
      */
     WS_EVENT_BINARY = 4,
     /**
-     * A ping; the engine has queued the pong unless that is turned off.
+     * A ping with `data`; the engine has queued the pong unless that is turned off.
      */
     WS_EVENT_PING = 5,
     /**
-     * A pong.
+     * A pong with `data`; `rtt_ms` if it answers a ping of the engine's own.
      */
     WS_EVENT_PONG = 6,
     /**
      * The end, exactly once for each connection that is pulled to its end, whatever the cause: a close frame, a rule
-     * that the peer broke, a deadline, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
+     * that the peer broke, a deadline, a handshake that failed, a stream that ended. `data` is the reason that the
+     * peer sent; see also `close_code`, `http_status`, `detail`, `clean` and `initiator`.
      */
     WS_EVENT_CLOSE = 7,
     /**
-     * #WS_DELIVER_CHUNKS: a part of a message, as it arrived: see `opcode`, `offset`, `first`, `last`. A chunk of text
-     * may end within a character; the text as a whole is checked. Empty chunks occur only as the last.
+     * #WS_DELIVER_CHUNKS: a part of a message, as it arrived, which is `data`; see `opcode`, `offset`, `first`,
+     * `last`. A chunk of text may end within a character; the text as a whole is checked. Empty chunks occur only as
+     * the last.
      */
     WS_EVENT_CHUNK = 8,
     /**
-     * #WS_DELIVER_FRAMES: a data frame, whole, unmasked and inflated: see `opcode`, `last` and `compressed`.
+     * #WS_DELIVER_FRAMES: a data frame, of which `data` is the whole payload, unmasked and inflated; see `opcode`,
+     * `last` and `compressed`. Text may end within a character.
      */
     WS_EVENT_FRAME = 9,
     /**
-     * The output fell to the low-water mark after it had been above the high one, or after a message was refused with
-     * #WS_ERR_QUEUE_FULL.
+     * The output fell to the low-water mark after it had been above the high one, or after a message was refused
+     * with #WS_ERR_QUEUE_FULL while output waited.
      */
     WS_EVENT_WRITABLE = 10,
 } ws_event_type;
@@ -801,17 +827,18 @@ typedef enum ws_close_initiator {
 
 /**
  * An event, filled by ws_conn_next_event(). Its pointers live until the next pull or input call on the same
- * connection; queueing and taking output do not end them. 64 bytes; new fields will be taken from the reserved ones.
+ * connection; queueing and taking output do not end them. 64 bytes where pointers have 8; new fields will be taken
+ * from the reserved ones. The type says which fields are set: the others are 0, or as each of them says.
  */
 typedef struct ws_event {
     /**
      * What happened.
      */
-    enum ws_event_type type;
+    ws_event_type type;
     /**
-     * #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke or since it was silent for
-     * too long; 1005 for a close frame without a code, 1006 for a connection that was lost or never opened (RFC 6455,
-     * 7.4.1). Else 0.
+     * #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke or since it was silent
+     * for too long; 1005 for a close frame without a code, 1006 for a connection that was lost or never opened (RFC
+     * 6455, 7.4.1). Else 0.
      */
     uint16_t close_code;
     /**
@@ -828,7 +855,8 @@ typedef struct ws_event {
      */
     size_t len;
     /**
-     * #WS_EVENT_CLOSE: why, in words, with the section of the RFC. A static, NUL-terminated text; never NULL, else "".
+     * #WS_EVENT_CLOSE: why, in words, with the section of the RFC. Else "". A static, NUL-terminated text, never
+     * NULL.
      */
     const char *detail;
     /**
@@ -836,12 +864,11 @@ typedef struct ws_event {
      */
     uint8_t clean;
     /**
-     * #WS_EVENT_CLOSE: a ::ws_close_initiator.
+     * #WS_EVENT_CLOSE: a ::ws_close_initiator. Else 0.
      */
     uint8_t initiator;
     /**
-     * #WS_EVENT_CHUNK: 1 for text, 2 for binary. #WS_EVENT_FRAME: that of the frame, 0 for a continuation (RFC 6455,
-     * 5.2). Else 0.
+     * #WS_EVENT_CHUNK: a ::ws_message_type. #WS_EVENT_FRAME: that, or 0 for a continuation (RFC 6455, 5.2). Else 0.
      */
     uint8_t opcode;
     /**
@@ -900,13 +927,13 @@ ws_status ws_conn_feed_eof(ws_conn *conn);
  * Pulls the next event.
  *
  * @param conn   a connection
- * @param event  receives the event; its type is #WS_EVENT_NONE if there is none
+ * @param event  receives the event; its type is #WS_EVENT_NONE if there is none, and it is left as it is by an error
  * @return #WS_OK if there is one; #WS_AGAIN if all input was used; #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_next_event(ws_conn *conn, ws_event *event);
 
 /**
- * Chooses how the messages of one connection are delivered, from the next one on.
+ * Chooses how the messages of one connection are delivered, from the next one on; also before the opening.
  *
  * @param conn      a connection
  * @param delivery  a ::ws_delivery; the default is that of the settings
@@ -918,8 +945,8 @@ ws_status ws_conn_set_delivery(ws_conn *conn, int delivery);
 
 /**
  * The method of the request that a server got. It and all that follows about the request is there as soon as the
- * head was read: from #WS_EVENT_REQUEST until the decision, and while #WS_EVENT_OPEN, or the #WS_EVENT_CLOSE of a
- * handshake that failed, is the newest event. Nothing is parsed again for a look.
+ * head was read, which #WS_EVENT_REQUEST (manual accept), #WS_EVENT_OPEN or the #WS_EVENT_CLOSE of a handshake that
+ * failed shows, until the pull behind #WS_EVENT_OPEN or #WS_EVENT_CLOSE. Nothing is parsed again for a look.
  *
  * @param conn   a server's connection
  * @param value  receives a pointer to the method, which is not NUL-terminated and lives as long as it is there
@@ -944,8 +971,8 @@ ws_status ws_conn_request_target(const ws_conn *conn, const char **value, size_t
  * @param conn   a server's connection
  * @param value  receives a pointer to the path, which is not NUL-terminated and lives as long as it is there
  * @param len    receives its length in bytes
- * @return #WS_OK; #WS_ERR_NOT_FOUND if the request was refused before its target was looked at; #WS_ERR_STATE if there
- *         is no request; #WS_ERR_INVALID_ARGUMENT
+ * @return #WS_OK; #WS_ERR_NOT_FOUND if the request was refused before its target was looked at; #WS_ERR_STATE if
+ *         there is no request; #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_request_path(const ws_conn *conn, const char **value, size_t *len);
 
@@ -1000,15 +1027,15 @@ ws_status ws_conn_request_header_at(const ws_conn *conn,
 
 /**
  * Accepts the request of #WS_EVENT_REQUEST, at once or later. Then pull: #WS_EVENT_OPEN, and messages that came
- * early, wait. If it is still undecided at the next pull, up to `max_held_bytes` bytes behind the head are kept; a
- * client that sends more is refused with 400.
+ * early, wait. While it is undecided, up to `max_held_bytes` bytes behind the head are kept; a client that sends
+ * more is refused with 400, and one that waits for longer than `handshake_timeout` with 503.
  *
  * @param conn          a server's connection
  * @param subprotocol   NUL-terminated; one that the client offered, "" for none, NULL to choose by the settings
  * @param headers       headers to add to the answer, such as `Set-Cookie`; those of the handshake itself are refused
  * @param header_count  their number
- * @return #WS_OK; #WS_ERR_STATE if no request waits; #WS_ERR_INVALID_ARGUMENT for a subprotocol that was not offered,
- *         or a header that would break the answer, such as a value with a line feed
+ * @return #WS_OK; #WS_ERR_STATE if no request waits; #WS_ERR_INVALID_ARGUMENT for a subprotocol that was not
+ *         offered, or a header that would break the answer, such as a value with a line feed
  */
 ws_status ws_conn_accept(ws_conn *conn, const char *subprotocol, const ws_header *headers, size_t header_count);
 
@@ -1103,26 +1130,28 @@ typedef enum ws_message_type {
     /**
      * UTF-8 (RFC 6455, 5.6).
      */
-    WS_TEXT = 1,
+    WS_MESSAGE_TEXT = 1,
     /**
      * Any bytes.
      */
-    WS_BINARY = 2,
+    WS_MESSAGE_BINARY = 2,
 } ws_message_type;
 
 /**
- * Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event.
+ * Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event. Where
+ * permessage-deflate was agreed on and the message reaches `compression_threshold`, it is compressed.
  *
  * @param conn  an open connection
  * @param data  UTF-8; NULL if len is 0
  * @param len   its length in bytes
- * @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE before the opening and from the first close
- *         frame on; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+ * @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE before the opening, from the first close
+ *         frame on, and while a message is being made part by part; #WS_ERR_RANDOM (clients);
+ *         #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_queue_text(ws_conn *conn, const void *data, size_t len);
 
 /**
- * Queues a binary message. The bytes are copied; they may be those of an event.
+ * Queues a binary message, as ws_conn_queue_text() does a text.
  *
  * @param conn  an open connection
  * @param data  any bytes; NULL if len is 0
@@ -1132,13 +1161,14 @@ ws_status ws_conn_queue_text(ws_conn *conn, const void *data, size_t len);
 ws_status ws_conn_queue_binary(ws_conn *conn, const void *data, size_t len);
 
 /**
- * Begins a message of which the size need not be known: any number of ws_conn_queue_part(), then ws_conn_queue_end().
- * Until then only control frames can be queued beside it.
+ * Begins a message of which the size need not be known: any number of ws_conn_queue_part(), then
+ * ws_conn_queue_end(). Until then only control frames can be queued beside it; a close frame gives the message up.
+ * It is compressed if its first part would be as a message.
  *
  * @param conn  an open connection
  * @param type  a ::ws_message_type
- * @return #WS_OK; #WS_ERR_STATE before the opening, from the first close frame on, and while another message is being
- *         made; #WS_ERR_INVALID_ARGUMENT
+ * @return #WS_OK; #WS_ERR_STATE before the opening, from the first close frame on, and while another message is
+ *         being made; #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_queue_begin(ws_conn *conn, int type);
 
@@ -1149,7 +1179,8 @@ ws_status ws_conn_queue_begin(ws_conn *conn, int type);
  * @param conn  an open connection with a message that was begun
  * @param data  the bytes; NULL if len is 0
  * @param len   their number; nothing is sent for 0
- * @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+ * @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE if no message was begun, or a close frame
+ *         gave it up; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_queue_part(ws_conn *conn, const void *data, size_t len);
 
@@ -1166,21 +1197,22 @@ ws_status ws_conn_queue_end(ws_conn *conn, const void *data, size_t len);
 /**
  * Begins a message of one frame whose payload the host writes to the socket itself, from where it lies: gives the
  * header to write before it, in one writev(). The output must have been taken before. Until ws_conn_end_frame()
- * ws_conn_output() lends nothing; what is queued meanwhile waits. The payload is not compressed, and text is not
- * checked. A client has to mask it: ws_mask() with the last four bytes of the header.
+ * ws_conn_output() lends nothing; what is queued meanwhile waits. The payload is not compressed, text is not
+ * checked, and no limit on output counts. A client has to mask it: ws_mask() with the last four bytes of the header.
  *
  * @param conn         an open connection without output that waits
  * @param type         a ::ws_message_type
  * @param payload_len  bytes of payload: 0 to 2^63-1
  * @param header       receives the header: room for #WS_MAX_HEADER_LEN bytes
  * @param header_len   receives its length in bytes
- * @return #WS_OK; #WS_ERR_STATE if the connection is not open, output waits or a message is being made; #WS_ERR_RANDOM;
- *         #WS_ERR_INVALID_ARGUMENT
+ * @return #WS_OK; #WS_ERR_STATE if the connection is not open, output waits, or a message or another such frame is
+ *         being made; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_begin_frame(ws_conn *conn, int type, uint64_t payload_len, uint8_t *header, size_t *header_len);
 
 /**
- * Says that the payload of ws_conn_begin_frame() was written whole: the output goes on.
+ * Says that the payload of ws_conn_begin_frame() was written whole: the output goes on. Also after the connection
+ * has ended meanwhile; a payload that cannot be written whole leaves only to close the socket.
  *
  * @param conn  a connection
  * @return #WS_OK; #WS_ERR_STATE if no frame was begun; #WS_ERR_INVALID_ARGUMENT
@@ -1199,13 +1231,14 @@ ws_status ws_conn_end_frame(ws_conn *conn);
 ws_status ws_mask(const uint8_t *key, uint64_t offset, void *data, size_t len);
 
 /**
- * Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. Not subject to `max_queued_bytes`;
- * like every ping and pong, it may overtake messages that wait, between two frames.
+ * Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. No limit on output counts. Like every ping
+ * and pong it may overtake messages that wait, between two frames.
  *
  * @param conn  an open connection
  * @param data  any bytes; NULL if len is 0
  * @param len   0 to 125
- * @return #WS_OK; #WS_ERR_STATE; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+ * @return #WS_OK; #WS_ERR_STATE before the opening and from the first close frame on; #WS_ERR_RANDOM;
+ *         #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_queue_ping(ws_conn *conn, const void *data, size_t len);
 
@@ -1220,25 +1253,29 @@ ws_status ws_conn_queue_ping(ws_conn *conn, const void *data, size_t len);
 ws_status ws_conn_queue_pong(ws_conn *conn, const void *data, size_t len);
 
 /**
- * Queues a close frame behind what was queued before, and begins the close handshake (RFC 6455, 7.1.2). Nothing can
- * be queued after it. Messages may still arrive; #WS_EVENT_CLOSE follows when the peer has answered.
+ * Queues a close frame behind what was queued before, and begins the close handshake (RFC 6455, 7.1.2). Nothing more
+ * can be queued; the engine still answers pings. Messages may still arrive; #WS_EVENT_CLOSE follows when the peer
+ * has answered, or `close_timeout` is over.
  *
  * @param conn    an open connection
  * @param code    1000 to 1003, 1007 to 1014 (1010: clients only) or 3000 to 4999 (RFC 6455, 7.4); 0 sends no code
  * @param reason  UTF-8; NULL if len is 0
  * @param len     0 to 123; 0 if there is no code
- * @return #WS_OK; #WS_ERR_STATE; #WS_ERR_INVALID_UTF8; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+ * @return #WS_OK; #WS_ERR_STATE before the opening and from the first close frame on; #WS_ERR_INVALID_UTF8;
+ *         #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_queue_close(ws_conn *conn, uint16_t code, const void *reason, size_t len);
 
 /**
  * Lends the output that waits, oldest first, for writev(). Nothing is taken: call ws_conn_output_consume() with what
- * was written. The slices stay valid until they are consumed or the connection is freed, whatever is queued meanwhile.
+ * was written. The slices stay valid until they are consumed or the connection is freed, whatever is queued
+ * meanwhile.
  *
  * @param conn    a connection
  * @param slices  receives up to max slices; must not be written through
  * @param max     room for slices, 1 and up
- * @return the number of slices, 0 if nothing waits; #WS_ERR_INVALID_ARGUMENT or #WS_ERR_INTERNAL, which are negative
+ * @return the number of slices, 0 if there is nothing to write; #WS_ERR_INVALID_ARGUMENT or #WS_ERR_INTERNAL, which
+ *         are negative
  */
 int ws_conn_output(ws_conn *conn, struct iovec *slices, int max);
 
@@ -1248,7 +1285,8 @@ int ws_conn_output(ws_conn *conn, struct iovec *slices, int max);
  *
  * @param conn   a connection
  * @param bytes  any count up to what ws_conn_output() lent
- * @return #WS_OK; #WS_ERR_INVALID_ARGUMENT if fewer bytes wait, and then nothing was taken
+ * @return #WS_OK; #WS_ERR_INVALID_ARGUMENT if fewer bytes wait; #WS_ERR_STATE before ws_conn_end_frame(); with an
+ *         error nothing was taken
  */
 ws_status ws_conn_output_consume(ws_conn *conn, size_t bytes);
 
@@ -1258,13 +1296,13 @@ ws_status ws_conn_output_consume(ws_conn *conn, size_t bytes);
  * @param conn      a connection
  * @param buffer    receives the bytes
  * @param capacity  room for bytes, 1 and up
- * @param written   receives the number of bytes
- * @return #WS_OK if there were any; #WS_AGAIN if nothing waits; #WS_ERR_INVALID_ARGUMENT
+ * @param written   receives the number of bytes; 0 if the call does not return #WS_OK
+ * @return #WS_OK if there were any; #WS_AGAIN if there is nothing to write; #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_output_read(ws_conn *conn, void *buffer, size_t capacity, size_t *written);
 
 /**
- * The output that waits to be taken.
+ * The output that waits to be taken, also what waits for ws_conn_end_frame().
  *
  * @param conn  a connection
  * @return bytes; 0 if conn is NULL
@@ -1272,8 +1310,9 @@ ws_status ws_conn_output_read(ws_conn *conn, void *buffer, size_t capacity, size
 size_t ws_conn_queued_bytes(const ws_conn *conn);
 
 /**
- * Whether the output went above the high-water mark, or a message was refused with #WS_ERR_QUEUE_FULL, and it has not
- * fallen to the low-water mark since. Then it is time to stop producing until #WS_EVENT_WRITABLE.
+ * Whether the output went above the high-water mark, or a message was refused with #WS_ERR_QUEUE_FULL while output
+ * waited, and it has not fallen to the low-water mark since. Then it is time to stop producing until
+ * #WS_EVENT_WRITABLE.
  *
  * @param conn  a connection
  * @return 1 or 0; 0 if conn is NULL
@@ -1283,24 +1322,24 @@ int ws_conn_above_high_water(const ws_conn *conn);
 /* ---- Messages for many connections ----------------------------------------------------------------------------------- */
 
 /**
- * A message that is encoded once, and compressed once, for a broadcast. Immutable and counted by reference: it may be
- * used by any thread, and by connections of any engine.
+ * A message that is encoded once, and compressed once, for a broadcast. Immutable and counted by reference: it may
+ * be used by any thread, and by connections of any engine.
  */
 typedef struct ws_prepared ws_prepared;
 
 /**
- * Prepares a message. The bytes are copied.
+ * Prepares a message. The bytes are copied. Any thread.
  *
  * @param type      a ::ws_message_type
  * @param data      the payload; NULL if len is 0
  * @param len       its length in bytes
- * @param prepared  receives a message to be released with ws_prepared_release(); NULL if the call fails
+ * @param prepared  receives a message to be freed with ws_prepared_free(); NULL if the call fails
  * @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_prepared_new(int type, const void *data, size_t len, ws_prepared **prepared);
 
 /**
- * Takes one more reference, to be released like the first. Any thread.
+ * Takes one more reference, to be freed like the first. Any thread.
  *
  * @param prepared  a message, or NULL
  * @return the same pointer
@@ -1308,16 +1347,17 @@ ws_status ws_prepared_new(int type, const void *data, size_t len, ws_prepared **
 ws_prepared *ws_prepared_retain(ws_prepared *prepared);
 
 /**
- * Gives one reference up; the last one frees the message. Connections that queued it keep what they need. Any thread.
+ * Frees one reference; the message goes with the last one. Connections that queued it keep what they need. Any
+ * thread.
  *
  * @param prepared  a message, or NULL
  */
-void ws_prepared_release(ws_prepared *prepared);
+void ws_prepared_free(ws_prepared *prepared);
 
 /**
  * Queues a prepared message. A server's connections share its bytes; a client's copy and mask them. Where
- * permessage-deflate was agreed on and the message reaches `compression_threshold`, the compressed form is sent, which
- * is made once for each window size, with the settings of the engine that needs it first.
+ * permessage-deflate was agreed on and the message reaches `compression_threshold`, the compressed form is sent,
+ * which is made once for each window size, with the settings of the engine that needs it first.
  *
  * @param conn      an open connection
  * @param prepared  a message
@@ -1355,24 +1395,26 @@ typedef enum ws_state {
  * @param conn  a connection
  * @return its state; #WS_STATE_CLOSED if conn is NULL or poisoned
  */
-enum ws_state ws_conn_state(const ws_conn *conn);
+ws_state ws_conn_state(const ws_conn *conn);
 
 /**
- * Whether a pull would bring something without more input: after output was taken, a request was decided, or time has
- * passed.
+ * Whether to pull although no more input was given: after output was taken (#WS_EVENT_WRITABLE), a request was
+ * decided, or the connection was made by ws_conn_new_server_from_request(). What time has brought is not in it: see
+ * ws_engine_next_due(). Now and then the pull finds nothing.
  *
  * @param conn  a connection
- * @return 1 or 0; 0 if conn is NULL
+ * @return 1 or 0; 0 if conn is NULL or poisoned
  */
 int ws_conn_has_events(const ws_conn *conn);
 
 /**
  * Whether the connection is over and all its output was taken: shut down the sending side of the socket, read on
- * until its end (for a second or two, so that the peer gets what was sent), then close it (RFC 6455, 7.1.1). A client
+ * until its end, so that the peer gets what was sent, then close it (RFC 6455, 7.1.1): ws_conn_wants_abort() says
+ * when, and no later than `close_timeout` after the end of the connection if the engine is told the time. A client
  * leaves it to the server to close first. Ask after each pull and after output was taken.
  *
  * @param conn  a connection
- * @return 1 or 0; 0 if conn is NULL
+ * @return 1 or 0; 0 if conn is NULL or poisoned
  */
 int ws_conn_wants_shutdown(const ws_conn *conn);
 
@@ -1410,28 +1452,30 @@ int ws_conn_wants_abort(const ws_conn *conn);
  * Sockets come before ws_engine_next_due(), so that what has arrived counts before its absence does.
  *
  * @param engine  an engine
- * @param now_ms  milliseconds of any clock that does not go back, such as `CLOCK_MONOTONIC`; it may start anywhere. The
- *                first call sets the zero point: connections that were made before it count from it. A time before the
- *                last one is ignored; a step of more than twelve days counts as twelve.
+ * @param now_ms  milliseconds of any clock that does not go back, such as `CLOCK_MONOTONIC`; it may start anywhere.
+ *                The first call sets the zero point: connections that were made before it count from it. A time
+ *                before the last one is ignored; a step of more than twelve days counts as twelve.
  * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_engine_advance(ws_engine *engine, uint64_t now_ms);
 
 /**
- * When to call ws_engine_advance() next at the latest: not after the next deadline, and now and then before a distant
- * one. Connections that are made, and what is done on them, may bring it forward: ask before each wait.
+ * When to call ws_engine_advance() next at the latest: not after the next deadline, and now and then before a
+ * distant one. Connections that are made, and what is done on them, may bring it forward: ask before each wait.
  *
  * @param engine  an engine
- * @return a time of the host's clock; that of the last ws_engine_advance() while there are connections to be had from
- *         ws_engine_next_due(); `UINT64_MAX` if there is nothing to wait for, the time was never told, or engine is NULL
+ * @return a time of the host's clock; that of the last ws_engine_advance() while there are connections to be had
+ *         from ws_engine_next_due(); `UINT64_MAX` if there is nothing to wait for, the time was never told, or
+ *         engine is NULL
  */
 uint64_t ws_engine_next_deadline(const ws_engine *engine);
 
 /**
- * A connection to which time may have brought something: an event (#WS_EVENT_CLOSE), output (a ping, a close frame, an
- * HTTP error), or that ws_conn_wants_abort(). Each is handed out once, at a cost that does not depend on how many
+ * A connection to which time may have brought something: an event (#WS_EVENT_CLOSE), output (a ping, a close frame,
+ * an HTTP error), or that ws_conn_wants_abort(). Each is handed out once, at a cost that does not depend on how many
  * connections there are. Pull its events until #WS_AGAIN, take its output, then ask about its socket: what is due
- * happens in that pull, and its deadlines count on from there. Now and then there is nothing.
+ * happens in that pull, and its deadlines count on from there. Now and then there is nothing. A connection that was
+ * freed is not handed out.
  *
  * @param engine  an engine
  * @return a connection; NULL if there is none (more), or engine is NULL
@@ -1447,7 +1491,7 @@ ws_conn *ws_engine_next_due(ws_engine *engine);
  * time has done. They follow when the output has fallen, see ws_conn_has_events(); until then no input can be given.
  *
  * @param conn     a connection, which is read from unless this call says otherwise
- * @param enabled  0 for no, anything else for yes
+ * @param enabled  0 or 1
  * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_set_reading(ws_conn *conn, int enabled);
@@ -1480,24 +1524,24 @@ typedef enum ws_sniff_result {
  * @param data      what has arrived from the start of a request on; NULL if len is 0
  * @param len       its length in bytes
  * @param max_head  a longer head is left to HTTP; give `max_head_size` of the engine, 8,192 by default
- * @param head_len  in: 0 for a new buffer, and what the last call left here for the same buffer with more bytes behind.
- *                  Out, #WS_SNIFF_UPGRADE: bytes of the head. #WS_SNIFF_HTTP: bytes of the head of a `GET` or `HEAD`
- *                  without a body, behind which the next request may be sniffed (with 0 again); or 0: leave this
- *                  connection to HTTP for good, since its bytes may be a body, and a body must never be taken for a
- *                  request. May be NULL
+ * @param head_len  in: 0 for a new buffer, and what the last call left here for the same buffer with more bytes
+ *                  behind. Out, #WS_SNIFF_UPGRADE: bytes of the head. #WS_SNIFF_HTTP: bytes of the head of a `GET`
+ *                  or `HEAD` without a body, behind which the next request may be sniffed (with 0 again); or 0:
+ *                  leave this connection to HTTP for good, since its bytes may be a body, and a body must never be
+ *                  taken for a request. May be NULL
  * @return a ::ws_sniff_result; #WS_SNIFF_HTTP for invalid arguments
  */
-enum ws_sniff_result ws_sniff(const void *data, size_t len, size_t max_head, size_t *head_len);
+ws_sniff_result ws_sniff(const void *data, size_t len, size_t max_head, size_t *head_len);
 
 /* ---- Metrics --------------------------------------------------------------------------------------------------------- */
 
 /**
- * What an engine has counted so far. A copy: it may cross threads, be added to others and be kept. Numbers only grow,
- * except those that say "now". Arrays have room for later versions, and zeros there.
+ * What an engine has counted so far. A copy: it may cross threads, be added to others and be kept. Numbers only
+ * grow, except those that say "now". Arrays have room for later versions, and zeros there.
  */
 typedef struct ws_metrics {
     /**
-     * `sizeof(ws_metrics)`: tells which fields the caller knows. Set it before the call.
+     * `sizeof(ws_metrics)`, set before the call: see the conventions.
      */
     size_t struct_size;
     /**
@@ -1554,7 +1598,8 @@ typedef struct ws_metrics {
      */
     uint64_t message_bytes_out[2];
     /**
-     * Messages that came, by size: up to 16 bytes, 64, 256 and so on up to 256 MiB in the 13th; the 14th has the rest.
+     * Messages that came, by size: up to 16 bytes, 64, 256 and so on up to 256 MiB in the 13th; the 14th has the
+     * rest.
      */
     uint64_t message_sizes_in[24];
     /**
@@ -1628,8 +1673,8 @@ typedef struct ws_metrics {
      */
     uint64_t violations[64];
     /**
-     * Deadlines that passed: handshake, heartbeat (no sign of life after a ping), idle, close, write stall, maximum
-     * lifetime.
+     * Deadlines that passed. 0: the server's answer to a client's request. 1: heartbeat, no sign of life after a
+     * ping. 2: idle. 3: maximum lifetime. 4: close. 5: write stall. Requests that were late are among those refused.
      */
     uint64_t expiries[8];
 } ws_metrics;
@@ -1644,10 +1689,10 @@ typedef struct ws_metrics {
 ws_status ws_metrics_get(ws_engine *engine, ws_metrics *metrics);
 
 /**
- * Writes the sum of what several engines counted as Prometheus's text format (text/plain; version=0.0.4): names begin
- * with `wsengine_`, units are bytes and seconds. Stateless: take a copy on each engine's thread, send the copies to the
- * thread that answers `/metrics`, and render them there; no count is read while it changes. Of the high-water marks the
- * highest counts, everything else is added.
+ * Writes the sum of what several engines counted as Prometheus's text format (text/plain; version=0.0.4): names
+ * begin with `wsengine_`, units are bytes and seconds. Stateless: take a copy on each engine's thread, send the
+ * copies to the thread that answers `/metrics`, and render them there; no count is read while it changes. Of the
+ * high-water marks the highest counts, everything else is added.
  *
  * @param list      pointers to count copies of ws_metrics_get(); NULL if count is 0
  * @param count     their number; with 0, everything is zero
@@ -1695,7 +1740,7 @@ ws_status ws_metrics_violation_name(size_t index, const char **name, size_t *len
  */
 typedef struct ws_frame_header {
     /**
-     * `sizeof(ws_frame_header)`: tells which fields the caller knows. Set it before the call.
+     * `sizeof(ws_frame_header)`, set before the call: see the conventions.
      */
     size_t struct_size;
     /**
@@ -1737,10 +1782,10 @@ typedef struct ws_frame_header {
 } ws_frame_header;
 
 /**
- * Describes the frame header at the start of some bytes in one line, for debugging:
- * `FIN TEXT len=5 masked key=37fa213d header=6`. Whatever can be read is there, then how many bytes are missing, then
- * which rules are broken. Rules that depend on who sent the frame, on its place among others or on a limit are not
- * looked at. Stateless.
+ * Describes the frame header at the start of some bytes in one line, for debugging: `FIN TEXT len=5 masked
+ * key=37fa213d header=6`. Whatever can be read is there, then how many bytes are missing, then which rules are
+ * broken. Rules that depend on who sent the frame, on its place among others or on a limit are not looked at.
+ * Stateless.
  *
  * @param data      the bytes from the start of a frame on; the first 14 are enough. NULL if len is 0
  * @param len       their number

@@ -25,7 +25,7 @@ struct Free {
     void operator()(ws_config *config) const noexcept { ws_config_free(config); }
     void operator()(ws_engine *engine) const noexcept { ws_engine_free(engine); }
     void operator()(ws_conn *conn) const noexcept { ws_conn_free(conn); }
-    void operator()(ws_prepared *prepared) const noexcept { ws_prepared_release(prepared); }
+    void operator()(ws_prepared *prepared) const noexcept { ws_prepared_free(prepared); }
 };
 
 template <typename T>
@@ -47,19 +47,12 @@ public:
     /** Whether it could be made. */
     explicit operator bool() const noexcept { return config_ != nullptr; }
 
+    // The handshake
+
     [[nodiscard]] ws_status set_max_head_size(std::size_t bytes) noexcept {
         return ws_config_set_max_head_size(get(), bytes);
     }
     [[nodiscard]] ws_status set_max_headers(std::size_t count) noexcept { return ws_config_set_max_headers(get(), count); }
-    [[nodiscard]] ws_status set_max_frame_size(std::uint64_t bytes) noexcept {
-        return ws_config_set_max_frame_size(get(), bytes);
-    }
-    [[nodiscard]] ws_status set_max_message_size(std::uint64_t bytes) noexcept {
-        return ws_config_set_max_message_size(get(), bytes);
-    }
-    [[nodiscard]] ws_status set_max_queued_bytes(std::size_t bytes) noexcept {
-        return ws_config_set_max_queued_bytes(get(), bytes);
-    }
     [[nodiscard]] ws_status set_origin_policy(ws_origin_policy policy) noexcept {
         return ws_config_set_origin_policy(get(), policy);
     }
@@ -69,12 +62,24 @@ public:
     [[nodiscard]] ws_status add_subprotocol(const std::string &name) noexcept {
         return ws_config_add_subprotocol(get(), name.c_str());
     }
-    [[nodiscard]] ws_status set_auto_pong(bool enabled) noexcept { return ws_config_set_auto_pong(get(), enabled); }
     [[nodiscard]] ws_status set_manual_accept(bool enabled) noexcept {
         return ws_config_set_manual_accept(get(), enabled);
     }
     [[nodiscard]] ws_status set_max_held_bytes(std::size_t bytes) noexcept {
         return ws_config_set_max_held_bytes(get(), bytes);
+    }
+
+    // Messages from the peer
+
+    [[nodiscard]] ws_status set_delivery(ws_delivery delivery) noexcept {
+        return ws_config_set_delivery(get(), delivery);
+    }
+    [[nodiscard]] ws_status set_auto_pong(bool enabled) noexcept { return ws_config_set_auto_pong(get(), enabled); }
+    [[nodiscard]] ws_status set_max_frame_size(std::uint64_t bytes) noexcept {
+        return ws_config_set_max_frame_size(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_max_message_size(std::uint64_t bytes) noexcept {
+        return ws_config_set_max_message_size(get(), bytes);
     }
     [[nodiscard]] ws_status set_max_fragments(std::uint32_t count) noexcept {
         return ws_config_set_max_fragments(get(), count);
@@ -85,18 +90,24 @@ public:
     [[nodiscard]] ws_status set_max_control_rate(std::uint32_t frames_per_second) noexcept {
         return ws_config_set_max_control_rate(get(), frames_per_second);
     }
+
+    // Output and memory
+
+    [[nodiscard]] ws_status set_max_queued_bytes(std::size_t bytes) noexcept {
+        return ws_config_set_max_queued_bytes(get(), bytes);
+    }
+    [[nodiscard]] ws_status set_water_marks(std::size_t low, std::size_t high) noexcept {
+        return ws_config_set_water_marks(get(), low, high);
+    }
     [[nodiscard]] ws_status set_max_connection_bytes(std::size_t bytes) noexcept {
         return ws_config_set_max_connection_bytes(get(), bytes);
     }
     [[nodiscard]] ws_status set_max_engine_bytes(std::size_t bytes) noexcept {
         return ws_config_set_max_engine_bytes(get(), bytes);
     }
-    [[nodiscard]] ws_status set_delivery(ws_delivery delivery) noexcept {
-        return ws_config_set_delivery(get(), delivery);
-    }
-    [[nodiscard]] ws_status set_water_marks(std::size_t low, std::size_t high) noexcept {
-        return ws_config_set_water_marks(get(), low, high);
-    }
+
+    // Compression (RFC 7692)
+
     [[nodiscard]] ws_status set_compression(bool enabled) noexcept { return ws_config_set_compression(get(), enabled); }
     [[nodiscard]] ws_status set_compression_level(int level) noexcept {
         return ws_config_set_compression_level(get(), level);
@@ -114,7 +125,7 @@ public:
         return ws_config_set_window_bits(get(), own, peer);
     }
 
-    // Deadlines, in milliseconds; zero is off
+    // Deadlines, in milliseconds; 0 is off
 
     [[nodiscard]] ws_status set_handshake_timeout(std::uint32_t ms) noexcept {
         return ws_config_set_handshake_timeout(get(), ms);
@@ -170,6 +181,7 @@ public:
 
     /** The handle of a connection (Connection::get()) that time has given something to do; null if there is none. */
     [[nodiscard]] ws_conn *next_due() noexcept { return ws_engine_next_due(get()); }
+
     /** What was counted so far; zeros if there is no engine. Call it on the engine's thread. */
     Metrics metrics() const noexcept {
         Metrics result;
@@ -241,8 +253,8 @@ public:
     /** No message: false. */
     Prepared() noexcept = default;
 
-    static Prepared text(std::string_view text) noexcept { return Prepared(WS_TEXT, text); }
-    static Prepared binary(std::string_view data) noexcept { return Prepared(WS_BINARY, data); }
+    static Prepared text(std::string_view text) noexcept { return Prepared(WS_MESSAGE_TEXT, text); }
+    static Prepared binary(std::string_view data) noexcept { return Prepared(WS_MESSAGE_BINARY, data); }
 
     Prepared(const Prepared &other) noexcept : prepared_(ws_prepared_retain(other.get())) {}
     Prepared(Prepared &&) noexcept = default;
@@ -273,7 +285,15 @@ private:
 struct FrameHeader {
     std::uint8_t bytes[WS_MAX_HEADER_LEN] = {};
     std::size_t len = 0;
+
+    /** The key of a client's header, to mask() the payload with; null for a server's. */
+    const std::uint8_t *mask_key() const noexcept { return (bytes[1] & 0x80) != 0 ? bytes + len - 4 : nullptr; }
 };
+
+/** Masks a payload in place, or unmasks it; offset: bytes of the payload before data. See ws_mask(). */
+[[nodiscard]] inline ws_status mask(const std::uint8_t *key, std::uint64_t offset, void *data, std::size_t len) noexcept {
+    return ws_mask(key, offset, data, len);
+}
 
 /** One connection; see ::ws_conn. */
 class Connection {
@@ -515,6 +535,20 @@ inline std::string render(const std::vector<Metrics> &list) {
     }
     text.resize(len);
     return text;
+}
+
+/** The reason that this place of ws_metrics::handshakes_refused counts; empty behind the last. */
+inline std::string_view refusal_name(std::size_t index) noexcept {
+    const char *name = nullptr;
+    std::size_t len = 0;
+    return ws_metrics_refusal_name(index, &name, &len) == WS_OK ? std::string_view(name, len) : std::string_view();
+}
+
+/** The rule that this place of ws_metrics::violations counts; empty behind the last. */
+inline std::string_view violation_name(std::size_t index) noexcept {
+    const char *name = nullptr;
+    std::size_t len = 0;
+    return ws_metrics_violation_name(index, &name, &len) == WS_OK ? std::string_view(name, len) : std::string_view();
 }
 
 /** The frame header at the start of data in one line; see ws_frame_describe(). */

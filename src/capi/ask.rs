@@ -34,22 +34,24 @@ pub unsafe extern "C" fn ws_conn_state(conn: *const ws_conn) -> ws_state {
     })
 }
 
-/// Whether a pull would bring something without more input: after output was taken, a request was decided, or time has
-/// passed.
+/// Whether to pull although no more input was given: after output was taken (#WS_EVENT_WRITABLE), a request was
+/// decided, or the connection was made by ws_conn_new_server_from_request(). What time has brought is not in it: see
+/// ws_engine_next_due(). Now and then the pull finds nothing.
 ///
 /// @param conn  a connection
-/// @return 1 or 0; 0 if conn is NULL
+/// @return 1 or 0; 0 if conn is NULL or poisoned
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_has_events(conn: *const ws_conn) -> c_int {
     ask(conn.cast_mut(), 0, 0, |conn| c_int::from(conn.conn.has_events()))
 }
 
 /// Whether the connection is over and all its output was taken: shut down the sending side of the socket, read on
-/// until its end (for a second or two, so that the peer gets what was sent), then close it (RFC 6455, 7.1.1). A client
+/// until its end, so that the peer gets what was sent, then close it (RFC 6455, 7.1.1): ws_conn_wants_abort() says
+/// when, and no later than `close_timeout` after the end of the connection if the engine is told the time. A client
 /// leaves it to the server to close first. Ask after each pull and after output was taken.
 ///
 /// @param conn  a connection
-/// @return 1 or 0; 0 if conn is NULL
+/// @return 1 or 0; 0 if conn is NULL or poisoned
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_wants_shutdown(conn: *const ws_conn) -> c_int {
     ask(conn.cast_mut(), 0, 0, |conn| c_int::from(conn.conn.wants_shutdown()))

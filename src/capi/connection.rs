@@ -4,11 +4,11 @@ use std::ffi::{c_char, c_int, c_void};
 
 use crate::capi::engine::ws_engine;
 use crate::capi::guard::{
-    Handle, ask, bytes, free, headers, into_handle, optional_bytes, optional_text, out, slice, text, with,
+    Handle, SizedByCaller, ask, bytes, free, headers, into_handle, optional_bytes, optional_text, out, preset, sized,
+    slice, text, with,
 };
 use crate::capi::status::ws_status;
 use crate::connection::Connection;
-use crate::error::Error;
 use crate::handshake::client::ClientRequest;
 use crate::handshake::parsed::ParsedRequest;
 
@@ -43,7 +43,7 @@ pub struct ws_header {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ws_client_request {
-    /// `sizeof(ws_client_request)`: tells which fields the caller knows.
+    /// `sizeof(ws_client_request)`: see the conventions.
     pub struct_size: usize,
     /// NUL-terminated `Host`: "example.com", or "127.0.0.1:9001" with a port that is not the default one. Required.
     pub host: *const c_char,
@@ -61,6 +61,8 @@ pub struct ws_client_request {
     pub header_count: usize,
 }
 
+impl SizedByCaller for ws_client_request {}
+
 /// Makes the server's end of a connection. Feed it what the client sends, from the first byte of its request on.
 ///
 /// @param engine  the engine of this thread's event loop
@@ -75,7 +77,7 @@ pub unsafe extern "C" fn ws_conn_new_server(engine: *mut ws_engine) -> *mut ws_c
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ws_parsed_request {
-    /// `sizeof(ws_parsed_request)`: tells which fields the caller knows.
+    /// `sizeof(ws_parsed_request)`: see the conventions.
     pub struct_size: usize,
     /// "GET"; "CONNECT" for an extended CONNECT. Required.
     pub method: *const c_char,
@@ -106,8 +108,10 @@ pub struct ws_parsed_request {
     pub http_1_0: c_int,
 }
 
-/// Makes the server's end of a connection from a request that the host's own HTTP server has parsed. It is checked and
-/// decided on at once, as a request that is fed is; pull to learn how: #WS_EVENT_REQUEST (manual accept),
+impl SizedByCaller for ws_parsed_request {}
+
+/// Makes the server's end of a connection from a request that the host's own HTTP server has parsed. It is checked
+/// and decided on at once, as a request that is fed is; pull to learn how: #WS_EVENT_REQUEST (manual accept),
 /// #WS_EVENT_OPEN or #WS_EVENT_CLOSE. Feed only what came behind the request; this may be done before the pull.
 ///
 /// Without `protocol`, the answer is a head of HTTP/1.1 in the output, as it is for a request that is fed. With it,
@@ -127,13 +131,10 @@ pub unsafe extern "C" fn ws_conn_new_server_from_request(
     request: *const ws_parsed_request,
     conn: *mut *mut ws_conn,
 ) -> ws_status {
+    preset(conn, std::ptr::null_mut());
     with(engine, |engine| {
         let place = out(conn)?;
-        *place = std::ptr::null_mut();
-        let request = slice(request, 1)?.first().ok_or(Error::InvalidArgument("no request"))?;
-        if request.struct_size < size_of::<ws_parsed_request>() {
-            return Err(Error::InvalidArgument("struct_size is smaller than ws_parsed_request has ever been"));
-        }
+        let request = sized(request)?;
         let connection = Connection::server_from_request(
             &engine.engine,
             &ParsedRequest {
@@ -156,21 +157,18 @@ pub unsafe extern "C" fn ws_conn_new_server_from_request(
 /// @param engine   the engine of this thread's event loop
 /// @param request  what to ask for; copied
 /// @param conn     receives a connection to be freed with ws_conn_free(); NULL if the call fails
-/// @return #WS_OK; #WS_ERR_INVALID_ARGUMENT for NULL, a struct_size that is too small, or a field that would break the
-///         request, such as a header value with a line feed; #WS_ERR_RANDOM
+/// @return #WS_OK; #WS_ERR_INVALID_ARGUMENT for NULL, a struct_size that is too small, or a field that would break
+///         the request, such as a header value with a line feed; #WS_ERR_RANDOM
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_new_client(
     engine: *mut ws_engine,
     request: *const ws_client_request,
     conn: *mut *mut ws_conn,
 ) -> ws_status {
+    preset(conn, std::ptr::null_mut());
     with(engine, |engine| {
         let place = out(conn)?;
-        *place = std::ptr::null_mut();
-        let request = slice(request, 1)?.first().ok_or(Error::InvalidArgument("no request"))?;
-        if request.struct_size < size_of::<ws_client_request>() {
-            return Err(Error::InvalidArgument("struct_size is smaller than ws_client_request has ever been"));
-        }
+        let request = sized(request)?;
         let subprotocols = slice(request.subprotocols, request.subprotocol_count)?
             .iter()
             .map(|&name| text(name))
@@ -198,22 +196,24 @@ pub unsafe extern "C" fn ws_conn_free(conn: *mut ws_conn) {
     free(conn);
 }
 
-/// Keeps a pointer of the host's with the connection. The engine never looks at what it points to.
+/// Keeps a pointer of the host's with the connection, such as what it needs to find the socket of a connection that
+/// ws_engine_next_due() gives. The engine never looks at what it points to.
 ///
-/// @param conn       a connection; NULL is ignored
+/// @param conn       a connection; NULL and a poisoned one are ignored
 /// @param user_data  any pointer
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_set_user_data(conn: *mut ws_conn, user_data: *mut c_void) {
     ask(conn, (), (), |conn| conn.user_data = user_data);
 }
 
-/// The pointer that ws_conn_set_user_data() kept.
+/// The pointer that ws_conn_set_user_data() kept; also of a poisoned connection, whose socket is to be closed.
 ///
 /// @param conn  a connection
 /// @return the pointer; NULL if none was set or conn is NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_user_data(conn: *const ws_conn) -> *mut c_void {
-    ask(conn.cast_mut(), std::ptr::null_mut(), std::ptr::null_mut(), |conn| conn.user_data)
+    // SAFETY: NULL, or a connection that was not freed, and its thread is ours (Conventions).
+    unsafe { conn.as_ref() }.map_or(std::ptr::null_mut(), |conn| conn.user_data)
 }
 
 fn new_handle(conn: Connection) -> *mut ws_conn {

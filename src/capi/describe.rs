@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use crate::capi::guard::{bytes, stateless, write_text};
+use crate::capi::guard::{SizedByCaller, bytes, out, sized, stateless, write_text};
 use crate::capi::status::ws_status;
 use crate::error::Error;
 use crate::frame::describe::Description;
@@ -11,7 +11,7 @@ use crate::frame::describe::Description;
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ws_frame_header {
-    /// `sizeof(ws_frame_header)`: tells which fields the caller knows. Set it before the call.
+    /// `sizeof(ws_frame_header)`, set before the call: see the conventions.
     pub struct_size: usize,
     /// Bytes of payload; 0 if the length is not complete. With a broken rule it may be any 64-bit number.
     pub payload_len: u64,
@@ -33,13 +33,15 @@ pub struct ws_frame_header {
     pub reserved: [u8; 6],
 }
 
+impl SizedByCaller for ws_frame_header {}
+
 /// Room for any line that ws_frame_describe() writes.
 pub const WS_DESCRIBE_SIZE: usize = 1024;
 
-/// Describes the frame header at the start of some bytes in one line, for debugging:
-/// `FIN TEXT len=5 masked key=37fa213d header=6`. Whatever can be read is there, then how many bytes are missing, then
-/// which rules are broken. Rules that depend on who sent the frame, on its place among others or on a limit are not
-/// looked at. Stateless.
+/// Describes the frame header at the start of some bytes in one line, for debugging: `FIN TEXT len=5 masked
+/// key=37fa213d header=6`. Whatever can be read is there, then how many bytes are missing, then which rules are
+/// broken. Rules that depend on who sent the frame, on its place among others or on a limit are not looked at.
+/// Stateless.
 ///
 /// @param data      the bytes from the start of a frame on; the first 14 are enough. NULL if len is 0
 /// @param len       their number
@@ -69,10 +71,8 @@ fn describe(
     header: *mut ws_frame_header,
 ) -> Result<ws_status, Error> {
     let description = Description::read(bytes(data, len)?);
-    // SAFETY: NULL, or a struct that the caller owns for the time of the call.
-    let place = unsafe { header.as_mut() };
-    if place.as_ref().is_some_and(|place| place.struct_size < size_of::<ws_frame_header>()) {
-        return Err(Error::InvalidArgument("struct_size is smaller than ws_frame_header has ever been"));
+    if !header.is_null() {
+        sized(header)?;
     }
     if buffer.is_null() && capacity > 0 {
         return Err(Error::InvalidArgument("NULL with a capacity above 0"));
@@ -80,7 +80,7 @@ fn describe(
     let mut line = description.to_string();
     line.truncate(capacity.saturating_sub(1)); // it is ASCII
     write_text(&line, buffer, capacity);
-    if let Some(place) = place {
+    if let Ok(place) = out(header) {
         *place = ws_frame_header {
             struct_size: place.struct_size,
             payload_len: description.payload_len.unwrap_or(0),

@@ -1,6 +1,6 @@
 //! What every function of the C ABI does first: checks its handle, and catches a panic.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::capi::connection::ws_header;
@@ -107,6 +107,15 @@ pub(crate) fn text<'a>(text: *const c_char) -> Result<&'a str, Error> {
     optional_text(text)?.ok_or(Error::InvalidArgument("NULL instead of a text"))
 }
 
+/// A switch that C gives.
+pub(crate) fn flag(value: c_int) -> Result<bool, Error> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Error::InvalidArgument("a switch must be 0 or 1")),
+    }
+}
+
 /// Headers that C gives.
 pub(crate) fn headers<'a>(headers: *const ws_header, count: usize) -> Result<Vec<Header<'a>>, Error> {
     slice(headers, count)?
@@ -124,6 +133,29 @@ pub(crate) fn headers<'a>(headers: *const ws_header, count: usize) -> Result<Vec
 pub(crate) fn out<'a, T>(place: *mut T) -> Result<&'a mut T, Error> {
     // SAFETY: NULL, or a place of that type that the caller owns for the time of the call (Conventions).
     unsafe { place.as_mut() }.ok_or(Error::InvalidArgument("NULL instead of a place for the result"))
+}
+
+/// Puts into a place for a result, if there is one, what C finds there when the call fails.
+pub(crate) fn preset<T>(place: *mut T, value: T) {
+    if let Ok(place) = out(place) {
+        *place = value;
+    }
+}
+
+/// A struct of the C ABI that C fills. Its first field is `struct_size: usize`, the size that C knows.
+pub(crate) trait SizedByCaller {}
+
+/// The struct that C fills; refuses NULL and one that is smaller than ours. A larger one comes from a newer caller,
+/// and its other fields are none of ours.
+pub(crate) fn sized<'a, T: SizedByCaller>(place: *const T) -> Result<&'a T, Error> {
+    // SAFETY: NULL, or a struct that the caller owns for the time of the call, of which this is there for sure.
+    let struct_size = unsafe { place.cast::<usize>().as_ref() };
+    let struct_size = *struct_size.ok_or(Error::InvalidArgument("NULL instead of a struct"))?;
+    if struct_size < size_of::<T>() {
+        return Err(Error::InvalidArgument("struct_size is smaller than this struct has ever been"));
+    }
+    // SAFETY: not NULL, and the caller owns as many bytes there for the time of the call (Conventions).
+    Ok(unsafe { &*place })
 }
 
 /// Writes a text and a NUL to where C has room for them; nothing if there is no room at all.

@@ -8,8 +8,8 @@ use crate::capi::status::ws_status;
 use crate::error::Error;
 
 /// The method of the request that a server got. It and all that follows about the request is there as soon as the
-/// head was read: from #WS_EVENT_REQUEST until the decision, and while #WS_EVENT_OPEN, or the #WS_EVENT_CLOSE of a
-/// handshake that failed, is the newest event. Nothing is parsed again for a look.
+/// head was read, which #WS_EVENT_REQUEST (manual accept), #WS_EVENT_OPEN or the #WS_EVENT_CLOSE of a handshake that
+/// failed shows, until the pull behind #WS_EVENT_OPEN or #WS_EVENT_CLOSE. Nothing is parsed again for a look.
 ///
 /// @param conn   a server's connection
 /// @param value  receives a pointer to the method, which is not NUL-terminated and lives as long as it is there
@@ -44,8 +44,8 @@ pub unsafe extern "C" fn ws_conn_request_target(
 /// @param conn   a server's connection
 /// @param value  receives a pointer to the path, which is not NUL-terminated and lives as long as it is there
 /// @param len    receives its length in bytes
-/// @return #WS_OK; #WS_ERR_NOT_FOUND if the request was refused before its target was looked at; #WS_ERR_STATE if there
-///         is no request; #WS_ERR_INVALID_ARGUMENT
+/// @return #WS_OK; #WS_ERR_NOT_FOUND if the request was refused before its target was looked at; #WS_ERR_STATE if
+///         there is no request; #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_request_path(
     conn: *const ws_conn,
@@ -141,15 +141,15 @@ fn not_found(conn: &ws_conn) -> Result<ws_status, Error> {
 }
 
 /// Accepts the request of #WS_EVENT_REQUEST, at once or later. Then pull: #WS_EVENT_OPEN, and messages that came
-/// early, wait. If it is still undecided at the next pull, up to `max_held_bytes` bytes behind the head are kept; a
-/// client that sends more is refused with 400.
+/// early, wait. While it is undecided, up to `max_held_bytes` bytes behind the head are kept; a client that sends
+/// more is refused with 400, and one that waits for longer than `handshake_timeout` with 503.
 ///
 /// @param conn          a server's connection
 /// @param subprotocol   NUL-terminated; one that the client offered, "" for none, NULL to choose by the settings
 /// @param headers       headers to add to the answer, such as `Set-Cookie`; those of the handshake itself are refused
 /// @param header_count  their number
-/// @return #WS_OK; #WS_ERR_STATE if no request waits; #WS_ERR_INVALID_ARGUMENT for a subprotocol that was not offered,
-///         or a header that would break the answer, such as a value with a line feed
+/// @return #WS_OK; #WS_ERR_STATE if no request waits; #WS_ERR_INVALID_ARGUMENT for a subprotocol that was not
+///         offered, or a header that would break the answer, such as a value with a line feed
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_accept(
     conn: *mut ws_conn,

@@ -39,30 +39,35 @@ pub unsafe extern "C" fn ws_conn_feed_eof(conn: *mut ws_conn) -> ws_status {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ws_event_type {
-    /// Nothing; what ws_conn_next_event() leaves when it returns anything but #WS_OK.
+    /// Nothing; what ws_conn_next_event() leaves with #WS_AGAIN.
     WS_EVENT_NONE = 0,
-    /// Server with manual accept: a valid request waits for ws_conn_accept() or ws_conn_reject(). `data` is its target.
+    /// Server with manual accept: a valid request waits for ws_conn_accept() or ws_conn_reject(). `data` is its
+    /// target; see ws_conn_request_method() for the rest of it.
     WS_EVENT_REQUEST = 1,
-    /// The handshake is complete, messages may flow. `data` is the subprotocol, empty if there is none.
+    /// The handshake is complete, messages may flow. `data` is the subprotocol, empty if there is none; `compressed`
+    /// says whether permessage-deflate was agreed on.
     WS_EVENT_OPEN = 2,
-    /// A whole text message; `data` is valid UTF-8 (RFC 6455, 5.6 and 8.1).
+    /// #WS_DELIVER_MESSAGES: a whole text message; `data` is valid UTF-8 (RFC 6455, 5.6 and 8.1).
     WS_EVENT_TEXT = 3,
-    /// A whole binary message.
+    /// #WS_DELIVER_MESSAGES: a whole binary message, which is `data`.
     WS_EVENT_BINARY = 4,
-    /// A ping; the engine has queued the pong unless that is turned off.
+    /// A ping with `data`; the engine has queued the pong unless that is turned off.
     WS_EVENT_PING = 5,
-    /// A pong.
+    /// A pong with `data`; `rtt_ms` if it answers a ping of the engine's own.
     WS_EVENT_PONG = 6,
     /// The end, exactly once for each connection that is pulled to its end, whatever the cause: a close frame, a rule
-    /// that the peer broke, a deadline, a handshake that failed, a stream that ended. `data` is the reason that the peer sent.
+    /// that the peer broke, a deadline, a handshake that failed, a stream that ended. `data` is the reason that the
+    /// peer sent; see also `close_code`, `http_status`, `detail`, `clean` and `initiator`.
     WS_EVENT_CLOSE = 7,
-    /// #WS_DELIVER_CHUNKS: a part of a message, as it arrived: see `opcode`, `offset`, `first`, `last`. A chunk of text
-    /// may end within a character; the text as a whole is checked. Empty chunks occur only as the last.
+    /// #WS_DELIVER_CHUNKS: a part of a message, as it arrived, which is `data`; see `opcode`, `offset`, `first`,
+    /// `last`. A chunk of text may end within a character; the text as a whole is checked. Empty chunks occur only as
+    /// the last.
     WS_EVENT_CHUNK = 8,
-    /// #WS_DELIVER_FRAMES: a data frame, whole, unmasked and inflated: see `opcode`, `last` and `compressed`.
+    /// #WS_DELIVER_FRAMES: a data frame, of which `data` is the whole payload, unmasked and inflated; see `opcode`,
+    /// `last` and `compressed`. Text may end within a character.
     WS_EVENT_FRAME = 9,
-    /// The output fell to the low-water mark after it had been above the high one, or after a message was refused with
-    /// #WS_ERR_QUEUE_FULL.
+    /// The output fell to the low-water mark after it had been above the high one, or after a message was refused
+    /// with #WS_ERR_QUEUE_FULL while output waited.
     WS_EVENT_WRITABLE = 10,
 }
 
@@ -79,15 +84,16 @@ pub enum ws_close_initiator {
 }
 
 /// An event, filled by ws_conn_next_event(). Its pointers live until the next pull or input call on the same
-/// connection; queueing and taking output do not end them. 64 bytes; new fields will be taken from the reserved ones.
+/// connection; queueing and taking output do not end them. 64 bytes where pointers have 8; new fields will be taken
+/// from the reserved ones. The type says which fields are set: the others are 0, or as each of them says.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ws_event {
     /// What happened.
     pub r#type: ws_event_type,
-    /// #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke or since it was silent for
-    /// too long; 1005 for a close frame without a code, 1006 for a connection that was lost or never opened (RFC 6455,
-    /// 7.4.1). Else 0.
+    /// #WS_EVENT_CLOSE: the code that the peer sent, or that we sent for a rule that it broke or since it was silent
+    /// for too long; 1005 for a close frame without a code, 1006 for a connection that was lost or never opened (RFC
+    /// 6455, 7.4.1). Else 0.
     pub close_code: u16,
     /// #WS_EVENT_CLOSE of a handshake that failed: the HTTP status that was sent (server) or received (client), if
     /// any. Else 0.
@@ -96,14 +102,14 @@ pub struct ws_event {
     pub data: *const c_char,
     /// The number of bytes.
     pub len: usize,
-    /// #WS_EVENT_CLOSE: why, in words, with the section of the RFC. A static, NUL-terminated text; never NULL, else "".
+    /// #WS_EVENT_CLOSE: why, in words, with the section of the RFC. Else "". A static, NUL-terminated text, never
+    /// NULL.
     pub detail: *const c_char,
     /// #WS_EVENT_CLOSE: 1 if both sides sent a close frame, else 0.
     pub clean: u8,
-    /// #WS_EVENT_CLOSE: a ::ws_close_initiator.
+    /// #WS_EVENT_CLOSE: a ::ws_close_initiator. Else 0.
     pub initiator: u8,
-    /// #WS_EVENT_CHUNK: 1 for text, 2 for binary. #WS_EVENT_FRAME: that of the frame, 0 for a continuation (RFC 6455,
-    /// 5.2). Else 0.
+    /// #WS_EVENT_CHUNK: a ::ws_message_type. #WS_EVENT_FRAME: that, or 0 for a continuation (RFC 6455, 5.2). Else 0.
     pub opcode: u8,
     /// #WS_EVENT_CHUNK: 1 if the message begins here. Else 0.
     pub first: u8,
@@ -127,7 +133,7 @@ const _: () = assert!(size_of::<ws_event>() == 64 || size_of::<usize>() != 8);
 /// Pulls the next event.
 ///
 /// @param conn   a connection
-/// @param event  receives the event; its type is #WS_EVENT_NONE if there is none
+/// @param event  receives the event; its type is #WS_EVENT_NONE if there is none, and it is left as it is by an error
 /// @return #WS_OK if there is one; #WS_AGAIN if all input was used; #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_next_event(conn: *mut ws_conn, event: *mut ws_event) -> ws_status {
@@ -208,7 +214,7 @@ fn to_c(event: Event<'_>) -> ws_event {
     }
 }
 
-/// Chooses how the messages of one connection are delivered, from the next one on.
+/// Chooses how the messages of one connection are delivered, from the next one on; also before the opening.
 ///
 /// @param conn      a connection
 /// @param delivery  a ::ws_delivery; the default is that of the settings

@@ -3,19 +3,19 @@
 use std::ffi::c_char;
 
 use crate::capi::engine::ws_engine;
-use crate::capi::guard::{lend, out, slice, stateless, with, write_text};
+use crate::capi::guard::{SizedByCaller, lend, out, sized, slice, stateless, with, write_text};
 use crate::capi::status::ws_status;
 use crate::engine::metrics::MetricsSnapshot;
 use crate::error::Error;
 use crate::handshake::refusal::Refusal;
 use crate::violation::Violation;
 
-/// What an engine has counted so far. A copy: it may cross threads, be added to others and be kept. Numbers only grow,
-/// except those that say "now". Arrays have room for later versions, and zeros there.
+/// What an engine has counted so far. A copy: it may cross threads, be added to others and be kept. Numbers only
+/// grow, except those that say "now". Arrays have room for later versions, and zeros there.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ws_metrics {
-    /// `sizeof(ws_metrics)`: tells which fields the caller knows. Set it before the call.
+    /// `sizeof(ws_metrics)`, set before the call: see the conventions.
     pub struct_size: usize,
 
     /// Connections that are open now: the handshake is complete, the end has not come.
@@ -46,7 +46,8 @@ pub struct ws_metrics {
     pub message_bytes_in: [u64; 2],
     /// Bytes of payload of those that were queued, before compression: text, binary.
     pub message_bytes_out: [u64; 2],
-    /// Messages that came, by size: up to 16 bytes, 64, 256 and so on up to 256 MiB in the 13th; the 14th has the rest.
+    /// Messages that came, by size: up to 16 bytes, 64, 256 and so on up to 256 MiB in the 13th; the 14th has the
+    /// rest.
     pub message_sizes_in: [u64; 24],
     /// Messages that were queued, by size.
     pub message_sizes_out: [u64; 24],
@@ -86,10 +87,12 @@ pub struct ws_metrics {
     pub closes_clean: u64,
     /// Rules that peers broke, limits included; the name of each: ws_metrics_violation_name().
     pub violations: [u64; 64],
-    /// Deadlines that passed: handshake, heartbeat (no sign of life after a ping), idle, close, write stall, maximum
-    /// lifetime.
+    /// Deadlines that passed. 0: the server's answer to a client's request. 1: heartbeat, no sign of life after a
+    /// ping. 2: idle. 3: maximum lifetime. 4: close. 5: write stall. Requests that were late are among those refused.
     pub expiries: [u64; 8],
 }
+
+impl SizedByCaller for ws_metrics {}
 
 /// Copies what an engine has counted so far. Call it on the engine's thread; the copy may go to another.
 ///
@@ -99,17 +102,17 @@ pub struct ws_metrics {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_metrics_get(engine: *mut ws_engine, metrics: *mut ws_metrics) -> ws_status {
     with(engine, |engine| {
+        sized(metrics)?;
         let place = out(metrics)?;
-        check_size(place)?;
         *place = to_c(engine.engine.metrics(), place.struct_size);
         Ok(ws_status::WS_OK)
     })
 }
 
-/// Writes the sum of what several engines counted as Prometheus's text format (text/plain; version=0.0.4): names begin
-/// with `wsengine_`, units are bytes and seconds. Stateless: take a copy on each engine's thread, send the copies to the
-/// thread that answers `/metrics`, and render them there; no count is read while it changes. Of the high-water marks the
-/// highest counts, everything else is added.
+/// Writes the sum of what several engines counted as Prometheus's text format (text/plain; version=0.0.4): names
+/// begin with `wsengine_`, units are bytes and seconds. Stateless: take a copy on each engine's thread, send the
+/// copies to the thread that answers `/metrics`, and render them there; no count is read while it changes. Of the
+/// high-water marks the highest counts, everything else is added.
 ///
 /// @param list      pointers to count copies of ws_metrics_get(); NULL if count is 0
 /// @param count     their number; with 0, everything is zero
@@ -142,9 +145,7 @@ fn render(
     }
     let mut sum = MetricsSnapshot::default();
     for &metrics in slice(list, count)? {
-        let metrics = slice(metrics, 1)?.first().ok_or(Error::InvalidArgument("no metrics"))?;
-        check_size(metrics)?;
-        sum += &from_c(metrics);
+        sum += &from_c(sized(metrics)?);
     }
     let text = sum.to_prometheus();
     *len = text.len();
@@ -187,13 +188,6 @@ fn lend_name(known: Option<&'static str>, name: *mut *const c_char, len: *mut us
         Some(known) => lend(known.as_bytes(), name, len).unwrap_or_else(ws_status::from),
         None => ws_status::WS_ERR_NOT_FOUND,
     })
-}
-
-fn check_size(metrics: &ws_metrics) -> Result<(), Error> {
-    if metrics.struct_size < size_of::<ws_metrics>() {
-        return Err(Error::InvalidArgument("struct_size is smaller than ws_metrics has ever been"));
-    }
-    Ok(())
 }
 
 /// Both ways, field by field: the names are the same.

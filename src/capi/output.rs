@@ -3,25 +3,27 @@
 use std::ffi::{c_int, c_void};
 
 use crate::capi::connection::ws_conn;
-use crate::capi::guard::{ask, bytes, bytes_mut, out, slice, stateless, with};
+use crate::capi::guard::{ask, bytes, bytes_mut, out, preset, slice, stateless, with};
 use crate::capi::status::ws_status;
 use crate::error::Error;
 use crate::event::MessageType;
 use crate::frame::mask;
 
-/// Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event.
+/// Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event. Where
+/// permessage-deflate was agreed on and the message reaches `compression_threshold`, it is compressed.
 ///
 /// @param conn  an open connection
 /// @param data  UTF-8; NULL if len is 0
 /// @param len   its length in bytes
-/// @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE before the opening and from the first close
-///         frame on; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+/// @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE before the opening, from the first close
+///         frame on, and while a message is being made part by part; #WS_ERR_RANDOM (clients);
+///         #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_queue_text(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
     with(conn, |conn| conn.conn.outbound().queue_text(bytes(data, len)?).map(|()| ws_status::WS_OK))
 }
 
-/// Queues a binary message. The bytes are copied; they may be those of an event.
+/// Queues a binary message, as ws_conn_queue_text() does a text.
 ///
 /// @param conn  an open connection
 /// @param data  any bytes; NULL if len is 0
@@ -37,26 +39,27 @@ pub unsafe extern "C" fn ws_conn_queue_binary(conn: *mut ws_conn, data: *const c
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ws_message_type {
     /// UTF-8 (RFC 6455, 5.6).
-    WS_TEXT = 1,
+    WS_MESSAGE_TEXT = 1,
     /// Any bytes.
-    WS_BINARY = 2,
+    WS_MESSAGE_BINARY = 2,
 }
 
 pub(crate) fn to_message_type(value: c_int) -> Result<MessageType, Error> {
     match value {
-        value if value == ws_message_type::WS_TEXT as c_int => Ok(MessageType::Text),
-        value if value == ws_message_type::WS_BINARY as c_int => Ok(MessageType::Binary),
+        value if value == ws_message_type::WS_MESSAGE_TEXT as c_int => Ok(MessageType::Text),
+        value if value == ws_message_type::WS_MESSAGE_BINARY as c_int => Ok(MessageType::Binary),
         _ => Err(Error::InvalidArgument("not a ws_message_type")),
     }
 }
 
-/// Begins a message of which the size need not be known: any number of ws_conn_queue_part(), then ws_conn_queue_end().
-/// Until then only control frames can be queued beside it.
+/// Begins a message of which the size need not be known: any number of ws_conn_queue_part(), then
+/// ws_conn_queue_end(). Until then only control frames can be queued beside it; a close frame gives the message up.
+/// It is compressed if its first part would be as a message.
 ///
 /// @param conn  an open connection
 /// @param type  a ::ws_message_type
-/// @return #WS_OK; #WS_ERR_STATE before the opening, from the first close frame on, and while another message is being
-///         made; #WS_ERR_INVALID_ARGUMENT
+/// @return #WS_OK; #WS_ERR_STATE before the opening, from the first close frame on, and while another message is
+///         being made; #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_queue_begin(conn: *mut ws_conn, r#type: c_int) -> ws_status {
     with(conn, |conn| conn.conn.outbound().queue_begin(to_message_type(r#type)?).map(|()| ws_status::WS_OK))
@@ -68,7 +71,8 @@ pub unsafe extern "C" fn ws_conn_queue_begin(conn: *mut ws_conn, r#type: c_int) 
 /// @param conn  an open connection with a message that was begun
 /// @param data  the bytes; NULL if len is 0
 /// @param len   their number; nothing is sent for 0
-/// @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+/// @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_QUEUE_FULL; #WS_ERR_STATE if no message was begun, or a close frame
+///         gave it up; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_queue_part(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
     with(conn, |conn| conn.conn.outbound().queue_part(bytes(data, len)?).map(|()| ws_status::WS_OK))
@@ -90,16 +94,16 @@ pub const WS_MAX_HEADER_LEN: usize = 14;
 
 /// Begins a message of one frame whose payload the host writes to the socket itself, from where it lies: gives the
 /// header to write before it, in one writev(). The output must have been taken before. Until ws_conn_end_frame()
-/// ws_conn_output() lends nothing; what is queued meanwhile waits. The payload is not compressed, and text is not
-/// checked. A client has to mask it: ws_mask() with the last four bytes of the header.
+/// ws_conn_output() lends nothing; what is queued meanwhile waits. The payload is not compressed, text is not
+/// checked, and no limit on output counts. A client has to mask it: ws_mask() with the last four bytes of the header.
 ///
 /// @param conn         an open connection without output that waits
 /// @param type         a ::ws_message_type
 /// @param payload_len  bytes of payload: 0 to 2^63-1
 /// @param header       receives the header: room for #WS_MAX_HEADER_LEN bytes
 /// @param header_len   receives its length in bytes
-/// @return #WS_OK; #WS_ERR_STATE if the connection is not open, output waits or a message is being made; #WS_ERR_RANDOM;
-///         #WS_ERR_INVALID_ARGUMENT
+/// @return #WS_OK; #WS_ERR_STATE if the connection is not open, output waits, or a message or another such frame is
+///         being made; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_begin_frame(
     conn: *mut ws_conn,
@@ -118,7 +122,8 @@ pub unsafe extern "C" fn ws_conn_begin_frame(
     })
 }
 
-/// Says that the payload of ws_conn_begin_frame() was written whole: the output goes on.
+/// Says that the payload of ws_conn_begin_frame() was written whole: the output goes on. Also after the connection
+/// has ended meanwhile; a payload that cannot be written whole leaves only to close the socket.
 ///
 /// @param conn  a connection
 /// @return #WS_OK; #WS_ERR_STATE if no frame was begun; #WS_ERR_INVALID_ARGUMENT
@@ -148,13 +153,14 @@ pub unsafe extern "C" fn ws_mask(key: *const u8, offset: u64, data: *mut c_void,
     })
 }
 
-/// Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. Not subject to `max_queued_bytes`;
-/// like every ping and pong, it may overtake messages that wait, between two frames.
+/// Queues a ping (RFC 6455, 5.5.2); the peer's pong brings its bytes back. No limit on output counts. Like every ping
+/// and pong it may overtake messages that wait, between two frames.
 ///
 /// @param conn  an open connection
 /// @param data  any bytes; NULL if len is 0
 /// @param len   0 to 125
-/// @return #WS_OK; #WS_ERR_STATE; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+/// @return #WS_OK; #WS_ERR_STATE before the opening and from the first close frame on; #WS_ERR_RANDOM;
+///         #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_queue_ping(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
     with(conn, |conn| conn.conn.outbound().queue_ping(bytes(data, len)?).map(|()| ws_status::WS_OK))
@@ -171,14 +177,16 @@ pub unsafe extern "C" fn ws_conn_queue_pong(conn: *mut ws_conn, data: *const c_v
     with(conn, |conn| conn.conn.outbound().queue_pong(bytes(data, len)?).map(|()| ws_status::WS_OK))
 }
 
-/// Queues a close frame behind what was queued before, and begins the close handshake (RFC 6455, 7.1.2). Nothing can
-/// be queued after it. Messages may still arrive; #WS_EVENT_CLOSE follows when the peer has answered.
+/// Queues a close frame behind what was queued before, and begins the close handshake (RFC 6455, 7.1.2). Nothing more
+/// can be queued; the engine still answers pings. Messages may still arrive; #WS_EVENT_CLOSE follows when the peer
+/// has answered, or `close_timeout` is over.
 ///
 /// @param conn    an open connection
 /// @param code    1000 to 1003, 1007 to 1014 (1010: clients only) or 3000 to 4999 (RFC 6455, 7.4); 0 sends no code
 /// @param reason  UTF-8; NULL if len is 0
 /// @param len     0 to 123; 0 if there is no code
-/// @return #WS_OK; #WS_ERR_STATE; #WS_ERR_INVALID_UTF8; #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
+/// @return #WS_OK; #WS_ERR_STATE before the opening and from the first close frame on; #WS_ERR_INVALID_UTF8;
+///         #WS_ERR_RANDOM; #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_queue_close(
     conn: *mut ws_conn,
@@ -194,12 +202,14 @@ pub unsafe extern "C" fn ws_conn_queue_close(
 }
 
 /// Lends the output that waits, oldest first, for writev(). Nothing is taken: call ws_conn_output_consume() with what
-/// was written. The slices stay valid until they are consumed or the connection is freed, whatever is queued meanwhile.
+/// was written. The slices stay valid until they are consumed or the connection is freed, whatever is queued
+/// meanwhile.
 ///
 /// @param conn    a connection
 /// @param slices  receives up to max slices; must not be written through
 /// @param max     room for slices, 1 and up
-/// @return the number of slices, 0 if nothing waits; #WS_ERR_INVALID_ARGUMENT or #WS_ERR_INTERNAL, which are negative
+/// @return the number of slices, 0 if there is nothing to write; #WS_ERR_INVALID_ARGUMENT or #WS_ERR_INTERNAL, which
+///         are negative
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_output(conn: *mut ws_conn, slices: *mut libc::iovec, max: c_int) -> c_int {
     let invalid = ws_status::WS_ERR_INVALID_ARGUMENT as c_int;
@@ -223,7 +233,8 @@ pub unsafe extern "C" fn ws_conn_output(conn: *mut ws_conn, slices: *mut libc::i
 ///
 /// @param conn   a connection
 /// @param bytes  any count up to what ws_conn_output() lent
-/// @return #WS_OK; #WS_ERR_INVALID_ARGUMENT if fewer bytes wait, and then nothing was taken
+/// @return #WS_OK; #WS_ERR_INVALID_ARGUMENT if fewer bytes wait; #WS_ERR_STATE before ws_conn_end_frame(); with an
+///         error nothing was taken
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_output_consume(conn: *mut ws_conn, bytes: usize) -> ws_status {
     with(conn, |conn| conn.conn.outbound().output_consume(bytes).map(|()| ws_status::WS_OK))
@@ -234,8 +245,8 @@ pub unsafe extern "C" fn ws_conn_output_consume(conn: *mut ws_conn, bytes: usize
 /// @param conn      a connection
 /// @param buffer    receives the bytes
 /// @param capacity  room for bytes, 1 and up
-/// @param written   receives the number of bytes
-/// @return #WS_OK if there were any; #WS_AGAIN if nothing waits; #WS_ERR_INVALID_ARGUMENT
+/// @param written   receives the number of bytes; 0 if the call does not return #WS_OK
+/// @return #WS_OK if there were any; #WS_AGAIN if there is nothing to write; #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_output_read(
     conn: *mut ws_conn,
@@ -243,9 +254,9 @@ pub unsafe extern "C" fn ws_conn_output_read(
     capacity: usize,
     written: *mut usize,
 ) -> ws_status {
+    preset(written, 0);
     with(conn, |conn| {
         let written = out(written)?;
-        *written = 0;
         if buffer.is_null() || capacity == 0 {
             return Err(Error::InvalidArgument("no room for output"));
         }
@@ -265,7 +276,7 @@ pub unsafe extern "C" fn ws_conn_output_read(
     })
 }
 
-/// The output that waits to be taken.
+/// The output that waits to be taken, also what waits for ws_conn_end_frame().
 ///
 /// @param conn  a connection
 /// @return bytes; 0 if conn is NULL
@@ -274,8 +285,9 @@ pub unsafe extern "C" fn ws_conn_queued_bytes(conn: *const ws_conn) -> usize {
     ask(conn.cast_mut(), 0, 0, |conn| conn.conn.outbound().queued_bytes())
 }
 
-/// Whether the output went above the high-water mark, or a message was refused with #WS_ERR_QUEUE_FULL, and it has not
-/// fallen to the low-water mark since. Then it is time to stop producing until #WS_EVENT_WRITABLE.
+/// Whether the output went above the high-water mark, or a message was refused with #WS_ERR_QUEUE_FULL while output
+/// waited, and it has not fallen to the low-water mark since. Then it is time to stop producing until
+/// #WS_EVENT_WRITABLE.
 ///
 /// @param conn  a connection
 /// @return 1 or 0; 0 if conn is NULL

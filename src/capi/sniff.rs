@@ -24,11 +24,11 @@ pub enum ws_sniff_result {
 /// @param data      what has arrived from the start of a request on; NULL if len is 0
 /// @param len       its length in bytes
 /// @param max_head  a longer head is left to HTTP; give `max_head_size` of the engine, 8,192 by default
-/// @param head_len  in: 0 for a new buffer, and what the last call left here for the same buffer with more bytes behind.
-///                  Out, #WS_SNIFF_UPGRADE: bytes of the head. #WS_SNIFF_HTTP: bytes of the head of a `GET` or `HEAD`
-///                  without a body, behind which the next request may be sniffed (with 0 again); or 0: leave this
-///                  connection to HTTP for good, since its bytes may be a body, and a body must never be taken for a
-///                  request. May be NULL
+/// @param head_len  in: 0 for a new buffer, and what the last call left here for the same buffer with more bytes
+///                  behind. Out, #WS_SNIFF_UPGRADE: bytes of the head. #WS_SNIFF_HTTP: bytes of the head of a `GET`
+///                  or `HEAD` without a body, behind which the next request may be sniffed (with 0 again); or 0:
+///                  leave this connection to HTTP for good, since its bytes may be a body, and a body must never be
+///                  taken for a request. May be NULL
 /// @return a ::ws_sniff_result; #WS_SNIFF_HTTP for invalid arguments
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_sniff(

@@ -481,11 +481,14 @@ impl Connection {
         self.outbound.role
     }
 
-    /// Whether a pull would report something without more input: after output was taken, a decision was made, or time
-    /// has passed.
+    /// Whether to pull although no more input was given: after output was taken, a decision was made, or the connection
+    /// was made from a request that the host parsed. What time has brought is not in it: see
+    /// [`Engine::next_due`](crate::Engine::next_due). Now and then the pull finds nothing.
     pub fn has_events(&self) -> bool {
+        let is_due = |opening: &Opening| matches!(opening.phase, Phase::RequestDue | Phase::OpenDue);
+        let handshake_due = self.opening.as_deref().is_some_and(is_due); // of a request that the host parsed
         let has_input = self.has_input && !self.is_held_back();
-        has_input || self.outbound.writable_due || self.outbound.farewell.is_some()
+        has_input || handshake_due || self.outbound.writable_due || self.outbound.farewell.is_some()
     }
 
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its

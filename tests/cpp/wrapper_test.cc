@@ -151,7 +151,7 @@ TEST(Wrapper, AMessagePieceByPieceInChunks) {
     ws::Config config;
     ASSERT_EQ(config.set_delivery(WS_DELIVER_CHUNKS), WS_OK);
     Pair pair(config);
-    ASSERT_EQ(pair.server.queue_begin(WS_TEXT), WS_OK);
+    ASSERT_EQ(pair.server.queue_begin(WS_MESSAGE_TEXT), WS_OK);
     EXPECT_EQ(pair.server.queue_text("no"), WS_ERR_STATE);
     ASSERT_EQ(pair.server.queue_part("ab"), WS_OK);
     ASSERT_EQ(pair.server.queue_end("c"), WS_OK);
@@ -166,7 +166,7 @@ TEST(Wrapper, AMessagePieceByPieceInChunks) {
 TEST(Wrapper, AFrameThatTheHostWrites) {
     Pair pair(ws::Config{});
     ws::FrameHeader header;
-    ASSERT_EQ(pair.server.begin_frame(WS_BINARY, 5, header), WS_OK);
+    ASSERT_EQ(pair.server.begin_frame(WS_MESSAGE_BINARY, 5, header), WS_OK);
     EXPECT_EQ(std::string(reinterpret_cast<const char *>(header.bytes), header.len), "\x82\x05");
     EXPECT_EQ(pair.server.end_frame(), WS_OK);
     EXPECT_EQ(pair.server.end_frame(), WS_ERR_STATE);

@@ -14,8 +14,8 @@ use wsengine::capi::output::*;
 use wsengine::capi::prepared::*;
 use wsengine::capi::status::ws_status::{self, *};
 
-const TYPE_TEXT: c_int = ws_message_type::WS_TEXT as c_int;
-const TYPE_BINARY: c_int = ws_message_type::WS_BINARY as c_int;
+const TYPE_TEXT: c_int = ws_message_type::WS_MESSAGE_TEXT as c_int;
+const TYPE_BINARY: c_int = ws_message_type::WS_MESSAGE_BINARY as c_int;
 
 /// An open server with settings that `change` made.
 fn open_with(change: impl FnOnce(*mut ws_config)) -> Server {
@@ -103,12 +103,12 @@ fn a_prepared_message_outlives_its_references() {
         assert_eq!(ws_prepared_new(TYPE_TEXT, pointer(b"x"), 1, null_mut()), WS_ERR_INVALID_ARGUMENT);
         assert_eq!(ws_prepared_new(TYPE_TEXT, pointer(&big), big.len(), &mut prepared), WS_OK);
         assert_eq!(ws_prepared_retain(prepared), prepared);
-        ws_prepared_release(prepared);
+        ws_prepared_free(prepared);
         assert_eq!(ws_conn_queue_prepared(server.conn, prepared), WS_OK);
-        ws_prepared_release(prepared);
+        ws_prepared_free(prepared);
         assert_eq!(ws_conn_queue_prepared(server.conn, null()), WS_ERR_INVALID_ARGUMENT);
         assert!(ws_prepared_retain(null_mut()).is_null());
-        ws_prepared_release(null_mut());
+        ws_prepared_free(null_mut());
     }
     assert_eq!(server.take(), plain(TEXT, &big));
 }

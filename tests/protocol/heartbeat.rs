@@ -85,6 +85,17 @@ fn who_gives_no_sign_of_life_is_told_1001() {
     assert_eq!(timed.engine.next_deadline(), None, "close_timeout is off here");
 }
 
+/// The ping itself is output with a deadline of its own, which may be the later one.
+#[test]
+fn a_write_stall_timeout_does_not_put_off_the_pong_timeout() {
+    let mut config = heartbeat();
+    config.set_write_stall_timeout(30_000).unwrap();
+    let mut timed = Timed::open(&config);
+    let (at, _) = timed.next_ping();
+    assert_eq!(timed.go_to(at + 9_999), []);
+    assert_eq!(timed.go_to(at + 10_000), [ended(1001)]);
+}
+
 #[test]
 fn any_byte_is_a_sign_of_life() {
     let mut timed = Timed::open(&heartbeat());

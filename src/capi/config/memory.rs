@@ -1,0 +1,51 @@
+//! Settings: output and memory
+
+use crate::capi::config::{set, ws_config};
+use crate::capi::status::ws_status;
+
+/// Limits the output that waits to be taken, frame headers included. A message that would exceed it is refused with
+/// #WS_ERR_QUEUE_FULL; one that is larger than the limit never fits, and can be sent in parts, ws_conn_queue_begin(),
+/// or by the host, ws_conn_begin_frame(). Control frames always have room.
+///
+/// @param config  settings
+/// @param bytes   1,024 and up; default 4 MiB
+/// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_config_set_max_queued_bytes(config: *mut ws_config, bytes: usize) -> ws_status {
+    set(config, |config| config.set_max_queued_bytes(bytes).map(drop))
+}
+
+/// Chooses above how many bytes of output the queue counts as full, see ws_conn_above_high_water(), and at how many
+/// it has room again and #WS_EVENT_WRITABLE comes: at `low`, or half of `max_queued_bytes` if that is less.
+///
+/// @param config  settings
+/// @param low     below high; default 256 KiB
+/// @param high    above low; default 1 MiB
+/// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_config_set_water_marks(config: *mut ws_config, low: usize, high: usize) -> ws_status {
+    set(config, |config| config.set_water_marks(low, high).map(drop))
+}
+
+/// Limits what one connection holds in all between two calls: input that was not pulled, a message of which more is
+/// to come, and output. Input above it closes the connection with 1009; a message to send above it is refused with
+/// #WS_ERR_QUEUE_FULL.
+///
+/// @param config  settings
+/// @param bytes   4,096 and up; default 16 MiB
+/// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_config_set_max_connection_bytes(config: *mut ws_config, bytes: usize) -> ws_status {
+    set(config, |config| config.set_max_connection_bytes(bytes).map(drop))
+}
+
+/// Limits what all connections of an engine hold together. Input above it closes the connection that brought it with
+/// 1013; a message to send above it is refused with #WS_ERR_QUEUE_FULL.
+///
+/// @param config  settings
+/// @param bytes   4,096 and up; default 1 GiB
+/// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_config_set_max_engine_bytes(config: *mut ws_config, bytes: usize) -> ws_status {
+    set(config, |config| config.set_max_engine_bytes(bytes).map(drop))
+}

@@ -49,6 +49,23 @@ def test_cases_are_ok(tmp_path, direction, how, cases, informational):
     assert sum(len(cases) for cases in index.values()) == total
 
 
+@pytest.mark.parametrize("delivery", ["chunks", "frames"])
+def test_cases_are_ok_when_parts_are_echoed(start_echo, tmp_path, delivery):
+    """All but section 9, of which the fuzzing client does not read a part before it has sent all of 16 MiB."""
+    server = start_echo("--delivery", delivery, "--ping-interval", "0")
+    result = run_against(f"{server.host}:{server.port}", ",".join(set(PLAIN) - {"9.*"}), tmp_path)
+    print(result.stdout, result.stderr)
+    assert counts(result.stdout, "server") == {"OK": 244, "NON-STRICT": 0, "failed": 0, "informational": 3}
+    assert result.returncode == 0
+
+
+def test_plain_messages_pass_in_the_cases_of_compression(start_echo, tmp_path):
+    """Messages may be sent plain although compression was agreed on: what conformance/fuzzer.py is for."""
+    server = start_echo("--compression", "--threshold", str(2**31))
+    result = run_against(f"{server.host}:{server.port}", "12.1.5,12.5.4", tmp_path)
+    assert result.returncode == 0, result.stdout
+
+
 @pytest.mark.parametrize("flaw, cases, failing", [("utf8", "6.3.*", "6.3.1"), ("reserved", "3.1", "3.1"),
                                                   ("close", "7.9.*", "7.9.1")])
 def test_the_run_fails_when_the_server_is_wrong(start_server, tmp_path, flaw, cases, failing):

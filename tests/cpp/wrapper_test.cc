@@ -170,6 +170,85 @@ TEST(Wrapper, AFrameThatTheHostWrites) {
     EXPECT_EQ(std::string(reinterpret_cast<const char *>(header.bytes), header.len), "\x82\x05");
     EXPECT_EQ(pair.server.end_frame(), WS_OK);
     EXPECT_EQ(pair.server.end_frame(), WS_ERR_STATE);
+    EXPECT_EQ(header.mask_key(), nullptr);
+
+    ASSERT_EQ(pair.client.begin_frame(WS_MESSAGE_TEXT, 5, header), WS_OK);
+    std::string payload = "hello";
+    ASSERT_EQ(ws::mask(header.mask_key(), 0, &payload[0], 2), WS_OK);
+    ASSERT_EQ(ws::mask(header.mask_key(), 2, &payload[2], 3), WS_OK);
+    const std::string_view bytes(reinterpret_cast<const char *>(header.bytes), header.len);
+    ASSERT_EQ(pair.server.feed(std::string(bytes) + payload), WS_OK);
+    EXPECT_EQ(pull(pair.server)[0].data, "hello");
+    EXPECT_EQ(ws::mask(nullptr, 0, &payload[0], 2), WS_ERR_INVALID_ARGUMENT);
+}
+
+TEST(Wrapper, EverySetting) {
+    ws::Config config;
+    const ws_status statuses[] = {
+        config.set_max_head_size(4096),
+        config.set_max_headers(32),
+        config.set_origin_policy(WS_ORIGIN_SAME_HOST),
+        config.allow_origin("https://a.example.com"),
+        config.add_subprotocol("v1"),
+        config.set_manual_accept(false),
+        config.set_max_held_bytes(0),
+        config.set_delivery(WS_DELIVER_MESSAGES),
+        config.set_auto_pong(false),
+        config.set_max_frame_size(1000),
+        config.set_max_message_size(2000),
+        config.set_max_fragments(10),
+        config.set_max_empty_fragments(1),
+        config.set_max_control_rate(10),
+        config.set_max_queued_bytes(100000),
+        config.set_water_marks(10, 20),
+        config.set_max_connection_bytes(100000),
+        config.set_max_engine_bytes(100000),
+        config.set_compression(true),
+        config.set_compression_level(1),
+        config.set_compression_mem_level(1),
+        config.set_compression_threshold(1),
+        config.set_context_takeover(true, false),
+        config.set_window_bits(9, 15),
+        config.set_handshake_timeout(1000),
+        config.set_ping_interval(1000),
+        config.set_pong_timeout(1000),
+        config.set_idle_timeout(1000),
+        config.set_close_timeout(1000),
+        config.set_write_stall_timeout(1000),
+        config.set_max_lifetime(1000),
+    };
+    for (const ws_status &status : statuses) {
+        EXPECT_EQ(status, WS_OK) << "number " << &status - statuses;
+    }
+    EXPECT_EQ(config.set_compression_level(10), WS_ERR_INVALID_ARGUMENT);
+
+    Pair pair(config); // a ping of the client's goes unanswered, and both ends compress
+    EXPECT_EQ(pair.client.queue_ping(), WS_OK);
+    EXPECT_EQ(pair.client.queue_text("hello, hello, hello, hello"), WS_OK);
+    EXPECT_EQ(carry(pair.client, pair.server).size(), 2u);
+    EXPECT_EQ(take(pair.server), "");
+    EXPECT_EQ(pair.engine.metrics().compressed_messages_in, 1u);
+    EXPECT_EQ(pair.server.queue_pong("unasked"), WS_OK);
+    char buffer[64];
+    std::size_t written = 0;
+    EXPECT_EQ(pair.server.output_read(buffer, sizeof buffer, written), WS_OK);
+    EXPECT_EQ(written, 9u);
+    EXPECT_EQ(pair.client.feed(buffer, written), WS_OK);
+    EXPECT_EQ(pull(pair.client)[0].data, "unasked");
+    EXPECT_EQ(pair.client.feed_eof(), WS_OK);
+    EXPECT_EQ(pull(pair.client)[0].type, WS_EVENT_CLOSE);
+}
+
+TEST(Wrapper, AcceptingWithTheSettings) {
+    ws::Config config;
+    ASSERT_EQ(config.set_manual_accept(true), WS_OK);
+    ws::Engine engine(config);
+    ws::Connection server = ws::Connection::server(engine);
+    ws::Connection client = ws::Connection::client(engine, ws::ClientRequest{"localhost"});
+    carry(client, server);
+    EXPECT_EQ(server.accept({{"Set-Cookie", "a=b"}}), WS_OK);
+    EXPECT_EQ(pull(server)[0].type, WS_EVENT_OPEN);
+    EXPECT_NE(take(server).find("\r\nSet-Cookie: a=b\r\n"), std::string::npos);
 }
 
 TEST(Wrapper, APreparedMessageIsShared) {
@@ -299,6 +378,10 @@ TEST(Wrapper, MetricsAndDescriptions) {
     EXPECT_EQ(text.find('\0'), std::string::npos);
     EXPECT_NE(ws::render({}).find("\nwsengine_connections_open 0\n"), std::string::npos);
     EXPECT_EQ(ws::Engine().metrics().wire_bytes_in, 0u);
+
+    EXPECT_EQ(ws::refusal_name(0), "not_http");
+    EXPECT_EQ(ws::violation_name(0), "reserved_bits");
+    EXPECT_TRUE(ws::refusal_name(1000).empty() && ws::violation_name(1000).empty());
 
     ws_frame_header header = {};
     header.struct_size = sizeof header;

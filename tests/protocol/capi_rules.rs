@@ -198,7 +198,7 @@ fn structs_of_another_size() {
         assert_eq!((metrics.known.struct_size, metrics.added), (size_of::<Newer<ws_metrics>>(), [u64::MAX; 4]));
 
         let mut header = newer(|header: &mut ws_frame_header, size| header.struct_size = size);
-        assert_eq!(ws_frame_describe(b"\x81\x00".as_ptr().cast(), 2, null_mut(), 0, &raw mut header.known), WS_OK);
+        assert_eq!(ws_frame_describe([0x81, 0].as_ptr().cast(), 2, null_mut(), 0, &raw mut header.known), WS_OK);
         assert_eq!((header.known.header_len, header.added), (2, [u64::MAX; 4]));
 
         let mut client = newer(|request: &mut ws_client_request, size| request.struct_size = size);

@@ -65,6 +65,14 @@ def test_the_library_exports_what_the_header_declares_and_nothing_else():
     assert len(exported) > 35
 
 
+def test_every_function_has_a_test_and_is_in_the_wrapper():
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "protocol").glob("capi*.rs"))
+    wrapper = WRAPPER.read_text()
+    calls = {name for name in declared() if re.search(rf"\b{name}\b", tests)}
+    assert calls == declared()
+    assert {name for name in declared() if re.search(rf"\b{name}\b", wrapper)} == declared()
+
+
 def test_the_library_has_a_soname_and_few_needs():
     dynamic = check("readelf", "-d", LIBRARY)
     assert "Library soname: [libwsengine.so.0]" in dynamic
@@ -72,28 +80,34 @@ def test_the_library_has_a_soname_and_few_needs():
     assert needed <= {"libc.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 
 
-@pytest.fixture(scope="module")
-def conversation(tmp_path_factory):
-    """tests/c/conversation.c, strictly C99, linked to the shared library."""
-    program = tmp_path_factory.mktemp("c") / "conversation"
-    check("gcc", "-std=c99", *STRICT, "-g", f"-I{INCLUDE}", ROOT / "tests" / "c" / "conversation.c", "-o", program,
+PROGRAMS = ["conversation", "host"]
+
+
+@pytest.fixture(scope="module", params=[(name, standard) for name in PROGRAMS for standard in ("c99", "c11")],
+                ids=lambda param: "-".join(param))
+def program(request, tmp_path_factory):
+    """A program of tests/c, strictly in its dialect, linked to the shared library."""
+    name, standard = request.param
+    program = tmp_path_factory.mktemp("c") / name
+    check("gcc", f"-std={standard}", *STRICT, "-g", f"-I{INCLUDE}", ROOT / "tests" / "c" / f"{name}.c", "-o", program,
           f"-L{LIB_DIR}", "-lwsengine", f"-Wl,-rpath,{LIB_DIR}")
     return program
 
 
-def test_a_c_program_with_the_shared_library(conversation):
-    assert check(conversation).startswith("ok, libwsengine ")
+def test_a_c_program_with_the_shared_library(program):
+    assert check(program).startswith("ok, libwsengine ")
 
 
-def test_a_c_program_under_valgrind(conversation):
+def test_a_c_program_under_valgrind(program):
     if not shutil.which("valgrind"):
         pytest.fail("valgrind is missing: tests/setup.sh installs it")
-    check("valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=all", conversation)
+    check("valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=all", program)
 
 
-def test_a_c_program_with_the_static_library(tmp_path):
-    program = tmp_path / "conversation"
-    check("gcc", "-std=c99", f"-I{INCLUDE}", ROOT / "tests" / "c" / "conversation.c", "-o", program,
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_c_program_with_the_static_library(tmp_path, name):
+    program = tmp_path / name
+    check("gcc", "-std=c99", f"-I{INCLUDE}", ROOT / "tests" / "c" / f"{name}.c", "-o", program,
           LIB_DIR / "libwsengine.a", *STATIC_LIBS)
     assert check(program).startswith("ok, ")
 
@@ -113,10 +127,16 @@ def code_of_the_header():
     return re.sub(r"^ \* ?", "", code, flags=re.MULTILINE)
 
 
-def compile_in_a_function(tmp_path, code):
+def blocks_of_the_readme():
+    """Its blocks of C, in order: the loop, time, settings."""
+    return re.findall(r"```c\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def compile_in_a_function(tmp_path, code, parameters="int fd, ws_conn *conn"):
     source = tmp_path / "loop.c"
-    source.write_text('#include "ws_engine.h"\n#include <sys/socket.h>\n#include <unistd.h>\n'
-                      "void on_readable(int fd, ws_conn *conn);\nvoid on_readable(int fd, ws_conn *conn) {\n" + code + "}\n")
+    source.write_text('#include "ws_engine.h"\n#include <errno.h>\n#include <sys/socket.h>\n#include <unistd.h>\n'
+                      "uint64_t now_ms(void);\nvoid wait_for_sockets(uint64_t until);\nvoid serve(ws_conn *conn);\n"
+                      f"void on_readable({parameters});\nvoid on_readable({parameters}) {{\n{code}}}\n")
     check("gcc", "-std=c11", *STRICT, f"-I{INCLUDE}", "-fsyntax-only", source)
 
 
@@ -125,8 +145,32 @@ def test_the_loop_in_the_header_compiles(tmp_path):
     assert len(code_of_the_header().splitlines()) <= 30
 
 
-def test_the_loop_in_the_readme_compiles(tmp_path):
-    code = re.search(r"```c\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+def test_the_code_in_the_readme_compiles(tmp_path):
+    loop, time, settings = blocks_of_the_readme()
     once_a_connection = "ws_conn *conn = "
-    assert once_a_connection in code
-    compile_in_a_function(tmp_path, "char buf[65536];\n" + code.replace(once_a_connection, "conn = "))
+    assert once_a_connection in loop
+    compile_in_a_function(tmp_path, "char buf[65536];\n" + loop.replace(once_a_connection, "conn = "))
+    compile_in_a_function(tmp_path, time, "ws_engine *engine")
+    compile_in_a_function(tmp_path, settings + "(void)engine;\n", "void")
+
+
+def settings_of_the_header():
+    """What the header says of each setter: {"max_frame_size": "..."}."""
+    comments = re.findall(r"/\*\*((?:(?!\*/).)*)\*/\s*ws_status ws_config_(?:set_)?(\w+)\(", HEADER.read_text(), re.DOTALL)
+    return {name: re.sub(r"\n \* *", " ", text) for text, name in comments}
+
+
+def test_the_page_on_limits_says_what_the_header_says():
+    """docs/limits.md has every limit and deadline of the header, with its default, codes, and names of counters."""
+    page = (ROOT / "docs" / "limits.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| .*? \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    header = settings_of_the_header()
+    names = [name for name in header if name.startswith("max_") or name.endswith(("_timeout", "_interval"))]
+    assert sorted(name for name, *_ in rows) == sorted(names)
+    for name, default, beyond, counted in rows:
+        assert f"default {default} " in header[name] + " ", name
+        for code in re.findall(r"\b\d{3,4}\b|WS_ERR_\w+", beyond):
+            assert re.search(rf"\b{code}\b", header[name]), (name, code)
+        for label in re.findall(r'="(\w+)"', counted):
+            sources = (path.read_text() for path in (ROOT / "src").rglob("*.rs"))
+            assert any(f'"{label}"' in source for source in sources), (name, label)

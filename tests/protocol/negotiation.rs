@@ -305,7 +305,13 @@ fn answers_that_a_client_takes() {
 
 #[test]
 fn answers_that_a_client_does_not_take() {
-    assert_eq!(accepts(&Config::new(), "permessage-deflate"), None, "it was not offered");
+    let mut off = all();
+    off.set_compression(false);
+    for config in [off, Config::new()] {
+        for answer in ["permessage-deflate", "permessage-deflate; server_no_context_takeover"] {
+            assert_eq!(accepts(&config, answer), None, "it was not offered");
+        }
+    }
     for answer in [
         "permessage-bzip2",
         "permessage-deflate, permessage-deflate",

@@ -66,6 +66,25 @@ fn parking_keeps_the_window() {
     }
 }
 
+/// An inflator that served a small window serves a large one next, and remembers all of that.
+#[test]
+fn the_window_is_that_of_the_borrower() {
+    let (mut pools, text) = (Pools::new(6, 8), noise(3000, 3));
+    let inflator = pools.take_inflator(8);
+    pools.return_inflator(inflator);
+    let (mut deflator, mut parked) = (Deflator::new(6, 8, 15), None);
+    for message in [&text[..], &text[..500]] {
+        let mut sent = Vec::new();
+        deflator.deflate(message, Flush::Message, &mut sent);
+        let mut inflator = match parked.take() {
+            Some(history) => pools.resume_inflator(history),
+            None => pools.take_inflator(15),
+        };
+        assert_eq!(inflated(&mut inflator, &sent).unwrap(), message);
+        parked = Some(pools.park_inflator(inflator));
+    }
+}
+
 /// However many come back, few are kept; and those that were used last.
 #[test]
 fn a_bounded_number_is_kept() {

@@ -215,11 +215,15 @@ impl Outbound {
         self.clock.timer
     }
 
-    /// Makes sure that the timer goes off within so many milliseconds; 0 is off.
+    /// Makes sure that the timer goes off within so many milliseconds; 0 is off. One that is stale is set when nothing is
+    /// left to pull, for all deadlines.
     fn set_timer_within(&mut self, timeout: u32) {
-        let now = self.now();
-        let left = self.clock.set_for.wrapping_sub(now);
-        let is_soon_enough = self.clock.timer_state == TimerState::Set && (left as i32) <= timeout as i32;
+        let left = self.clock.set_for.wrapping_sub(self.now());
+        let is_soon_enough = match self.clock.timer_state {
+            TimerState::Off => false,
+            TimerState::Set => left as i32 <= timeout as i32,
+            TimerState::Stale => true,
+        };
         if timeout != 0 && !is_soon_enough {
             self.set_timer(Some(timeout));
         }

@@ -327,6 +327,53 @@ fn output_that_was_taken_does_not_stall() {
     assert_eq!((timed.conn.state(), timed.engine.next_deadline()), (State::Open, None));
 }
 
+// ---- several at once ----
+
+/// What time brings queues output, which has a deadline of its own: the others must not be forgotten over it.
+#[test]
+fn a_ping_does_not_put_off_other_deadlines() {
+    let config = with(|config| {
+        config.set_ping_interval(10_000).unwrap();
+        config.set_pong_timeout(5_000).unwrap();
+        config.set_write_stall_timeout(30_000).unwrap();
+    });
+    let mut timed = Timed::open(&config);
+    let (at, _) = timed.next_ping();
+    assert_eq!(timed.go_to(at + 4_999), []);
+    assert_eq!(timed.go_to(at + 5_000), [ended(1001)]);
+}
+
+#[test]
+fn a_greeting_does_not_put_off_other_deadlines() {
+    let config = with(|config| {
+        config.set_idle_timeout(5_000).unwrap();
+        config.set_write_stall_timeout(30_000).unwrap();
+    });
+    let mut timed = Timed::server(&config);
+    timed.conn.feed(format!("{REQUEST_LINES}\r\n").as_bytes()).unwrap();
+    assert!(timed.conn.next_event().is_some());
+    take(&mut timed.conn);
+    timed.conn.outbound().queue_text(b"welcome").unwrap();
+    assert_eq!(timed.conn.next_event(), None);
+    take(&mut timed.conn);
+    timed.go_to(5_000);
+    assert_eq!(timed.conn.state(), State::Closing);
+}
+
+#[test]
+fn a_close_frame_does_not_put_off_a_write_stall() {
+    let config = with(|config| {
+        config.set_idle_timeout(9_000).unwrap();
+        config.set_close_timeout(60_000).unwrap();
+        config.set_write_stall_timeout(10_000).unwrap();
+    });
+    let mut timed = Timed::open(&config);
+    timed.conn.outbound().queue_text(b"waits").unwrap();
+    assert_eq!(timed.go_to(9_999), []);
+    assert_eq!(timed.conn.state(), State::Closing);
+    assert_eq!(timed.go_to(10_000), [ended(1006)]);
+}
+
 // ---- the rate of control frames ----
 
 #[test]

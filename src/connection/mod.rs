@@ -193,18 +193,18 @@ impl Connection {
             State::Open | State::Closing => self.report_opening().or_else(|| self.advance_frames()),
             State::Closed => None,
         };
-        if next.is_none() {
-            self.limit_held();
+        if next.is_some() {
+            return next;
         }
-        if next.is_none() && self.eof {
+        self.limit_held();
+        if self.eof {
             self.lose();
         }
-        if next.is_none() {
-            self.act_on_time();
+        self.act_on_time();
+        if std::mem::take(&mut self.outbound.writable_due) {
+            return Some(Next::Writable);
         }
-        let writable = next.is_none() && std::mem::take(&mut self.outbound.writable_due);
-        next.or_else(|| writable.then_some(Next::Writable))
-            .or_else(|| self.outbound.farewell.is_some().then_some(Next::Close))
+        self.outbound.farewell.is_some().then_some(Next::Close)
     }
 
     fn advance_opening(&mut self) -> Option<Next> {
@@ -268,7 +268,7 @@ impl Connection {
         let out = &mut self.outbound;
         let grew = held > out.held_input;
         out.hold_input(held);
-        if !grew {
+        if !grew || out.state == State::Closed {
             return;
         }
         let config = &out.shared.config;

@@ -143,6 +143,21 @@ impl Outbound {
         self.clock.output = now;
     }
 
+    /// The host has written a frame, and what was queued meanwhile can be taken.
+    pub(crate) fn note_host_frame_ended(&mut self) {
+        let now = self.now();
+        (self.clock.message, self.clock.output) = (now, now);
+        let timeouts = &self.shared.config.timeouts;
+        let (idle, write_stall) = (timeouts.idle, timeouts.write_stall);
+        self.set_timer_within(idle);
+        if self.queued_bytes() > 0 {
+            self.set_timer_within(write_stall);
+        }
+        if self.state != State::Open {
+            self.note_state();
+        }
+    }
+
     /// Our close frame was queued, or the connection ended.
     pub(crate) fn note_state(&mut self) {
         self.clock.since = self.now();
@@ -259,10 +274,12 @@ impl Outbound {
         }
     }
 
-    /// Sends a ping, unless output waits: then it would wait too, and the deadline of a write stall is at work.
+    /// Sends a ping, unless output waits: then it would wait too, and the deadline of a write stall is at work; or
+    /// unless the host writes a frame, behind which it would wait too.
     fn ping(&mut self) {
         let now = self.now();
-        let sent = self.queued_bytes() == 0 && self.queue_ping(&now.to_be_bytes()).is_ok();
+        let waits = self.queued_bytes() > 0 || self.in_host_frame;
+        let sent = !waits && self.queue_ping(&now.to_be_bytes()).is_ok();
         self.clock.ping = now;
         if sent {
             self.clock.heartbeat = Heartbeat::Waiting;
@@ -305,7 +322,9 @@ impl Connection {
         let deadline = |what, passed, timeout| Some(Deadline { what, passed, timeout });
         let ends = |expiry, passed, timeout| deadline(What::Ends(expiry), passed, timeout);
 
-        let stall = if out.queued_bytes() > 0 {
+        // While the host writes a frame, the queue waits for the host and not for the peer.
+        let counts_writing = !out.in_host_frame;
+        let stall = if counts_writing && out.queued_bytes() > 0 {
             ends(Expiry::WriteStall, since(clock.output), timeouts.write_stall)
         } else {
             None
@@ -321,10 +340,15 @@ impl Connection {
                     Heartbeat::Waiting => ends(Expiry::Pong, since(clock.ping).min(since(clock.life)), timeouts.pong),
                     _ => deadline(What::Ping, since(clock.ping), clock.ping_timeout(timeouts.ping_interval)),
                 };
-                let idle = if self.reading { ends(Expiry::Idle, since(clock.message), timeouts.idle) } else { None };
+                let idle = if self.reading && counts_writing {
+                    ends(Expiry::Idle, since(clock.message), timeouts.idle)
+                } else {
+                    None
+                };
                 let lifetime = ends(Expiry::Lifetime, since(clock.since), timeouts.max_lifetime);
                 [stall, lifetime, idle, heartbeat]
             }
+            State::Closing if !counts_writing => [None, None, None, None],
             State::Closed if self.wants_abort() => [None, None, None, None],
             State::Closing | State::Closed => [stall, close, None, None],
         }

@@ -492,7 +492,7 @@ impl Connection {
     }
 
     fn is_over(&self) -> bool {
-        self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0
+        self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0 && !self.outbound.in_host_frame
     }
 
     fn end_inflation(&mut self) {

@@ -22,6 +22,7 @@ pub(crate) struct Clock {
     /// When the timer goes off, if it is set.
     set_for: u32,
     /// When the connection was made, when it opened, when our close frame was queued, when it ended: the last of these.
+    /// Or when output was last taken that went before our close frame, or before the end.
     since: u32,
     /// The last ping of the engine's, or the opening before the first.
     ping: u32,
@@ -133,14 +134,19 @@ impl Outbound {
         }
     }
 
-    /// Output was taken.
-    pub(crate) fn note_taken(&mut self) {
+    /// Output was taken; `close_waited`: our close frame, or something before it.
+    pub(crate) fn note_taken(&mut self, close_waited: bool) {
         let now = self.now();
         let had_to_wait = self.clock.output != now;
         if had_to_wait {
             self.clock.life = now; // what is written at once says nothing: it may go to a dead peer's socket buffer
         }
         self.clock.output = now;
+        // A peer that still reads what was queued before has not come to our close frame. Pongs behind it do not count:
+        // else who sends pings would never be late with the answer.
+        if close_waited || self.state == State::Closed {
+            self.clock.since = now;
+        }
     }
 
     /// The host has written a frame, and what was queued meanwhile can be taken.
@@ -329,8 +335,7 @@ impl Connection {
         } else {
             None
         };
-        // A peer that still reads what was queued before has not come to our close frame.
-        let close = ends(Expiry::Close, since(clock.since).min(since(clock.output)), timeouts.close);
+        let close = ends(Expiry::Close, since(clock.since), timeouts.close);
 
         match out.state {
             State::Connecting => [deadline(What::Handshake, since(clock.since), timeouts.handshake), None, None, None],

@@ -145,6 +145,7 @@ impl Outbound {
         let header = Header { fin, rsv1, opcode, mask, payload_len: payload.len() as u64 };
         match opcode {
             OpCode::Ping | OpCode::Pong => self.queue.push_urgent(&header, payload, &self.shared),
+            OpCode::Close => self.queue.push_close(&header, payload, &self.shared),
             _ => self.queue.push_frame(&header, payload, &self.shared),
         }
     }
@@ -186,14 +187,11 @@ impl Outbound {
         if self.in_host_frame && count > 0 {
             return Err(Error::State("the payload of a frame is being written: end it first"));
         }
+        let close_waited = self.queue.close_waits();
         self.queue.consume(count, &self.shared)?;
         if count > 0 {
-            self.note_taken();
-        }
-        if count > 0
-            && let Some(payload) = self.owed_pong.take()
-        {
-            self.push_pong(&payload);
+            self.note_taken(close_waited);
+            self.pay_pong();
         }
         let config = &self.shared.config;
         if self.above_high_water && self.queue.len() <= config.low_water.min(config.max_queued_bytes / 2) {
@@ -269,6 +267,16 @@ impl Outbound {
             self.owed_pong = Some(payload.into());
         } else {
             self.push_pong(payload);
+        }
+    }
+
+    /// Queues the pong that is owed, unless the one before it was not taken either: who sends pings and reads little
+    /// would have them pile up.
+    fn pay_pong(&mut self) {
+        if (self.queue.len() <= PONG_AT_ONCE || !self.queue.control_waits())
+            && let Some(payload) = self.owed_pong.take()
+        {
+            self.push_pong(&payload);
         }
     }
 

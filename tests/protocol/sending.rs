@@ -193,6 +193,24 @@ fn pongs_overtake_a_backlog_and_do_not_pile_up() {
     assert_eq!(take(&mut server), expected);
 }
 
+/// A peer that sends pings and reads a byte now and then.
+#[test]
+fn pongs_do_not_pile_up_for_who_reads_little() {
+    let mut server = open_server();
+    for _ in 0..5 {
+        server.outbound().queue_binary(&[9; BIG]).unwrap();
+    }
+    let before = server.outbound().queued_bytes();
+    for i in 0..100 {
+        feed(&mut server, &masked(PING, &[i; 125]));
+        server.outbound().output_consume(1).unwrap();
+    }
+    assert!(server.outbound().queued_bytes() < before + 200, "pongs piled up");
+    server.outbound().output_consume(BIG + 200).unwrap();
+    let output = take(&mut server);
+    assert!(output.windows(127).any(|bytes| bytes == plain(PONG, &[99; 125])), "the newest one is owed");
+}
+
 /// What was lent keeps its place: the host may have it in a write that is under way.
 #[test]
 fn nothing_overtakes_what_was_lent() {

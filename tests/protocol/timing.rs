@@ -225,6 +225,36 @@ fn who_still_reads_has_not_come_to_our_close_frame() {
     assert_eq!(timed.go_to(41_000), [ended(1006)]);
 }
 
+/// Pings behind our close frame are answered (RFC 6455, 5.5.2), but they are not the answer to it.
+#[test]
+fn pings_do_not_put_off_the_answer_to_our_close_frame() {
+    let mut timed = Timed::open(&closing());
+    timed.conn.outbound().queue_binary(&[0; 1000]).unwrap();
+    timed.conn.outbound().queue_close(Some(1000), "").unwrap();
+    timed.go_to(4_000);
+    take(&mut timed.conn);
+    for ms in [6_000, 8_000] {
+        assert_eq!(timed.go_to(ms), []);
+        assert_eq!(timed.feed(&masked(PING, b"1")), [Seen::Ping(b"1".to_vec())]);
+        assert_eq!(take(&mut timed.conn), plain(PONG, b"1"));
+    }
+    assert_eq!(timed.go_to(8_999), []);
+    assert_eq!(timed.go_to(9_000), [ended(1006)]);
+}
+
+#[test]
+fn pongs_do_not_overtake_our_close_frame() {
+    let mut timed = Timed::open(&closing());
+    for _ in 0..3 {
+        timed.conn.outbound().queue_binary(&[0; 20_000]).unwrap();
+    }
+    timed.conn.outbound().queue_close(Some(1000), "").unwrap();
+    let waits = timed.conn.outbound().queued_bytes();
+    timed.feed(&masked(PING, b"1"));
+    timed.conn.outbound().output_consume(1).unwrap();
+    assert_eq!(take(&mut timed.conn)[waits - 1..], plain(PONG, b"1"));
+}
+
 #[test]
 fn the_end_of_the_stream_is_waited_for() {
     for eof in [false, true] {

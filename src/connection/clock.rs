@@ -341,8 +341,10 @@ impl Connection {
             State::Connecting => [deadline(What::Handshake, since(clock.since), timeouts.handshake), None, None, None],
             State::Open => {
                 let heartbeat = match clock.heartbeat {
-                    Heartbeat::Waiting if !self.reading => None,
-                    Heartbeat::Waiting => ends(Expiry::Pong, since(clock.ping).min(since(clock.life)), timeouts.pong),
+                    Heartbeat::Waiting if timeouts.pong != 0 && !self.reading => None,
+                    Heartbeat::Waiting if timeouts.pong != 0 => {
+                        ends(Expiry::Pong, since(clock.ping).min(since(clock.life)), timeouts.pong)
+                    }
                     _ => deadline(What::Ping, since(clock.ping), clock.ping_timeout(timeouts.ping_interval)),
                 };
                 let idle = if self.reading && counts_writing {

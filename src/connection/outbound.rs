@@ -159,18 +159,21 @@ impl Outbound {
     }
 
     fn push_close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Error> {
+        let mask = self.mask_key()?; // before anything is given up
         self.making = None;
+        self.writable_due = false; // there will be no more messages
+        self.return_deflator();
         if let Some(payload) = self.owed_pong.take() {
-            self.push(OpCode::Pong, false, true, &payload)?;
+            self.push_pong(&payload);
         }
-        let Some(code) = code else {
-            return self.push(OpCode::Close, false, true, &[]);
-        };
         let mut payload = [0; MAX_CONTROL_PAYLOAD];
-        let len = 2 + reason.len();
-        payload[..2].copy_from_slice(&code.to_be_bytes());
-        payload[2..len].copy_from_slice(reason.as_bytes());
-        self.push(OpCode::Close, false, true, &payload[..len])
+        let len = code.map_or(0, |code| {
+            payload[..2].copy_from_slice(&code.to_be_bytes());
+            payload[2..2 + reason.len()].copy_from_slice(reason.as_bytes());
+            2 + reason.len()
+        });
+        self.queue_frame(OpCode::Close, false, true, mask, &payload[..len]);
+        Ok(())
     }
 }
 

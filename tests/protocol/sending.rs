@@ -163,6 +163,16 @@ fn writable_comes_once_when_the_queue_has_fallen_to_the_low_mark() {
 }
 
 #[test]
+fn writable_is_not_said_behind_our_close_frame() {
+    let mut server = with_marks(1_000, 2_000);
+    server.outbound().queue_binary(&[0; 3_000]).unwrap();
+    take(&mut server);
+    server.outbound().queue_close(None, "").unwrap();
+    assert!(!server.has_events());
+    assert_eq!(pull(&mut server), []);
+}
+
+#[test]
 fn a_refused_message_is_worth_another_try_when_writable_comes() {
     let mut config = Config::new();
     config.set_max_queued_bytes(2_000).unwrap();

@@ -1200,6 +1200,11 @@ ws_status ws_conn_queue_end(ws_conn *conn, const void *data, size_t len);
  * ws_conn_output() lends nothing; what is queued meanwhile waits. The payload is not compressed, text is not
  * checked, and no limit on output counts. A client has to mask it: ws_mask() with the last four bytes of the header.
  *
+ * What the host writes is not seen: until ws_conn_end_frame() no ping is sent, and the idle, write stall and close
+ * timeouts wait. If the connection ends meanwhile (#WS_EVENT_CLOSE), its close frame waits behind the payload. Then
+ * write the rest within the close timeout and call ws_conn_end_frame(); or close the socket at once, without
+ * ws_conn_end_frame(), because half a payload cannot be followed by anything.
+ *
  * @param conn         an open connection without output that waits
  * @param type         a ::ws_message_type
  * @param payload_len  bytes of payload: 0 to 2^63-1
@@ -1211,8 +1216,9 @@ ws_status ws_conn_queue_end(ws_conn *conn, const void *data, size_t len);
 ws_status ws_conn_begin_frame(ws_conn *conn, int type, uint64_t payload_len, uint8_t *header, size_t *header_len);
 
 /**
- * Says that the payload of ws_conn_begin_frame() was written whole: the output goes on. Also after the connection
- * has ended meanwhile; a payload that cannot be written whole leaves only to close the socket.
+ * Says that the payload of ws_conn_begin_frame() was written to its last byte: the output goes on, and the timeouts
+ * count anew. Also after the connection has ended meanwhile; a payload that cannot be written whole leaves only to
+ * close the socket.
  *
  * @param conn  a connection
  * @return #WS_OK; #WS_ERR_STATE if no frame was begun; #WS_ERR_INVALID_ARGUMENT

@@ -22,6 +22,7 @@ pub(crate) struct Clock {
     /// When the timer goes off, if it is set.
     set_for: u32,
     /// When the connection was made, when it opened, when our close frame was queued, when it ended: the last of these.
+    /// Or when output was last taken that went before our close frame, or before the end.
     since: u32,
     /// The last ping of the engine's, or the opening before the first.
     ping: u32,
@@ -133,14 +134,34 @@ impl Outbound {
         }
     }
 
-    /// Output was taken.
-    pub(crate) fn note_taken(&mut self) {
+    /// Output was taken; `close_waited`: our close frame, or something before it.
+    pub(crate) fn note_taken(&mut self, close_waited: bool) {
         let now = self.now();
         let had_to_wait = self.clock.output != now;
         if had_to_wait {
             self.clock.life = now; // what is written at once says nothing: it may go to a dead peer's socket buffer
         }
         self.clock.output = now;
+        // A peer that still reads what was queued before has not come to our close frame. Pongs behind it do not count:
+        // else who sends pings would never be late with the answer.
+        if close_waited || self.state == State::Closed {
+            self.clock.since = now;
+        }
+    }
+
+    /// The host has written a frame, and what was queued meanwhile can be taken.
+    pub(crate) fn note_host_frame_ended(&mut self) {
+        let now = self.now();
+        (self.clock.message, self.clock.output) = (now, now);
+        let timeouts = &self.shared.config.timeouts;
+        let (idle, write_stall) = (timeouts.idle, timeouts.write_stall);
+        self.set_timer_within(idle);
+        if self.queued_bytes() > 0 {
+            self.set_timer_within(write_stall);
+        }
+        if self.state != State::Open {
+            self.note_state();
+        }
     }
 
     /// Our close frame was queued, or the connection ended.
@@ -259,10 +280,12 @@ impl Outbound {
         }
     }
 
-    /// Sends a ping, unless output waits: then it would wait too, and the deadline of a write stall is at work.
+    /// Sends a ping, unless output waits: then it would wait too, and the deadline of a write stall is at work; or
+    /// unless the host writes a frame, behind which it would wait too.
     fn ping(&mut self) {
         let now = self.now();
-        let sent = self.queued_bytes() == 0 && self.queue_ping(&now.to_be_bytes()).is_ok();
+        let waits = self.queued_bytes() > 0 || self.in_host_frame;
+        let sent = !waits && self.queue_ping(&now.to_be_bytes()).is_ok();
         self.clock.ping = now;
         if sent {
             self.clock.heartbeat = Heartbeat::Waiting;
@@ -308,26 +331,34 @@ impl Connection {
         let deadline = |what, passed, timeout| Some(Deadline { what, passed, timeout });
         let ends = |expiry, passed, timeout| deadline(What::Ends(expiry), passed, timeout);
 
-        let stall = if out.queued_bytes() > 0 {
+        // While the host writes a frame, the queue waits for the host and not for the peer.
+        let counts_writing = !out.in_host_frame;
+        let stall = if counts_writing && out.queued_bytes() > 0 {
             ends(Expiry::WriteStall, since(clock.output), timeouts.write_stall)
         } else {
             None
         };
-        // A peer that still reads what was queued before has not come to our close frame.
-        let close = ends(Expiry::Close, since(clock.since).min(since(clock.output)), timeouts.close);
+        let close = ends(Expiry::Close, since(clock.since), timeouts.close);
 
         match out.state {
             State::Connecting => [deadline(What::Handshake, since(clock.since), timeouts.handshake), None, None, None],
             State::Open => {
                 let heartbeat = match clock.heartbeat {
-                    Heartbeat::Waiting if !self.reading => None,
-                    Heartbeat::Waiting => ends(Expiry::Pong, since(clock.ping).min(since(clock.life)), timeouts.pong),
+                    Heartbeat::Waiting if timeouts.pong != 0 && !self.reading => None,
+                    Heartbeat::Waiting if timeouts.pong != 0 => {
+                        ends(Expiry::Pong, since(clock.ping).min(since(clock.life)), timeouts.pong)
+                    }
                     _ => deadline(What::Ping, since(clock.ping), clock.ping_timeout(timeouts.ping_interval)),
                 };
-                let idle = if self.reading { ends(Expiry::Idle, since(clock.message), timeouts.idle) } else { None };
+                let idle = if self.reading && counts_writing {
+                    ends(Expiry::Idle, since(clock.message), timeouts.idle)
+                } else {
+                    None
+                };
                 let lifetime = ends(Expiry::Lifetime, since(clock.since), timeouts.max_lifetime);
                 [stall, lifetime, idle, heartbeat]
             }
+            State::Closing if !counts_writing => [None, None, None, None],
             State::Closed if self.wants_abort() => [None, None, None, None],
             State::Closing | State::Closed => [stall, close, None, None],
         }

@@ -195,18 +195,18 @@ impl Connection {
             State::Open | State::Closing => self.report_opening().or_else(|| self.advance_frames()),
             State::Closed => None,
         };
-        if next.is_none() {
-            self.limit_held();
+        if next.is_some() {
+            return next;
         }
-        if next.is_none() && self.eof && !held_back {
+        self.limit_held();
+        if self.eof && !held_back {
             self.lose();
         }
-        if next.is_none() {
-            self.act_on_time();
+        self.act_on_time();
+        if std::mem::take(&mut self.outbound.writable_due) {
+            return Some(Next::Writable);
         }
-        let writable = next.is_none() && std::mem::take(&mut self.outbound.writable_due);
-        next.or_else(|| writable.then_some(Next::Writable))
-            .or_else(|| self.outbound.farewell.is_some().then_some(Next::Close))
+        self.outbound.farewell.is_some().then_some(Next::Close)
     }
 
     fn advance_opening(&mut self) -> Option<Next> {
@@ -276,7 +276,7 @@ impl Connection {
         let out = &mut self.outbound;
         let grew = held > out.held_input;
         out.hold_input(held);
-        if !grew {
+        if !grew || out.state == State::Closed {
             return;
         }
         let config = &out.shared.config;
@@ -485,10 +485,9 @@ impl Connection {
     /// was made from a request that the host parsed. What time has brought is not in it: see
     /// [`Engine::next_due`](crate::Engine::next_due). Now and then the pull finds nothing.
     pub fn has_events(&self) -> bool {
-        let is_due = |opening: &Opening| matches!(opening.phase, Phase::RequestDue | Phase::OpenDue);
-        let handshake_due = self.opening.as_deref().is_some_and(is_due); // of a request that the host parsed
         let has_input = self.has_input && !self.is_held_back();
-        has_input || handshake_due || self.outbound.writable_due || self.outbound.farewell.is_some()
+        let opening_is_due = || self.opening.as_ref().is_some_and(|opening| opening.is_due());
+        has_input || self.outbound.writable_due || self.outbound.farewell.is_some() || opening_is_due()
     }
 
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its
@@ -504,7 +503,7 @@ impl Connection {
     }
 
     fn is_over(&self) -> bool {
-        self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0
+        self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0 && !self.outbound.in_host_frame
     }
 
     fn end_inflation(&mut self) {

@@ -272,8 +272,13 @@ impl Opening {
     }
 }
 
-/// Look at the heads.
+/// Ask, and look at the heads.
 impl Opening {
+    /// Whether a request or the opening is to be reported.
+    pub(crate) fn is_due(&self) -> bool {
+        matches!(self.phase, Phase::RequestDue | Phase::OpenDue)
+    }
+
     /// The request that a server got, as soon as it could be parsed.
     pub(crate) fn request(&self) -> Option<&Request> {
         match &self.side {

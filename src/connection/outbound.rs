@@ -145,6 +145,7 @@ impl Outbound {
         let header = Header { fin, rsv1, opcode, mask, payload_len: payload.len() as u64 };
         match opcode {
             OpCode::Ping | OpCode::Pong => self.queue.push_urgent(&header, payload, &self.shared),
+            OpCode::Close => self.queue.push_close(&header, payload, &self.shared),
             _ => self.queue.push_frame(&header, payload, &self.shared),
         }
     }
@@ -158,18 +159,21 @@ impl Outbound {
     }
 
     fn push_close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Error> {
+        let mask = self.mask_key()?; // before anything is given up
         self.making = None;
+        self.writable_due = false; // there will be no more messages
+        self.return_deflator();
         if let Some(payload) = self.owed_pong.take() {
-            self.push(OpCode::Pong, false, true, &payload)?;
+            self.push_pong(&payload);
         }
-        let Some(code) = code else {
-            return self.push(OpCode::Close, false, true, &[]);
-        };
         let mut payload = [0; MAX_CONTROL_PAYLOAD];
-        let len = 2 + reason.len();
-        payload[..2].copy_from_slice(&code.to_be_bytes());
-        payload[2..len].copy_from_slice(reason.as_bytes());
-        self.push(OpCode::Close, false, true, &payload[..len])
+        let len = code.map_or(0, |code| {
+            payload[..2].copy_from_slice(&code.to_be_bytes());
+            payload[2..2 + reason.len()].copy_from_slice(reason.as_bytes());
+            2 + reason.len()
+        });
+        self.queue_frame(OpCode::Close, false, true, mask, &payload[..len]);
+        Ok(())
     }
 }
 
@@ -186,14 +190,11 @@ impl Outbound {
         if self.in_host_frame && count > 0 {
             return Err(Error::State("the payload of a frame is being written: end it first"));
         }
+        let close_waited = self.queue.close_waits();
         self.queue.consume(count, &self.shared)?;
         if count > 0 {
-            self.note_taken();
-        }
-        if count > 0
-            && let Some(payload) = self.owed_pong.take()
-        {
-            self.push_pong(&payload);
+            self.note_taken(close_waited);
+            self.pay_pong();
         }
         let config = &self.shared.config;
         if self.above_high_water && self.queue.len() <= config.low_water.min(config.max_queued_bytes / 2) {
@@ -269,6 +270,16 @@ impl Outbound {
             self.owed_pong = Some(payload.into());
         } else {
             self.push_pong(payload);
+        }
+    }
+
+    /// Queues the pong that is owed, unless the one before it was not taken either: who sends pings and reads little
+    /// would have them pile up.
+    fn pay_pong(&mut self) {
+        if (self.queue.len() <= PONG_AT_ONCE || !self.queue.control_waits())
+            && let Some(payload) = self.owed_pong.take()
+        {
+            self.push_pong(&payload);
         }
     }
 

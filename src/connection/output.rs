@@ -21,6 +21,8 @@ pub(crate) struct OutputQueue {
     settled: Cell<usize>,
     /// Chunks at the front up to the last one with a control frame: control frames do not overtake each other.
     controls: usize,
+    /// Bytes up to the end of our close frame, if that waits. Nothing overtakes it.
+    to_close: usize,
 }
 
 enum Chunk {
@@ -47,11 +49,17 @@ impl OutputQueue {
         self.grow(len, shared);
     }
 
-    /// Queues a control frame ahead of what may still be overtaken (RFC 6455, 5.4: control frames may come between the
+    /// Appends our close frame.
+    pub(crate) fn push_close(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
+        self.push_frame(header, payload, shared);
+        self.to_close = self.len;
+    }
+
+    /// Queues a ping or pong ahead of what may still be overtaken (RFC 6455, 5.4: control frames may come between the
     /// frames of a message), so that a backlog does not hold it up.
     pub(crate) fn push_urgent(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
         let first_free = self.settled.get().max(usize::from(self.taken > 0));
-        let place = first_free.max(self.controls);
+        let place = if self.close_waits() { self.chunks.len() } else { first_free.max(self.controls) };
         let len = header.encode().as_bytes().len() + payload.len();
         if self.chunks.len() <= place + 1 {
             write_frame(self.room_for(len, shared), header, payload);
@@ -68,6 +76,16 @@ impl OutputQueue {
             self.controls = place + 1;
         }
         self.grow(len, shared);
+    }
+
+    /// Whether our close frame is not yet taken.
+    pub(crate) fn close_waits(&self) -> bool {
+        self.to_close > 0
+    }
+
+    /// Whether a control frame is not yet taken.
+    pub(crate) fn control_waits(&self) -> bool {
+        self.controls > 0
     }
 
     /// Appends a frame that many connections share.
@@ -101,6 +119,7 @@ impl OutputQueue {
             return Err(Error::InvalidArgument("more bytes consumed than there were to take"));
         }
         self.len -= count;
+        self.to_close = self.to_close.saturating_sub(count);
         shared.metrics.taken(count);
         self.taken += count;
         while let Some(first) = self.chunks.front() {

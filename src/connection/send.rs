@@ -94,8 +94,13 @@ impl Outbound {
     }
 
     /// Begins a message of one frame whose payload the host writes to the stream itself: gives the header to write
-    /// before it. The output must have been taken. Until [`Outbound::end_frame`] nothing else is lent. A client masks
-    /// the payload with the key of the header, see [`mask::apply`](crate::frame::mask::apply). Text is not checked.
+    /// before it. The output must have been taken. A client masks the payload with the key of the header, see
+    /// [`mask::apply`](crate::frame::mask::apply). Text is not checked.
+    ///
+    /// Until [`Outbound::end_frame`] nothing else is lent, and what the host writes is not seen: no ping is sent, and
+    /// the idle, write stall and close timeouts wait for `end_frame`. If the connection ends meanwhile, its close frame
+    /// waits behind the payload. Then write the rest within the close timeout and call `end_frame`; or close the stream
+    /// at once, without `end_frame`, because half a payload cannot be followed by anything.
     pub fn begin_frame(&mut self, message_type: MessageType, payload_len: u64) -> Result<EncodedHeader, Error> {
         self.check_ready()?;
         if self.in_host_frame {
@@ -118,11 +123,13 @@ impl Outbound {
         Ok(encoded)
     }
 
-    /// Says that the payload of [`Outbound::begin_frame`] was written whole: the output goes on.
+    /// Says that the payload of [`Outbound::begin_frame`] was written to its last byte: the output goes on, and the
+    /// timeouts count anew.
     pub fn end_frame(&mut self) -> Result<(), Error> {
         if !std::mem::take(&mut self.in_host_frame) {
             return Err(Error::State("no frame was begun"));
         }
+        self.note_host_frame_ended();
         Ok(())
     }
 

@@ -184,3 +184,15 @@ proptest! {
         prop_assert!(!take(&mut server).is_empty());
     }
 }
+
+#[test]
+fn a_host_that_asks_learns_that_there_is_something_to_pull() {
+    let mut manual = Config::new();
+    manual.set_manual_accept(true);
+    for (config, from) in [(&Config::new(), "none"), (&Config::new(), "GET"), (&manual, "none")] {
+        let mut server = from_request(config, &request_with(from, "POST"));
+        assert!(server.has_events());
+        assert_eq!(pull(&mut server).len(), 1);
+        assert!(!server.has_events());
+    }
+}

@@ -204,3 +204,17 @@ fn the_pong_timeout_counts_anew_when_reading_goes_on() {
     assert_eq!(timed.go_to(at + 59_999), []);
     assert_eq!(timed.go_to(at + 60_000), [ended(1001)]);
 }
+
+/// Then pings are only to keep something between the two ends awake.
+#[test]
+fn without_a_pong_timeout_pings_go_on_unanswered() {
+    let mut config = heartbeat();
+    config.set_pong_timeout(0).unwrap();
+    let mut timed = Timed::open(&config);
+    let mut last = 0;
+    for _ in 0..10 {
+        let (at, _) = timed.next_ping();
+        assert!((22_500..=30_000).contains(&(at - last)), "{} ms", at - last);
+        last = at;
+    }
+}

@@ -223,3 +223,18 @@ fn all_connections_of_an_engine_share_a_limit() {
     assert_eq!(feed(&mut first, &masked(CONTINUATION, b"")).len(), 1);
     assert_eq!(feed(&mut fourth, &masked_part(CONTINUATION, &[b'x'; 6_000])), []);
 }
+
+/// What comes behind the end is not looked at: it cannot be too much.
+#[test]
+fn an_end_stays_what_it_was_whatever_comes_behind_it() {
+    let mut config = Config::new();
+    config.set_max_connection_bytes(4_096).unwrap();
+    let behind = vec![0; 10_000];
+    let close = [masked(CLOSE, &close_payload(1000, "")), behind.clone()].concat();
+    assert_eq!(feed(&mut open_server_with(&config), &close), [Seen::peer_closed(1000, "")]);
+    let wrong = [vec![0xff, 0xff], behind.clone()].concat();
+    let mut server = open_server_with(&config);
+    assert_eq!(feed(&mut server, &wrong), [Seen::failed(1002)]);
+    let request = [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), behind].concat();
+    assert_eq!(feed(&mut new_server(&config), &request), [Seen::refused(426)]);
+}

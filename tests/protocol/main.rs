@@ -26,6 +26,7 @@ mod handshake_server;
 mod handshake_smuggling;
 mod header_file;
 mod heartbeat;
+mod host_frames;
 mod inflate;
 mod limits;
 mod manual_accept;

@@ -197,6 +197,16 @@ fn writable_does_not_come_when_the_connection_closes() {
 }
 
 #[test]
+fn writable_is_not_said_behind_our_close_frame() {
+    let mut server = with_marks(1_000, 2_000);
+    server.outbound().queue_binary(&[0; 3_000]).unwrap();
+    take(&mut server);
+    server.outbound().queue_close(None, "").unwrap();
+    assert!(!server.has_events());
+    assert_eq!(pull(&mut server), []);
+}
+
+#[test]
 fn a_refused_message_is_worth_another_try_when_writable_comes() {
     let mut config = Config::new();
     config.set_max_queued_bytes(2_000).unwrap();
@@ -233,6 +243,24 @@ fn pongs_overtake_a_backlog_and_do_not_pile_up() {
     server.outbound().output_consume(1).unwrap();
     let expected = [&message[1..], &plain(PONG, &[99; 125]), &message, &message, &message, &message].concat();
     assert_eq!(take(&mut server), expected);
+}
+
+/// A peer that sends pings and reads a byte now and then.
+#[test]
+fn pongs_do_not_pile_up_for_who_reads_little() {
+    let mut server = open_server();
+    for _ in 0..5 {
+        server.outbound().queue_binary(&[9; BIG]).unwrap();
+    }
+    let before = server.outbound().queued_bytes();
+    for i in 0..100 {
+        feed(&mut server, &masked(PING, &[i; 125]));
+        server.outbound().output_consume(1).unwrap();
+    }
+    assert!(server.outbound().queued_bytes() < before + 200, "pongs piled up");
+    server.outbound().output_consume(BIG + 200).unwrap();
+    let output = take(&mut server);
+    assert!(output.windows(127).any(|bytes| bytes == plain(PONG, &[99; 125])), "the newest one is owed");
 }
 
 /// What was lent keeps its place: the host may have it in a write that is under way.

@@ -225,6 +225,36 @@ fn who_still_reads_has_not_come_to_our_close_frame() {
     assert_eq!(timed.go_to(41_000), [ended(1006)]);
 }
 
+/// Pings behind our close frame are answered (RFC 6455, 5.5.2), but they are not the answer to it.
+#[test]
+fn pings_do_not_put_off_the_answer_to_our_close_frame() {
+    let mut timed = Timed::open(&closing());
+    timed.conn.outbound().queue_binary(&[0; 1000]).unwrap();
+    timed.conn.outbound().queue_close(Some(1000), "").unwrap();
+    timed.go_to(4_000);
+    take(&mut timed.conn);
+    for ms in [6_000, 8_000] {
+        assert_eq!(timed.go_to(ms), []);
+        assert_eq!(timed.feed(&masked(PING, b"1")), [Seen::Ping(b"1".to_vec())]);
+        assert_eq!(take(&mut timed.conn), plain(PONG, b"1"));
+    }
+    assert_eq!(timed.go_to(8_999), []);
+    assert_eq!(timed.go_to(9_000), [ended(1006)]);
+}
+
+#[test]
+fn pongs_do_not_overtake_our_close_frame() {
+    let mut timed = Timed::open(&closing());
+    for _ in 0..3 {
+        timed.conn.outbound().queue_binary(&[0; 20_000]).unwrap();
+    }
+    timed.conn.outbound().queue_close(Some(1000), "").unwrap();
+    let waits = timed.conn.outbound().queued_bytes();
+    timed.feed(&masked(PING, b"1"));
+    timed.conn.outbound().output_consume(1).unwrap();
+    assert_eq!(take(&mut timed.conn)[waits - 1..], plain(PONG, b"1"));
+}
+
 #[test]
 fn the_end_of_the_stream_is_waited_for() {
     for eof in [false, true] {
@@ -325,6 +355,53 @@ fn output_that_was_taken_does_not_stall() {
     }
     timed.go_to(1_000_000);
     assert_eq!((timed.conn.state(), timed.engine.next_deadline()), (State::Open, None));
+}
+
+// ---- several at once ----
+
+/// What time brings queues output, which has a deadline of its own: the others must not be forgotten over it.
+#[test]
+fn a_ping_does_not_put_off_other_deadlines() {
+    let config = with(|config| {
+        config.set_ping_interval(10_000).unwrap();
+        config.set_pong_timeout(5_000).unwrap();
+        config.set_write_stall_timeout(30_000).unwrap();
+    });
+    let mut timed = Timed::open(&config);
+    let (at, _) = timed.next_ping();
+    assert_eq!(timed.go_to(at + 4_999), []);
+    assert_eq!(timed.go_to(at + 5_000), [ended(1001)]);
+}
+
+#[test]
+fn a_greeting_does_not_put_off_other_deadlines() {
+    let config = with(|config| {
+        config.set_idle_timeout(5_000).unwrap();
+        config.set_write_stall_timeout(30_000).unwrap();
+    });
+    let mut timed = Timed::server(&config);
+    timed.conn.feed(format!("{REQUEST_LINES}\r\n").as_bytes()).unwrap();
+    assert!(timed.conn.next_event().is_some());
+    take(&mut timed.conn);
+    timed.conn.outbound().queue_text(b"welcome").unwrap();
+    assert_eq!(timed.conn.next_event(), None);
+    take(&mut timed.conn);
+    timed.go_to(5_000);
+    assert_eq!(timed.conn.state(), State::Closing);
+}
+
+#[test]
+fn a_close_frame_does_not_put_off_a_write_stall() {
+    let config = with(|config| {
+        config.set_idle_timeout(9_000).unwrap();
+        config.set_close_timeout(60_000).unwrap();
+        config.set_write_stall_timeout(10_000).unwrap();
+    });
+    let mut timed = Timed::open(&config);
+    timed.conn.outbound().queue_text(b"waits").unwrap();
+    assert_eq!(timed.go_to(9_999), []);
+    assert_eq!(timed.conn.state(), State::Closing);
+    assert_eq!(timed.go_to(10_000), [ended(1006)]);
 }
 
 // ---- the rate of control frames ----

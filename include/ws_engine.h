@@ -1167,7 +1167,8 @@ ws_status ws_conn_queue_end(ws_conn *conn, const void *data, size_t len);
  * Begins a message of one frame whose payload the host writes to the socket itself, from where it lies: gives the
  * header to write before it, in one writev(). The output must have been taken before. Until ws_conn_end_frame()
  * ws_conn_output() lends nothing; what is queued meanwhile waits. The payload is not compressed, and text is not
- * checked. A client has to mask it: ws_mask() with the last four bytes of the header.
+ * checked. A client has to mask it: ws_mask() with the last four bytes of the header. Deadlines that go by what is
+ * written (heartbeat, idle, close, write stall) do not count meanwhile: how the writing fares only the host knows.
  *
  * @param conn         an open connection without output that waits
  * @param type         a ::ws_message_type

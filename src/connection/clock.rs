@@ -211,8 +211,20 @@ impl Outbound {
         clock.timer_state = TimerState::Stale;
     }
 
+    /// The host has written its frame: what was not seen of its progress does not count.
+    pub(crate) fn note_host_frame_written(&mut self) {
+        let now = self.now();
+        (self.clock.output, self.clock.life, self.clock.message) = (now, now, now);
+    }
+
     pub(crate) fn timer(&self) -> u32 {
         self.clock.timer
+    }
+
+    /// Whether the next pull looks at the deadlines.
+    pub(crate) fn timer_went_off(&self) -> bool {
+        let left = self.clock.set_for.wrapping_sub(self.now());
+        self.clock.timer_state == TimerState::Set && left as i32 <= 0
     }
 
     /// Makes sure that the timer goes off within so many milliseconds; 0 is off.
@@ -298,26 +310,30 @@ impl Connection {
     fn deadlines(&self) -> [Option<Deadline>; 4] {
         let (out, clock, timeouts) = (&self.outbound, &self.outbound.clock, &self.outbound.shared.config.timeouts);
         let since = |time: u32| out.now().wrapping_sub(time);
+        // While the host writes a frame itself, nothing else goes out, and how it fares is not seen: what is measured by
+        // that begins anew when it is done.
+        let host_writes = out.in_host_frame && out.state != State::Closed;
+        let seen_since = |time: u32| if host_writes { 0 } else { since(time) };
         let deadline = |what, passed, timeout| Some(Deadline { what, passed, timeout });
         let ends = |expiry, passed, timeout| deadline(What::Ends(expiry), passed, timeout);
 
         let stall = if out.queued_bytes() > 0 {
-            ends(Expiry::WriteStall, since(clock.output), timeouts.write_stall)
+            ends(Expiry::WriteStall, seen_since(clock.output), timeouts.write_stall)
         } else {
             None
         };
         // A peer that still reads what was queued before has not come to our close frame.
-        let close = ends(Expiry::Close, since(clock.since).min(since(clock.output)), timeouts.close);
+        let close = ends(Expiry::Close, since(clock.since).min(seen_since(clock.output)), timeouts.close);
 
         match out.state {
             State::Connecting => [deadline(What::Handshake, since(clock.since), timeouts.handshake), None, None, None],
             State::Open => {
                 let heartbeat = match clock.heartbeat {
                     Heartbeat::Waiting if !self.reading => None,
-                    Heartbeat::Waiting => ends(Expiry::Pong, since(clock.ping).min(since(clock.life)), timeouts.pong),
-                    _ => deadline(What::Ping, since(clock.ping), clock.ping_timeout(timeouts.ping_interval)),
+                    Heartbeat::Waiting => ends(Expiry::Pong, since(clock.ping).min(seen_since(clock.life)), timeouts.pong),
+                    _ => deadline(What::Ping, seen_since(clock.ping), clock.ping_timeout(timeouts.ping_interval)),
                 };
-                let idle = if self.reading { ends(Expiry::Idle, since(clock.message), timeouts.idle) } else { None };
+                let idle = if self.reading { ends(Expiry::Idle, seen_since(clock.message), timeouts.idle) } else { None };
                 let lifetime = ends(Expiry::Lifetime, since(clock.since), timeouts.max_lifetime);
                 [stall, lifetime, idle, heartbeat]
             }
@@ -328,13 +344,10 @@ impl Connection {
 
     /// Acts on a deadline that was reached. Called when all input was used, so that what is late is what did not come.
     pub(super) fn act_on_time(&mut self) {
-        let clock = &mut self.outbound.clock;
-        let left = clock.set_for.wrapping_sub(self.outbound.shared.time.now());
-        let went_off = clock.timer_state == TimerState::Set && left as i32 <= 0;
-        if !went_off {
+        if !self.outbound.timer_went_off() {
             return;
         }
-        clock.timer_state = TimerState::Stale;
+        self.outbound.clock.timer_state = TimerState::Stale;
         let reached = self.deadlines().into_iter().flatten().find(|deadline| deadline.left() == Some(0));
         match reached.map(|deadline| deadline.what) {
             None => {}

@@ -264,6 +264,9 @@ impl Connection {
 
     /// All input was looked at: what is left is held until more comes, within limits.
     fn limit_held(&mut self) {
+        if self.outbound.state == State::Closed {
+            return; // what follows the end is given up, and does not change it
+        }
         let held = self.work.as_ref().map_or(0, |work| work.held());
         let out = &mut self.outbound;
         let grew = held > out.held_input;
@@ -474,9 +477,10 @@ impl Connection {
     }
 
     /// Whether a pull would report something without more input: after output was taken, a decision was made, or time
-    /// has passed.
+    /// has passed. In the last case there may turn out to be nothing.
     pub fn has_events(&self) -> bool {
-        self.has_input || self.outbound.writable_due || self.outbound.farewell.is_some()
+        let out = &self.outbound;
+        self.has_input || out.writable_due || out.farewell.is_some() || out.timer_went_off()
     }
 
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its

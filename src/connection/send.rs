@@ -95,7 +95,9 @@ impl Outbound {
 
     /// Begins a message of one frame whose payload the host writes to the stream itself: gives the header to write
     /// before it. The output must have been taken. Until [`Outbound::end_frame`] nothing else is lent. A client masks
-    /// the payload with the key of the header, see [`mask::apply`](crate::frame::mask::apply). Text is not checked.
+    /// the payload with the key of the header, see [`mask::apply`](crate::frame::mask::apply). Text is not checked. Until
+    /// then the deadlines that go by what is written (heartbeat, idle, close, write stall) do not count either: how the
+    /// writing fares only the host knows.
     pub fn begin_frame(&mut self, message_type: MessageType, payload_len: u64) -> Result<EncodedHeader, Error> {
         self.check_ready()?;
         if self.in_host_frame {
@@ -123,6 +125,7 @@ impl Outbound {
         if !std::mem::take(&mut self.in_host_frame) {
             return Err(Error::State("no frame was begun"));
         }
+        self.note_host_frame_written();
         Ok(())
     }
 

@@ -31,7 +31,9 @@ mod negotiation_rfc;
 mod output;
 mod pair;
 mod properties;
+mod properties_run;
 mod regressions;
+mod regressions_fuzzed;
 mod regressions_pending;
 mod rfc6455_frames;
 mod rfc6455_handshake;
@@ -42,3 +44,7 @@ mod timed;
 mod timing;
 mod timing_any;
 mod utf8;
+
+#[allow(dead_code)]
+#[path = "../shared/collector.rs"]
+mod collector;

@@ -55,7 +55,24 @@ def feed_seeds(masked):
         seeds[name] = b"\x00" + data
     for choice in (0x02, 0x04, 0x82):
         seeds[f"fragments_{choice:02x}"] = bytes([choice]) + conversations(masked)["fragments"]
+    for choice in (0x03, 0x04, 0x05, 0x83):  # with compression
+        for name, data in compressed_conversations(masked).items():
+            seeds[f"{name}_{choice:02x}"] = bytes([choice]) + data
     return seeds
+
+
+def compressed_conversations(masked):
+    def one(*arguments, **options):
+        return frame(*arguments, masked=masked, **options)
+
+    text, long = deflated("你好, hello ".encode() * 20), deflated(bytes(range(256)) * 20)
+    return {
+        "deflated": one(TEXT, text, rsv1=True) + one(TEXT, b"plain") + one(BINARY, long, rsv1=True) + one(TEXT, text, rsv1=True),
+        "deflated_fragments": one(TEXT, text[:3], fin=False, rsv1=True) + one(PING, b"p") + one(CONTINUATION, text[3:20], fin=False)
+                              + one(CONTINUATION, b"", fin=False) + one(CONTINUATION, text[20:]) + one(CLOSE),
+        "deflated_wrong": one(TEXT, text, rsv1=True) + one(TEXT, b"a", fin=False) + one(CONTINUATION, text, rsv1=True),
+        "deflated_ping": one(BINARY, long[:30], fin=False, rsv1=True) + one(PING, b"p", rsv1=True),
+    }
 
 
 def handshake_seeds():
@@ -83,6 +100,10 @@ def handshake_seeds():
     }
     seeds = {f"request_{name}": b"\x00" + head + b"\r\n" + frame(TEXT, b"early") for name, head in requests.items()}
     seeds |= {f"answer_{name}": b"\x01" + head + b"\r\n" + frame(TEXT, b"early", masked=False) for name, head in answers.items()}
+    early = deflated(b"early " * 30)
+    for name in ("plain", "deflate"):
+        seeds[f"request_{name}_20"] = b"\x20" + requests[name] + b"\r\n" + frame(TEXT, early, rsv1=True)
+        seeds[f"answer_{name}_21"] = b"\x21" + answers[name] + b"\r\n" + frame(TEXT, early, masked=False, rsv1=True)
     for choice in (0x02, 0x06, 0x0A, 0x0E):  # asked first: accepts, rejects, accepts without a subprotocol, decides never
         seeds[f"asked_{choice:02x}"] = bytes([choice]) + REQUEST + b"\r\n" + frame(TEXT, b"early")
     return seeds
@@ -118,6 +139,9 @@ def inflate_seeds():
         return bytes([kind, len(payload)]) + payload
 
     hello = deflated(b"Hello")
+    compressor = zlib.compressobj(6, zlib.DEFLATED, -15)
+    taken_over = [(compressor.compress(bytes(range(i, 200)) * 6) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4] for i in range(3)]
+    assert all(len(piece) < 255 for piece in taken_over), [len(piece) for piece in taken_over]
     seeds = {
         "rfc": part(0x11, bytes.fromhex("f248cdc9c90700")),
         "stored": part(0x11, bytes.fromhex("000500faff48656c6c6f00")),
@@ -127,6 +151,9 @@ def inflate_seeds():
         "empty": part(0x12, b"\x00"),
         "nothing": part(0x12, b""),
         "takeover": part(0x11, hello) + part(0x11, bytes.fromhex("f200110000")),
+        "takeover_long": b"".join(part(0x12, piece) for piece in taken_over),
+        "takeover_fragments": part(0x1A, taken_over[0][:9]) + part(0x08, taken_over[0][9:20]) + part(5, b"ping")
+                              + part(0x00, taken_over[0][20:]) + part(0x02, b"plain") + part(0x12, taken_over[1]),
         "mixed": part(0x11, hello) + part(0x01, b"plain") + part(0x12, deflated(bytes(range(256)) * 4)[:250]),
         "bomb": part(0x12, deflated(b"\x00" * 200_000)),
         "not_utf8": part(0x11, deflated(b"ok \xff")),
@@ -135,32 +162,98 @@ def inflate_seeds():
         "compressed_ping": part(0x15, b"x"),
         "compressed_continuation": part(0x19, hello) + part(0x10, b""),
     }
-    return {f"{name}_{choice:02x}": bytes([choice]) + data for name, data in seeds.items() for choice in (0x00, 0x83)}
+    return {f"{name}_{choice:02x}": bytes([choice]) + data for name, data in seeds.items() for choice in (0x00, 0x03, 0x83)}
 
 
 def call_seeds():
-    # The calls of capi_calls.rs: call, which, arguments. 1 opens a pair, 4 carries, 8 feeds a frame, 11 pulls all.
+    # The calls of capi_calls.rs: two bytes of settings, then call, which, arguments.
+    PAIR, FREE_ENGINE, FREE, CARRY, SNIFF, ADVANCE, DUE, METRICS, PREPARE, PREPARE_LONG, RELEASE, QUEUE_PREPARED, DESCRIBE = range(1, 14)
+    FROM_REQUEST, TEXTS, FEED = 14, 15, 16
+    FRAME, EOF, PULL, PULL_ALL, ECHO, QUEUE, QUEUE_LONG, QUEUE_NOISE, QUEUE_CLOSE = range(18, 27)
+    BEGIN, PART, END, PART_LONG, BEGIN_FRAME, END_FRAME, ACCEPT, REJECT, READ_HEADS = range(27, 36)
+    LEND, CONSUME, READ, DELIVERY, READING, USER_DATA, _, CONSUME_ALL, FEED_PIECES = range(36, 45)
+    SERVER, CLIENT, NEW_SERVER, NEW_CLIENT = 0, 1, 0, 0x80
+
+    def call(number, which=SERVER, *arguments):
+        parts = (data if isinstance(data, bytes) else bytes([data]) for data in arguments)
+        return bytes([number, which]) + b"".join(parts)
+
     def data(payload):
         return bytes([len(payload)]) + payload
 
-    pair = bytes([1, 0])
-    text = bytes([13, 1, 0]) + data("héllo".encode())
-    carry = bytes([4, 1, 255, 11, 0])
-    return {
-        "echo": b"\x00" + pair + text + bytes([4, 1, 255, 10, 0, 12, 0, 19, 0, 3, 12, 0, 20, 0, 0, 2, 4, 0, 255, 11, 1]),
-        "pending": b"\x00" + pair + bytes([6, 0]) + data(b"\x81\x80\0\0\0\0") + bytes([6, 0]) + data(b"x") + bytes([11, 0]),
-        "close": b"\x00" + pair + bytes([15, 0, 3, 232]) + data(b"bye") + bytes([4, 0, 255, 11, 1]) + carry,
-        "crossing": b"\x00" + pair + bytes([15, 0, 3, 232, 0, 15, 1, 3, 233, 0]) + carry + bytes([4, 0, 255, 11, 1]),
-        "full": b"\x00" + pair + bytes([14, 0, 15, 160, 19, 0, 8]) + bytes([14, 0, 15, 160]) * 12
-                + bytes([19, 0, 8, 20, 0, 7, 208, 14, 0, 3, 232]),
-        "frames": b"\x01" + pair + bytes([8, 0, 0x01]) + data(b"a") + bytes([8, 0, 0x89]) + data(b"p") + bytes([8, 0, 0x80])
-                  + data(b"b") + bytes([12, 0, 8, 0, 0x88]) + data(b"\x03\xe8"),
-        "asked": b"\x04" + bytes([0x80, 1, 0, 0, 4, 1, 255, 11, 0, 18, 0, 0, 16, 0, 18, 0, 1, 11, 0, 4, 0, 255, 11, 1]),
-        "rejected": b"\x04" + bytes([0x80, 1, 0, 0, 4, 1, 255, 11, 0, 17, 0, 1, 147, 11, 0, 21, 0, 0, 200]),
-        "freeing": b"\x00" + pair + bytes([2, 0, 3, 0, 1, 1, 2, 1, 3, 1, 0, 0, 9, 0, 10, 0, 9, 0, 6, 0, 1, 65]),
-        "sniff": b"\x00" + bytes([5, 0]) + data(b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n") + bytes([22, 0, 23, 0, 9]),
-        "compressed": b"\xf0" + pair + text + carry + bytes([14, 0, 8, 0, 4, 0, 255, 11, 1]),
+    def number(value):
+        return struct.pack("!H", value)
+
+    def frame_to(which, first, payload):
+        return call(FRAME, which, first, data(payload))
+
+    def carry(which, count=255):
+        return call(CARRY, which, count) + call(PULL_ALL, 1 - which)
+
+    def advance(step, which=0):
+        return call(ADVANCE, which, step) + call(DUE, which)
+
+    pair = call(PAIR)
+    text = call(QUEUE, CLIENT, 0, data("héllo".encode()))
+    to_server, to_client = carry(CLIENT), carry(SERVER)
+    compressed = text + to_server + call(QUEUE_LONG, SERVER, number(2048)) + to_client + call(QUEUE_NOISE, CLIENT, number(900)) + to_server
+    hello = deflated(b"Hello" * 20)
+    again = bytes.fromhex("f200110000")
+    pieces = (call(BEGIN, SERVER, 1) + call(PART, SERVER, data("h\xc3".encode("latin-1"))) + call(QUEUE, SERVER, 2, data(b"between"))
+              + call(PART_LONG, SERVER, number(1500)) + call(END, SERVER, data(b"\xa9")) + call(BEGIN, SERVER, 2)
+              + call(PART_LONG, SERVER, number(2000)) + call(END, SERVER, data(b"end")) + to_client * 3)
+    host_frame = (call(BEGIN_FRAME, SERVER, 2, data(b"a file")) + call(QUEUE, SERVER, 0, data(b"waits")) + call(LEND, SERVER, 8)
+                  + call(CARRY, SERVER, 255) + call(END_FRAME) + call(PULL_ALL, CLIENT) + to_client
+                  + call(BEGIN_FRAME, CLIENT, 1, data(b"masked")) + call(END_FRAME, CLIENT) + to_server)
+    prepared = (call(PREPARE, 0, 1, data(b"to all")) + call(PREPARE_LONG, 1, 2, number(2500)) + call(QUEUE_PREPARED, SERVER, 0x80)
+                + call(QUEUE_PREPARED, SERVER, 0x81) + call(LEND, SERVER, 8) + call(RELEASE, 1, 1) + call(QUEUE_PREPARED, CLIENT, 1)
+                + to_client * 3 + to_server * 3)
+    full = (call(QUEUE_LONG, SERVER, number(4000)) + call(LEND, SERVER, 8) + call(QUEUE_LONG, SERVER, number(4000)) * 12
+            + call(LEND, SERVER, 8) + call(CONSUME, SERVER, number(2000)) + call(QUEUE_NOISE, SERVER, number(1000))
+            + call(CONSUME_ALL) + call(PULL_ALL) + call(METRICS, 0, number(30000)))
+    asked = call(NEW_CLIENT, CLIENT) + call(NEW_SERVER) + to_server + call(READ_HEADS, SERVER, 0, 0)
+    offer = data(b"permessage-deflate; server_no_context_takeover")
+    calls = {
+        "echo": pair + text + carry(CLIENT)[:3] + call(PULL) + call(ECHO) + call(LEND, 0, 3) + call(ECHO)
+                + call(CONSUME, 0, number(2)) + to_client,
+        "pending": pair + call(FEED, 0, data(b"\x81\x80\0\0\0\0")) + call(FEED, 0, data(b"x")) + call(PULL_ALL),
+        "pieces_fed": pair + call(FEED_PIECES, 0, data(b"\x01\x83\0\0\0\0abc\x80\x83\0\0\0\0def\x88\x80\0\0\0\0"), 1),
+        "close": pair + call(QUEUE_CLOSE, 0, number(1000), data(b"bye")) + to_client + to_server,
+        "crossing": pair + call(QUEUE_CLOSE, 0, number(1000), 0) + call(QUEUE_CLOSE, 1, number(1001), 0) + to_server + to_client,
+        "full": pair + full,
+        "frames": pair + frame_to(0, 0x01, b"a") + frame_to(0, 0x89, b"p") + frame_to(0, 0x80, b"b") + call(ECHO)
+                  + frame_to(0, 0x88, b"\x03\xe8"),
+        "asked": asked + call(ACCEPT) + call(READ_HEADS, SERVER, 1, 0) + call(PULL_ALL) + to_client + call(READ_HEADS, CLIENT, 0, 0),
+        "rejected": asked + call(REJECT, SERVER, number(403)) + call(PULL_ALL) + call(READ, SERVER, number(200)),
+        "freeing": pair + call(FREE_ENGINE) + call(FREE) + call(PAIR, 1) + call(FREE_ENGINE, 1) + call(FREE, 1)
+                   + call(NEW_SERVER) + call(EOF) + call(PULL) + call(EOF) + call(FEED, 0, data(b"A")),
+        "sniff": call(SNIFF, 0, data(b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")) + call(USER_DATA) + call(TEXTS, 0, 9)
+                 + call(DESCRIBE, 0, data(b"\x81\xfe\x01\x00abcd"), 20),
+        "compressed": pair + compressed,
+        "compressed_frames": pair + frame_to(0, 0xC1, hello) * 2 + call(ECHO) + frame_to(0, 0x41, hello[:5]) + frame_to(0, 0x89, b"p")
+                             + frame_to(0, 0x80, hello[5:]) + frame_to(1, 0xC1, hello) + frame_to(1, 0xC1, again),
+        "takeover": pair + frame_to(0, 0xC1, deflated(b"Hello")) + frame_to(0, 0xC1, again) + text * 3 + to_server,
+        "pieces": pair + pieces,
+        "host_frame": pair + host_frame,
+        "prepared": pair + prepared,
+        "deliveries": pair + call(DELIVERY, 0, 1) + frame_to(0, 0x01, b"a") + call(DELIVERY, 0, 2) + frame_to(0, 0x80, b"b")
+                      + call(DELIVERY, 0, 2) + frame_to(0, 0x02, b"c") + frame_to(0, 0x80, b"d") + call(DELIVERY, 0, 0)
+                      + frame_to(0, 0xC2, hello),
+        "time": call(ADVANCE, 0, 0) + pair + advance(3) + to_client + to_server + advance(4) + call(READING, 0, 0) + advance(4)
+                + call(READING, 0, 1) + advance(5) + to_client + advance(2) + call(METRICS, 0, number(20000)),
+        "late": call(ADVANCE, 0, 1) + call(NEW_SERVER) + call(NEW_CLIENT, 3) + advance(4) * 2 + call(CONSUME_ALL) + advance(3)
+                + advance(6) + advance(7) + advance(0x81),
+        "time_stands": call(NEW_SERVER) + call(DUE) + call(ADVANCE, 0, 2) + call(DUE) + pair + text + advance(7) + advance(6) * 3,
+        "from_request": call(FROM_REQUEST, 0, 2, data(b"x")) + frame_to(0, 0xC1, hello) + call(LEND, 0, 2)
+                        + call(FROM_REQUEST | 0x80, 1, 8, offer) + call(READ_HEADS, 1, 0, 0) + frame_to(1, 0x81, b"hi") + call(ECHO, 1),
+        "held": pair + frame_to(0, 0x02, b"x" * 200) * 8 + call(QUEUE_LONG, SERVER, number(3000)) + call(METRICS, 0, number(1)),
+        "flood": pair + call(ADVANCE, 0, 1) + call(QUEUE, 1, 2, data(b"p")) * 6 + to_server,
     }
+    # Plain; everything on, with small windows; the small limits; short times and large windows.
+    settings = {"": b"\x08\x00", "_deflate": b"\xd8\x00", "_limits": b"\x19\xcf", "_times": b"\x5a\x30"}
+    asked = {"": b"\x04\x00", "_deflate": b"\x3c\x00", "_limits": b"\x0d\x8f", "_times": b"\x0e\x10"}
+    return {name + variant: (asked if name in ("asked", "rejected") else settings)[variant] + program
+            for name, program in calls.items() for variant in settings}
 
 
 def main():

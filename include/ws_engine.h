@@ -1405,8 +1405,8 @@ ws_state ws_conn_state(const ws_conn *conn);
 
 /**
  * Whether to pull although no more input was given: after output was taken (#WS_EVENT_WRITABLE), a request was
- * decided, or the connection was made by ws_conn_new_server_from_request(). What time has brought is not in it: see
- * ws_engine_next_due(). Now and then the pull finds nothing.
+ * decided, the connection was made by ws_conn_new_server_from_request(), or time has passed. Now and then the pull
+ * finds nothing.
  *
  * @param conn  a connection
  * @return 1 or 0; 0 if conn is NULL or poisoned

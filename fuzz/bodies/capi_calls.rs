@@ -1,26 +1,25 @@
 //! The bytes are a program of C API calls: on several engines and connections, in any order, with what one connection
-//! says carried to another. Under a memory sanitizer this also shows that nothing lent is used after its time.
+//! says carried to another, while time passes. Under a memory sanitizer this also shows that nothing lent is used after
+//! its time.
 #![allow(unsafe_code, clippy::undocumented_unsafe_blocks)] // every block is a call under the header's conventions
 
 use std::ffi::{CStr, c_int};
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 use super::capi_model::Conn;
+use super::capi_world::{CONNECTIONS, ENGINES, World};
 use wsengine::capi::config::*;
 use wsengine::capi::connection::*;
-use wsengine::capi::engine::*;
+use wsengine::capi::describe::*;
 use wsengine::capi::sniff::ws_sniff;
 use wsengine::capi::status::ws_status::*;
 use wsengine::capi::status::{ws_strerror, ws_version};
 
-const ENGINES: usize = 3;
-const CONNECTIONS: usize = 6;
-
 /// The bytes as a program reads them; zeros behind their end.
-struct Program<'a>(&'a [u8]);
+pub struct Program<'a>(&'a [u8]);
 
 impl<'a> Program<'a> {
-    fn byte(&mut self) -> u8 {
+    pub fn byte(&mut self) -> u8 {
         match self.0.split_first() {
             Some((&byte, rest)) => {
                 self.0 = rest;
@@ -30,12 +29,12 @@ impl<'a> Program<'a> {
         }
     }
 
-    fn number(&mut self) -> u16 {
+    pub fn number(&mut self) -> u16 {
         u16::from_be_bytes([self.byte(), self.byte()])
     }
 
     /// Bytes, as many as the next one says.
-    fn bytes(&mut self) -> &'a [u8] {
+    pub fn bytes(&mut self) -> &'a [u8] {
         let len = usize::from(self.byte()).min(self.0.len());
         let (bytes, rest) = self.0.split_at(len);
         self.0 = rest;
@@ -43,169 +42,140 @@ impl<'a> Program<'a> {
     }
 }
 
-struct World {
-    engines: [*mut ws_engine; ENGINES],
-    connections: [Option<Conn>; CONNECTIONS],
-}
-
 pub fn run(data: &[u8]) {
     let mut program = Program(data);
-    let config = make_config(&mut program);
-    let mut world = World { engines: [null_mut(); ENGINES], connections: [const { None }; CONNECTIONS] };
+    let (config, max_queued) = make_config(program.byte(), program.byte());
+    let mut world = World::new(config, max_queued);
     while !program.0.is_empty() {
-        step(&mut world, &mut program, config);
-        world.connections.iter().flatten().for_each(Conn::check);
+        step(&mut world, &mut program);
+        world.check();
     }
     // In whatever order: engines first in every second program.
-    let engines_first = data.len().is_multiple_of(2);
-    if engines_first {
-        world.engines.iter().for_each(|&engine| unsafe { ws_engine_free(engine) });
-    }
-    for mut conn in world.connections.into_iter().flatten() {
-        conn.pull_all();
-        conn.feed_eof();
-        conn.pull_all();
-        conn.free();
-    }
-    if !engines_first {
-        world.engines.iter().for_each(|&engine| unsafe { ws_engine_free(engine) });
-    }
+    world.end(data.len().is_multiple_of(2));
     unsafe { ws_config_free(config) };
 }
 
-fn make_config(program: &mut Program<'_>) -> *mut ws_config {
+/// Settings, and how much may be queued.
+fn make_config(choice: u8, limits: u8) -> (*mut ws_config, usize) {
     let config = ws_config_new();
-    let choice = program.byte();
+    let has = |bit: u8| limits >> bit & 1 != 0;
+    let pick = |bit: u8, yes: usize, no: usize| if has(bit) { yes } else { no };
+    let max_queued = pick(3, 2_000, 40_000); // several chunks
+    let short = |ms: u32| if has(4) { ms } else { ms * 1000 };
     let statuses = unsafe {
         [
             ws_config_set_delivery(config, c_int::from(choice & 3) % 3),
             ws_config_set_manual_accept(config, c_int::from(choice >> 2 & 1)),
             ws_config_set_auto_pong(config, c_int::from(choice >> 3 & 1)),
             ws_config_set_compression(config, c_int::from(choice >> 4 & 1)),
-            ws_config_set_compression_threshold(config, usize::from(choice >> 5)),
+            ws_config_set_compression_threshold(config, pick(5, 100, 0)),
             ws_config_set_context_takeover(config, c_int::from(choice >> 6 & 1), c_int::from(choice >> 7)),
+            ws_config_set_window_bits(config, if has(5) { 15 } else { 9 }, if has(5) { 15 } else { 10 }),
+            ws_config_set_compression_mem_level(config, if has(5) { 6 } else { 1 }),
             ws_config_set_max_message_size(config, 1000),
-            ws_config_set_max_queued_bytes(config, 40_000), // several chunks
+            ws_config_set_max_connection_bytes(config, pick(0, 4096, 1 << 20)),
+            ws_config_set_max_engine_bytes(config, pick(1, 8192, 1 << 20)),
+            ws_config_set_max_fragments(config, if has(2) { 3 } else { 100 }),
+            ws_config_set_max_control_rate(config, if has(6) { 3 } else { 100 }),
+            ws_config_set_max_held_bytes(config, pick(7, 10, 1000)),
+            ws_config_set_max_queued_bytes(config, max_queued),
             ws_config_set_water_marks(config, 100, 1000),
+            ws_config_set_handshake_timeout(config, short(100)),
+            ws_config_set_ping_interval(config, short(50)),
+            ws_config_set_pong_timeout(config, short(60)),
+            ws_config_set_idle_timeout(config, short(if has(7) { 200 } else { 0 })),
+            ws_config_set_close_timeout(config, short(40)),
+            ws_config_set_write_stall_timeout(config, short(70)),
+            ws_config_set_max_lifetime(config, short(if has(7) { 0 } else { 900 })),
         ]
     };
-    assert_eq!(statuses, [WS_OK; 9]);
-    config
+    assert_eq!(statuses, [WS_OK; 23]);
+    (config, max_queued)
 }
 
-fn step(world: &mut World, program: &mut Program<'_>, config: *mut ws_config) {
+/// Calls below this are about more than one connection.
+const WORLD_CALLS: u8 = 16;
+const CALLS: u8 = 48;
+
+fn step(world: &mut World, program: &mut Program<'_>) {
     let (call, which) = (program.byte(), program.byte());
+    let is_client = call & 0x80 != 0;
     let at = usize::from(which) % CONNECTIONS;
-    match call % 24 {
-        0 => new_connection(world, which, at, call & 0x80 != 0, config),
-        1 => open_pair(world, which, config),
-        2 => {
-            let engine = &mut world.engines[usize::from(which) % ENGINES];
-            unsafe { ws_engine_free(*engine) };
-            *engine = null_mut();
-        }
-        3 => {
-            if let Some(conn) = world.connections[at].take() {
-                conn.free();
-            }
-        }
-        4 => carry(world, at, usize::from(program.byte())),
+    let engine = usize::from(which) % ENGINES;
+    match (call & 0x7f) % CALLS {
+        0 => world.new_connection(which, at, is_client),
+        1 => world.open_pair(which),
+        2 => world.free_engine(engine),
+        3 => world.put(at, None),
+        4 => world.carry(at, usize::from(program.byte())),
         5 => sniff(program.bytes()),
+        6 => world.advance(engine, program.byte()),
+        7 => world.hand_out_due(engine),
+        8 => world.check_metrics(engine, usize::from(program.number())),
+        9 => world.prepare(at, program.byte(), program.bytes()),
+        10 => world.prepare(at, program.byte(), &vec![b'p'; usize::from(program.number()) % 3000]),
+        11 => world.retain_and_release(at, program.byte()),
+        12 => world.queue_prepared(at, program.byte()),
+        13 => describe(program.bytes(), usize::from(program.byte())),
+        14 => world.new_from_request(which, at, is_client, program.byte(), program.bytes()),
+        15 => texts(c_int::from(program.byte()) - 20),
         call => {
-            let Some(conn) = &mut world.connections[at] else {
-                return;
-            };
-            on_connection(conn, call, program);
+            if let Some(conn) = world.connection(at) {
+                on_connection(conn, call, program);
+            }
         }
     }
 }
 
 fn on_connection(conn: &mut Conn, call: u8, program: &mut Program<'_>) {
+    debug_assert!(call >= WORLD_CALLS);
     match call {
-        6 | 7 => {
+        16 | 17 => {
             conn.feed(program.bytes());
         }
-        8 => {
-            conn.feed(&masked_frame(program.byte(), program.bytes()));
+        18 => {
+            conn.feed(&frame_to(conn.is_client, program.byte(), program.bytes()));
             conn.pull_all();
         }
-        9 => conn.feed_eof(),
-        10 => {
+        19 => conn.feed_eof(),
+        20 => {
             conn.pull();
         }
-        11 => conn.pull_all(),
-        12 => conn.echo(),
-        13 => conn.queue(program.byte(), program.bytes()),
-        14 => conn.queue(1, &vec![b'x'; usize::from(program.number()) % 5000]),
-        15 => conn.queue_close(program.number(), program.bytes()),
-        16 => conn.accept(),
-        17 => conn.reject(c_int::from(program.number())),
-        18 => conn.read_request([c"Host", c"cookie", c""][usize::from(program.byte()) % 3], 0),
-        19 => conn.lend(usize::from(program.byte())),
-        20 => conn.consume(usize::from(program.number())),
-        21 => drop(conn.read(usize::from(program.number()) % 5000)),
-        22 => {
+        21 => conn.pull_all(),
+        22 => conn.echo(),
+        23 => conn.queue(program.byte(), program.bytes()),
+        24 => conn.queue(1, &vec![b'x'; usize::from(program.number()) % 5000]),
+        25 => conn.queue(1, &noise(usize::from(program.number()) % 5000)),
+        26 => conn.queue_close(program.number(), program.bytes()),
+        27 => conn.queue_begin(c_int::from(program.byte() % 4)),
+        28 => conn.queue_piece(program.bytes(), false),
+        29 => conn.queue_piece(program.bytes(), true),
+        30 => conn.queue_piece(&vec![b'y'; usize::from(program.number()) % 3000], false),
+        31 => conn.begin_frame(c_int::from(program.byte() % 4), program.bytes()),
+        32 => conn.end_frame(),
+        33 => conn.accept(),
+        34 => conn.reject(c_int::from(program.number())),
+        35 => conn.read_heads([c"Host", c"cookie", c""][usize::from(program.byte()) % 3], usize::from(program.byte())),
+        36 => conn.lend(usize::from(program.byte())),
+        37 => conn.consume(usize::from(program.number())),
+        38 => drop(conn.read(usize::from(program.number()) % 5000)),
+        39 => conn.set_delivery(c_int::from(program.byte() % 4)),
+        40 => conn.set_reading(c_int::from(program.byte() & 1)),
+        41 => {
             let here: *mut Conn = conn;
             unsafe { ws_conn_set_user_data(conn.raw, here.cast()) };
             assert_eq!(unsafe { ws_conn_user_data(conn.raw) }, here.cast());
         }
-        _ => {
-            let status = c_int::from(program.byte()) - 20;
-            assert!(!unsafe { CStr::from_ptr(ws_strerror(status)) }.is_empty());
-            assert!(!unsafe { CStr::from_ptr(ws_version()) }.is_empty());
+        // Once more what brings a connection on.
+        42 => conn.queue(0, program.bytes()),
+        43 => conn.consume(conn.queued()),
+        44 => {
+            for piece in program.bytes().chunks(usize::from(program.byte()).max(1)) {
+                conn.feed(piece);
+                conn.pull_all();
+            }
         }
-    }
-}
-
-fn engine(world: &mut World, which: u8, config: *mut ws_config) -> *mut ws_engine {
-    let engine = &mut world.engines[usize::from(which) % ENGINES];
-    if engine.is_null() {
-        *engine = unsafe { ws_engine_new(if which & 0x40 == 0 { config } else { null() }) };
-        assert!(!engine.is_null());
-    }
-    *engine
-}
-
-fn new_connection(world: &mut World, which: u8, at: usize, client: bool, config: *mut ws_config) {
-    let engine = engine(world, which, config);
-    let raw = if client { new_client(engine) } else { unsafe { ws_conn_new_server(engine) } };
-    if let Some(old) = world.connections[at].replace(Conn::new(raw)) {
-        old.free();
-    }
-}
-
-fn new_client(engine: *mut ws_engine) -> *mut ws_conn {
-    let mut request: ws_client_request = unsafe { std::mem::zeroed() };
-    (request.struct_size, request.host) = (size_of::<ws_client_request>(), c"localhost".as_ptr());
-    let mut raw = null_mut();
-    assert_eq!(unsafe { ws_conn_new_client(engine, &request, &mut raw) }, WS_OK);
-    raw
-}
-
-/// A server and a client that have opened, in the first two places.
-fn open_pair(world: &mut World, which: u8, config: *mut ws_config) {
-    new_connection(world, which, 0, false, config);
-    new_connection(world, which >> 1, 1, true, config);
-    carry(world, 1, usize::MAX);
-    let server = world.connections[0].as_mut().expect("it was just made");
-    server.pull_all();
-    if server.state() == wsengine::capi::ask::ws_state::WS_STATE_CONNECTING {
-        server.accept();
-        server.pull_all();
-    }
-    carry(world, 0, usize::MAX);
-    world.connections[1].as_mut().expect("it was just made").pull_all();
-}
-
-/// Carries up to `count` bytes of output to the neighbour: 0 and 1, 2 and 3, 4 and 5. They are lost if that one is not
-/// there or has not pulled.
-fn carry(world: &mut World, at: usize, count: usize) {
-    let Some(from) = &mut world.connections[at] else {
-        return;
-    };
-    let bytes = from.read(count.min(10_000));
-    if let Some(to) = &mut world.connections[at ^ 1] {
-        to.feed(&bytes);
+        _ => conn.pull_all(),
     }
 }
 
@@ -217,17 +187,58 @@ fn sniff(bytes: &[u8]) {
     assert!(head_len <= bytes.len());
 }
 
-/// A frame from a client, with a key that changes nothing; also wrong ones.
-fn masked_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+fn texts(status: c_int) {
+    assert!(!unsafe { CStr::from_ptr(ws_strerror(status)) }.is_empty());
+    assert!(!unsafe { CStr::from_ptr(ws_version()) }.is_empty());
+}
+
+/// A line for any bytes, cut to any room, and the same line for the header alone.
+fn describe(bytes: &[u8], capacity: usize) {
+    let describe = |bytes: &[u8], capacity: usize| {
+        let mut line = vec![b'#'; capacity];
+        let mut header: ws_frame_header = unsafe { std::mem::zeroed() };
+        header.struct_size = size_of::<ws_frame_header>();
+        let (data, room) = (bytes.as_ptr().cast(), line.as_mut_ptr().cast());
+        let status = unsafe { ws_frame_describe(data, bytes.len(), room, capacity, &mut header) };
+        assert_eq!(status, if header.header_len > 0 { WS_OK } else { WS_AGAIN });
+        let text =
+            if capacity == 0 { vec![] } else { CStr::from_bytes_until_nul(&line).expect("a NUL").to_bytes().into() };
+        assert!(text.is_ascii());
+        (header, text)
+    };
+    let (header, line) = describe(bytes, WS_DESCRIBE_SIZE);
+    let len = usize::from(header.header_len);
+    assert!(len <= bytes.len().min(14));
+    if len > 0 {
+        assert_eq!(describe(&bytes[..len], WS_DESCRIBE_SIZE).1, line);
+    }
+    assert!(line.starts_with(&describe(bytes, capacity).1));
+}
+
+/// A frame to this end, with a key that changes nothing; also wrong ones.
+fn frame_to(client: bool, first: u8, payload: &[u8]) -> Vec<u8> {
+    let mask_bit = if client { 0 } else { 0x80 };
     let mut bytes = vec![first];
     match payload.len() {
-        len @ 0..=125 => bytes.push(0x80 | len as u8),
+        len @ 0..=125 => bytes.push(mask_bit | len as u8),
         len => {
-            bytes.push(0x80 | 126);
+            bytes.push(mask_bit | 126);
             bytes.extend((len as u16).to_be_bytes());
         }
     }
-    bytes.extend([0; 4]);
+    if !client {
+        bytes.extend([0; 4]);
+    }
     bytes.extend(payload);
     bytes
+}
+
+/// Bytes that do not shrink.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = len as u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
 }

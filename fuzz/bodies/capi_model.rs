@@ -1,35 +1,39 @@
-//! A connection as C holds it, with what the contract of `ws_engine.h` promises about it: checked at every call.
+//! A connection as C holds it, with what the contract of `ws_engine.h` promises about it: checked at every call. What
+//! it sends is in `capi_output`.
 #![allow(unsafe_code, clippy::undocumented_unsafe_blocks)] // every block is a call under the header's conventions
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int};
 use std::ptr::null;
 
+use super::capi_output::Output;
 use wsengine::capi::ask::*;
 use wsengine::capi::connection::*;
 use wsengine::capi::handshake::*;
 use wsengine::capi::input::*;
-use wsengine::capi::output::*;
+use wsengine::capi::output::ws_conn_above_high_water;
+use wsengine::capi::response::*;
 use wsengine::capi::status::ws_status::{self, *};
+use wsengine::capi::time::ws_conn_set_reading;
 
 /// Bytes that were lent, and what they were then.
-struct Lent {
-    pointer: *const u8,
-    bytes: Vec<u8>,
+pub struct Lent {
+    pub pointer: *const u8,
+    pub bytes: Vec<u8>,
 }
 
 impl Lent {
-    fn new(pointer: *const u8, len: usize) -> Lent {
+    pub fn new(pointer: *const u8, len: usize) -> Lent {
         assert!(!pointer.is_null());
         Lent { pointer, bytes: unsafe { std::slice::from_raw_parts(pointer, len) }.to_vec() }
     }
 
-    fn check(&self) {
+    pub fn check(&self) {
         let now = unsafe { std::slice::from_raw_parts(self.pointer, self.bytes.len()) };
         assert_eq!(now, self.bytes, "lent bytes changed");
     }
 
     /// Without its first bytes, which were taken.
-    fn skip(&mut self, count: usize) {
+    pub fn skip(&mut self, count: usize) {
         self.pointer = unsafe { self.pointer.add(count) };
         self.bytes.drain(..count);
     }
@@ -37,47 +41,102 @@ impl Lent {
 
 pub struct Conn {
     pub raw: *mut ws_conn,
+    pub is_client: bool,
+    /// The number of its engine.
+    pub engine: usize,
     /// Something was given that was not pulled to its end.
     pending: bool,
     eof: bool,
     request_waits: bool,
+    reading: bool,
     opens: usize,
     closes: usize,
+    /// The message of which parts have come: its opcode, and what it is so far.
+    message: Option<(u8, Vec<u8>)>,
     /// The bytes of the newest event: there until the next pull or input.
-    view: Option<Lent>,
-    /// The slices of the output that were lent, oldest first: there until they are taken.
-    slices: Vec<Lent>,
+    pub(super) view: Option<Lent>,
+    pub(super) output: Output,
 }
 
+/// Make, look and free.
 impl Conn {
-    pub fn new(raw: *mut ws_conn) -> Conn {
+    pub fn new(raw: *mut ws_conn, is_client: bool, engine: usize, max_queued: usize) -> Conn {
         assert!(!raw.is_null());
-        let (view, slices) = (None, Vec::new());
-        Conn { raw, pending: false, eof: false, request_waits: false, opens: 0, closes: 0, view, slices }
+        let mut conn = Conn {
+            raw,
+            is_client,
+            engine,
+            pending: false,
+            eof: false,
+            request_waits: false,
+            reading: true,
+            opens: 0,
+            closes: 0,
+            message: None,
+            view: None,
+            output: Output::new(max_queued),
+        };
+        conn.check();
+        conn
     }
 
     pub fn state(&self) -> ws_state {
         unsafe { ws_conn_state(self.raw) }
     }
 
-    pub fn queued(&self) -> usize {
-        unsafe { ws_conn_queued_bytes(self.raw) }
-    }
-
     /// What must be true between any two calls.
-    pub fn check(&self) {
+    pub fn check(&mut self) {
         if let Some(view) = &self.view {
             view.check();
         }
-        self.slices.iter().for_each(Lent::check);
+        self.check_output();
         assert!(self.opens <= 1 && self.closes <= 1, "{} openings, {} ends", self.opens, self.closes);
         let (shutdown, abort) = unsafe { (ws_conn_wants_shutdown(self.raw), ws_conn_wants_abort(self.raw)) };
         assert!(matches!((shutdown, abort), (0, 0) | (0, 1) | (1, 0)));
+        assert!(!self.pending || self.has_events() || self.is_held_back(), "what was given waits");
         if self.closes == 1 {
             assert_eq!(self.state(), ws_state::WS_STATE_CLOSED);
         }
     }
 
+    fn has_events(&self) -> bool {
+        unsafe { ws_conn_has_events(self.raw) == 1 }
+    }
+
+    /// The host does not read, and the output is too long: messages wait in the input.
+    fn is_held_back(&self) -> bool {
+        let is_live = matches!(self.state(), ws_state::WS_STATE_OPEN | ws_state::WS_STATE_CLOSING);
+        is_live && !self.reading && unsafe { ws_conn_above_high_water(self.raw) == 1 }
+    }
+
+    pub fn set_reading(&mut self, enabled: c_int) {
+        self.reading = enabled == 1;
+        assert_eq!(unsafe { ws_conn_set_reading(self.raw, enabled) }, WS_OK);
+    }
+
+    pub fn set_delivery(&mut self, delivery: c_int) {
+        match unsafe { ws_conn_set_delivery(self.raw, delivery) } {
+            WS_OK => {
+                let is_over = self.state() == ws_state::WS_STATE_CLOSED;
+                assert!(delivery < 3 && (is_over || self.message.is_none()), "chosen within a message");
+            }
+            WS_ERR_INVALID_ARGUMENT => assert!(delivery >= 3),
+            status => assert_eq!(status, WS_ERR_STATE),
+        }
+    }
+
+    /// Frees it, wherever it stands.
+    pub fn free(mut self) {
+        self.check();
+        self.raw = {
+            unsafe { ws_conn_free(self.raw) };
+            std::ptr::null_mut()
+        };
+    }
+}
+
+/// Feed and pull.
+impl Conn {
     pub fn feed(&mut self, bytes: &[u8]) -> ws_status {
         let closed = self.state() == ws_state::WS_STATE_CLOSED;
         let status = unsafe { ws_conn_feed(self.raw, bytes.as_ptr().cast(), bytes.len()) };
@@ -100,6 +159,12 @@ impl Conn {
         (self.eof, self.pending, self.view) = (true, true, None);
     }
 
+    pub fn pull_all(&mut self) {
+        while self.pull() {
+            self.check();
+        }
+    }
+
     /// Pulls one event; false when there is none.
     pub fn pull(&mut self) -> bool {
         self.view = None;
@@ -108,8 +173,12 @@ impl Conn {
             WS_OK => {}
             WS_AGAIN => {
                 assert_eq!((event.r#type, event.len), (ws_event_type::WS_EVENT_NONE, 0));
-                self.pending = false;
-                assert!(!self.eof || self.closes == 1, "the end of the input ends the connection");
+                self.pending &= self.is_held_back();
+                assert!(!self.has_events(), "a pull found nothing");
+                assert!(
+                    !self.eof || self.closes == 1 || self.is_held_back(),
+                    "the end of the input ends the connection"
+                );
                 return false;
             }
             other => panic!("{other:?}"),
@@ -118,83 +187,55 @@ impl Conn {
         self.view = Some(Lent::new(event.data.cast(), event.len));
         let detail = unsafe { CStr::from_ptr(event.detail) };
         assert_eq!(detail.is_empty(), event.r#type != ws_event_type::WS_EVENT_CLOSE);
-        match event.r#type {
-            ws_event_type::WS_EVENT_NONE => panic!("no event, and yet WS_OK"),
-            ws_event_type::WS_EVENT_REQUEST => self.request_waits = true,
-            ws_event_type::WS_EVENT_OPEN => self.opens += 1,
-            ws_event_type::WS_EVENT_CLOSE => self.closes += 1,
-            ws_event_type::WS_EVENT_TEXT => {
-                assert!(self.view.as_ref().is_some_and(|view| std::str::from_utf8(&view.bytes).is_ok()));
-            }
-            _ => {}
-        }
         let needs_opening = !matches!(
             event.r#type,
             ws_event_type::WS_EVENT_REQUEST | ws_event_type::WS_EVENT_OPEN | ws_event_type::WS_EVENT_CLOSE
         );
         assert!(!needs_opening || self.opens == 1, "{:?} before the opening", event.r#type);
+        self.note(&event);
         true
     }
 
-    pub fn pull_all(&mut self) {
-        while self.pull() {
-            self.check();
-        }
-    }
-
-    /// Answers with the bytes of the event that is there.
-    pub fn echo(&mut self) {
-        if let Some(view) = &self.view {
-            let (data, len) = (view.pointer.cast::<c_void>(), view.bytes.len());
-            let before = self.queued();
-            let status = unsafe { ws_conn_queue_binary(self.raw, data, len) };
-            self.check_queued(status, before, len);
-        }
-    }
-
-    /// Queues a message or control frame: `kind` 0 text, 1 binary, 2 ping, 3 pong.
-    pub fn queue(&mut self, kind: u8, data: &[u8]) {
-        let call = match kind & 3 {
-            0 => ws_conn_queue_text,
-            1 => ws_conn_queue_binary,
-            2 => ws_conn_queue_ping,
-            _ => ws_conn_queue_pong,
-        };
-        let before = self.queued();
-        let status = unsafe { call(self.raw, data.as_ptr().cast(), data.len()) };
-        match status {
-            WS_ERR_INVALID_UTF8 => assert!(kind & 3 == 0 && std::str::from_utf8(data).is_err()),
-            WS_ERR_INVALID_ARGUMENT => assert!(kind & 3 >= 2 && data.len() > 125),
-            WS_ERR_QUEUE_FULL => assert!(kind & 3 < 2),
-            _ => {}
-        }
-        self.check_queued(status, before, data.len());
-    }
-
-    pub fn queue_close(&mut self, code: u16, reason: &[u8]) {
-        let before = self.queued();
-        let status = unsafe { ws_conn_queue_close(self.raw, code, reason.as_ptr().cast(), reason.len()) };
-        self.check_queued(status, before, 0);
-        if status == WS_OK {
-            assert_eq!(self.state(), ws_state::WS_STATE_CLOSING);
-        }
-    }
-
-    fn check_queued(&self, status: ws_status, before: usize, least: usize) {
-        match status {
-            WS_OK => {
-                assert!(matches!(self.state(), ws_state::WS_STATE_OPEN | ws_state::WS_STATE_CLOSING));
-                assert!(self.queued() >= before + least.min(2));
+    fn note(&mut self, event: &ws_event) {
+        let data = || unsafe { std::slice::from_raw_parts(event.data.cast::<u8>(), event.len) };
+        match event.r#type {
+            ws_event_type::WS_EVENT_NONE => panic!("no event, and yet WS_OK"),
+            ws_event_type::WS_EVENT_REQUEST => self.request_waits = true,
+            ws_event_type::WS_EVENT_OPEN => self.opens += 1,
+            ws_event_type::WS_EVENT_CLOSE => self.closes += 1,
+            ws_event_type::WS_EVENT_WRITABLE => self.output.was_writable(),
+            ws_event_type::WS_EVENT_TEXT => {
+                assert!(self.message.is_none() && std::str::from_utf8(data()).is_ok());
             }
-            WS_ERR_STATE => {
-                assert_ne!(self.state(), ws_state::WS_STATE_OPEN);
-                assert_eq!(self.queued(), before);
+            ws_event_type::WS_EVENT_BINARY => assert!(self.message.is_none()),
+            ws_event_type::WS_EVENT_CHUNK => {
+                assert!(matches!(event.opcode, 1 | 2) && (event.last == 1 || event.len > 0));
+                assert_eq!(event.first == 1, self.message.is_none());
+                let so_far = self.message.as_ref().map_or((event.opcode, 0), |(opcode, bytes)| (*opcode, bytes.len()));
+                assert_eq!(so_far, (event.opcode, event.offset as usize));
+                self.add_part(event.opcode, data(), event.last == 1);
             }
-            WS_ERR_INVALID_UTF8 | WS_ERR_INVALID_ARGUMENT | WS_ERR_QUEUE_FULL => assert_eq!(self.queued(), before),
-            other => panic!("{other:?}"),
+            ws_event_type::WS_EVENT_FRAME => {
+                assert_eq!(event.opcode == 0, self.message.is_some());
+                self.add_part(event.opcode, data(), event.last == 1);
+            }
+            ws_event_type::WS_EVENT_PING | ws_event_type::WS_EVENT_PONG => assert!(event.len <= 125),
         }
     }
 
+    fn add_part(&mut self, opcode: u8, data: &[u8], last: bool) {
+        let (opcode, mut bytes) = self.message.take().unwrap_or((opcode, Vec::new()));
+        bytes.extend(data);
+        if !last {
+            self.message = Some((opcode, bytes));
+        } else {
+            assert!(opcode != 1 || std::str::from_utf8(&bytes).is_ok(), "text that is not UTF-8");
+        }
+    }
+}
+
+/// The handshake.
+impl Conn {
     pub fn accept(&mut self) {
         let may = self.request_waits && self.state() == ws_state::WS_STATE_CONNECTING;
         let status = unsafe { ws_conn_accept(self.raw, null(), null(), 0) };
@@ -224,81 +265,53 @@ impl Conn {
         }
     }
 
-    /// Reads what the request says.
-    pub fn read_request(&self, name: &CStr, index: usize) {
-        let (mut value, mut len) = (null(), 0);
-        match unsafe { ws_conn_request_target(self.raw, &mut value, &mut len) } {
-            WS_OK => Lent::new(value.cast(), len).check(),
-            status => assert_eq!(status, WS_ERR_STATE),
-        }
-        match unsafe { ws_conn_request_header(self.raw, name.as_ptr(), index, &mut value, &mut len) } {
-            WS_OK => Lent::new(value.cast(), len).check(),
-            status => assert!(matches!(status, WS_ERR_STATE | WS_ERR_NOT_FOUND)),
-        }
-    }
+    /// Reads what the request and the answer say.
+    pub fn read_heads(&self, name: &CStr, index: usize) {
+        let conn = self.raw.cast_const();
+        let has_request = reads(|value, len| unsafe { ws_conn_request_method(conn, value, len) });
+        let calls = [ws_conn_request_target, ws_conn_request_path, ws_conn_request_query];
+        let [target, path, query] = calls.map(|call| reads(|value, len| unsafe { call(conn, value, len) }));
+        assert!(target == has_request && (path || !query) && (has_request || !path));
+        reads(|value, len| unsafe { ws_conn_request_header(conn, name.as_ptr(), index, value, len) });
+        let count = unsafe { ws_conn_request_header_count(conn) };
+        check_fields(count, |i, n, n_len, v, v_len| unsafe { ws_conn_request_header_at(conn, i, n, n_len, v, v_len) });
 
-    /// Has output lent; what was lent before is still the same.
-    pub fn lend(&mut self, max: usize) {
-        let mut slices = [libc_iovec(); 8];
-        let count = unsafe { ws_conn_output(self.raw, slices.as_mut_ptr(), max.clamp(1, 8) as c_int) };
-        let slices = &slices[..usize::try_from(count).expect("no error")];
-        for (slice, lent) in slices.iter().zip(&self.slices) {
-            assert_eq!(slice.iov_base.cast_const().cast(), lent.pointer, "lent output moved");
-            assert!(slice.iov_len >= lent.bytes.len());
-        }
-        let total: usize = slices.iter().map(|slice| slice.iov_len).sum();
-        assert!(total <= self.queued() && (total > 0) == (self.queued() > 0));
-        self.slices = slices.iter().map(|slice| Lent::new(slice.iov_base.cast_const().cast(), slice.iov_len)).collect();
-    }
-
-    /// Takes output that was lent, or more than there is.
-    pub fn consume(&mut self, count: usize) {
-        let queued = self.queued();
-        let status = unsafe { ws_conn_output_consume(self.raw, count) };
-        if count > queued {
-            assert_eq!(status, WS_ERR_INVALID_ARGUMENT);
-            assert_eq!(self.queued(), queued);
-            return;
-        }
-        assert_eq!(status, WS_OK);
-        self.forget_taken(count);
-    }
-
-    /// Copies output out.
-    pub fn read(&mut self, capacity: usize) -> Vec<u8> {
-        let mut buffer = vec![0u8; capacity.max(1)];
-        let mut len = 0;
-        let had = self.queued() > 0;
-        let status = unsafe { ws_conn_output_read(self.raw, buffer.as_mut_ptr().cast(), buffer.len(), &mut len) };
-        assert_eq!(status, if had { WS_OK } else { WS_AGAIN });
-        buffer.truncate(len);
-        let mut lent = self.slices.iter().flat_map(|slice| &slice.bytes);
-        assert!(buffer.iter().zip(&mut lent).all(|(read, lent)| read == lent), "lent and read differ");
-        self.forget_taken(len);
-        buffer
-    }
-
-    fn forget_taken(&mut self, mut count: usize) {
-        while let Some(first) = self.slices.first_mut() {
-            if count < first.bytes.len() {
-                return first.skip(count);
-            }
-            count -= first.bytes.len();
-            self.slices.remove(0);
-        }
-    }
-
-    /// Frees it, wherever it stands.
-    pub fn free(mut self) {
-        self.check();
-        self.raw = {
-            unsafe { ws_conn_free(self.raw) };
-            std::ptr::null_mut()
-        };
+        let status = unsafe { ws_conn_response_status(conn) };
+        assert!(status == 0 || (100..=999).contains(&status));
+        let read = reads(|value, len| unsafe { ws_conn_response_header(conn, name.as_ptr(), index, value, len) });
+        assert!(!read || status != 0);
+        let count = unsafe { ws_conn_response_header_count(conn) };
+        check_fields(count, |i, n, n_len, v, v_len| unsafe { ws_conn_response_header_at(conn, i, n, n_len, v, v_len) });
     }
 }
 
-/// Nothing lent yet.
-fn libc_iovec() -> libc::iovec {
-    libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }
+/// Whether there is such a text.
+fn reads(look: impl Fn(*mut *const c_char, *mut usize) -> ws_status) -> bool {
+    let (mut value, mut len) = (null(), 0);
+    let status = look(&mut value, &mut len);
+    match status {
+        WS_OK => Lent::new(value.cast(), len).check(),
+        status => assert!(matches!(status, WS_ERR_STATE | WS_ERR_NOT_FOUND)),
+    }
+    status == WS_OK
+}
+
+type Place<T> = *mut T;
+
+/// Every header up to the count is there, and none behind it.
+fn check_fields(
+    count: usize,
+    at: impl Fn(usize, Place<*const c_char>, Place<usize>, Place<*const c_char>, Place<usize>) -> ws_status,
+) {
+    for index in 0..=count {
+        let (mut name, mut name_len, mut value, mut len) = (null(), 0, null(), 0);
+        let status = at(index, &mut name, &mut name_len, &mut value, &mut len);
+        if index == count {
+            assert!(matches!(status, WS_ERR_STATE | WS_ERR_NOT_FOUND));
+        } else {
+            assert!(status == WS_OK && name_len > 0);
+            Lent::new(name.cast(), name_len).check();
+            Lent::new(value.cast(), len).check();
+        }
+    }
 }

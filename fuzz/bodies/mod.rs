@@ -14,6 +14,8 @@ pub mod server_feed;
 pub mod collector;
 
 mod capi_model;
+mod capi_output;
+mod capi_world;
 
 use collector::{Collector, Got, assert_only_pongs_follow_a_close};
 use wsengine::{ClientRequest, Config, Connection, Engine, State};

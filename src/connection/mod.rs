@@ -272,6 +272,9 @@ impl Connection {
 
     /// All input was looked at: what is left is held until more comes, within limits.
     fn limit_held(&mut self) {
+        if self.outbound.state == State::Closed {
+            return; // what follows the end is given up, and does not change it
+        }
         let held = self.work.as_ref().map_or(0, |work| work.held());
         let out = &mut self.outbound;
         let grew = held > out.held_input;
@@ -481,13 +484,14 @@ impl Connection {
         self.outbound.role
     }
 
-    /// Whether to pull although no more input was given: after output was taken, a decision was made, or the connection
-    /// was made from a request that the host parsed. What time has brought is not in it: see
-    /// [`Engine::next_due`](crate::Engine::next_due). Now and then the pull finds nothing.
+    /// Whether a pull would report something without more input: after output was taken, a decision was made, the
+    /// connection was made from a request that the host parsed, or time has passed. In the last case there may turn out
+    /// to be nothing.
     pub fn has_events(&self) -> bool {
+        let out = &self.outbound;
         let has_input = self.has_input && !self.is_held_back();
         let opening_is_due = || self.opening.as_ref().is_some_and(|opening| opening.is_due());
-        has_input || self.outbound.writable_due || self.outbound.farewell.is_some() || opening_is_due()
+        has_input || out.writable_due || out.farewell.is_some() || out.timer_went_off() || opening_is_due()
     }
 
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its

@@ -414,34 +414,36 @@ impl Receiver {
             mask::apply(key, frame.received + frame.unmasked as u64, &mut piece[frame.unmasked..]);
         }
 
+        let max = terms.shared.config.max_message_size;
+        let allowed = usize::try_from(max - message.len).unwrap_or(usize::MAX);
         // One byte more than is allowed tells a message that is too big from one that just fits.
-        let left = (terms.shared.config.max_message_size - message.len).saturating_add(1);
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        let room = if terms.delivery == Delivery::Chunks { left.min(MAX_INFLATED_CHUNK) } else { left };
+        let room = match terms.delivery {
+            Delivery::Chunks => allowed.saturating_add(1).min(MAX_INFLATED_CHUNK),
+            _ => allowed.saturating_add(1),
+        };
         let before = self.buffer.len();
-        let outcome = inflator.inflate(piece, &mut self.buffer, room).and_then(|used| {
+        let mut result = inflator.inflate(piece, &mut self.buffer, room).map(|used| {
             frame.unmasked = piece.len() - used;
             frame.received += used as u64;
             *pos += used;
-            let came_all = frame.received == header.payload_len;
-            if came_all && header.fin {
-                let left = room.saturating_sub(self.buffer.len() - before);
-                return inflator.finish(&mut self.buffer, left);
-            }
-            Ok(came_all)
+            frame.received == header.payload_len
         });
+        if result == Ok(true) && header.fin {
+            let left = room.saturating_sub(self.buffer.len() - before);
+            result = inflator.finish(&mut self.buffer, left);
+        }
 
-        // What was inflated counts before what went wrong behind it, so that the cuts of the input make no difference.
+        // What was inflated comes before the reason why no more was: the same mistake is found however the input was cut.
         let inflated = &self.buffer[before..];
+        if message.opcode == OpCode::Text {
+            self.utf8.feed(&inflated[..inflated.len().min(allowed)]).map_err(|_| Violation::TextUtf8)?;
+        }
         let offset = message.len;
         message.len += inflated.len() as u64;
-        if message.len > terms.shared.config.max_message_size {
+        if message.len > max {
             return Err(Violation::MessageTooBig);
         }
-        if message.opcode == OpCode::Text {
-            self.utf8.feed(inflated).map_err(|_| Violation::TextUtf8)?;
-        }
-        let complete = outcome?;
+        let complete = result?;
         if complete {
             self.frame = None;
         }

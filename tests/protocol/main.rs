@@ -36,7 +36,9 @@ mod negotiation;
 mod output;
 mod pair;
 mod properties;
+mod properties_run;
 mod regressions;
+mod regressions_fuzzed;
 mod rfc6455_frames;
 mod rfc6455_handshake;
 mod rfc7692;
@@ -47,3 +49,7 @@ mod timed;
 mod timing;
 mod timing_any;
 mod utf8;
+
+#[allow(dead_code)]
+#[path = "../shared/collector.rs"]
+mod collector;

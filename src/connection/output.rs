@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::{CHUNK_SIZE, Shared};
 use crate::error::Error;
+use crate::frame::header::EncodedHeader;
 use crate::frame::{Header, mask};
 
 /// The output of one connection. Chunks are filled up to their capacity and never grow, so a slice that was handed out
@@ -44,9 +45,9 @@ impl OutputQueue {
 
     /// Appends a frame, masking its payload if the header has a key.
     pub(crate) fn push_frame(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
-        let len = header.encode().as_bytes().len() + payload.len();
-        write_frame(self.room_for(len, shared), header, payload);
-        self.grow(len, shared);
+        let frame = Frame::new(header, payload);
+        frame.write(self.room_for(frame.len(), shared));
+        self.grow(frame.len(), shared);
     }
 
     /// Appends our close frame.
@@ -60,18 +61,19 @@ impl OutputQueue {
     pub(crate) fn push_urgent(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
         let first_free = self.settled.get().max(usize::from(self.taken > 0));
         let place = if self.close_waits() { self.chunks.len() } else { first_free.max(self.controls) };
-        let len = header.encode().as_bytes().len() + payload.len();
+        let frame = Frame::new(header, payload);
+        let len = frame.len();
         if self.chunks.len() <= place + 1 {
-            write_frame(self.room_for(len, shared), header, payload);
+            frame.write(self.room_for(len, shared));
             self.controls = self.chunks.len();
         } else if place > first_free
             && let Some(Chunk::Urgent(bytes)) = self.chunks.get_mut(place - 1)
             && bytes.capacity() - bytes.len() >= len
         {
-            write_frame(bytes, header, payload);
+            frame.write(bytes);
         } else {
             let mut bytes = shared.take_chunk();
-            write_frame(&mut bytes, header, payload);
+            frame.write(&mut bytes);
             self.chunks.insert(place, Chunk::Urgent(bytes));
             self.controls = place + 1;
         }
@@ -168,11 +170,29 @@ impl Chunk {
     }
 }
 
-fn write_frame(chunk: &mut Vec<u8>, header: &Header, payload: &[u8]) {
-    chunk.extend_from_slice(header.encode().as_bytes());
-    let start = chunk.len();
-    chunk.extend_from_slice(payload);
-    if let Some(key) = header.mask {
-        mask::apply(key, 0, &mut chunk[start..]);
+/// A frame to write.
+struct Frame<'p> {
+    header: EncodedHeader,
+    mask: Option<[u8; 4]>,
+    payload: &'p [u8],
+}
+
+impl<'p> Frame<'p> {
+    fn new(header: &Header, payload: &'p [u8]) -> Frame<'p> {
+        Frame { header: header.encode(), mask: header.mask, payload }
+    }
+
+    fn len(&self) -> usize {
+        self.header.as_bytes().len() + self.payload.len()
+    }
+
+    /// Masks it where it is written.
+    fn write(&self, chunk: &mut Vec<u8>) {
+        chunk.extend_from_slice(self.header.as_bytes());
+        let start = chunk.len();
+        chunk.extend_from_slice(self.payload);
+        if let Some(key) = self.mask {
+            mask::apply(key, 0, &mut chunk[start..]);
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::{Chunk, Close, Delivery, Event, Frame, Initiator, Text};
 use crate::frame::{OpCode, close};
-use crate::handshake::client::{self, ClientRequest};
+use crate::handshake::client::{self, BadAnswer, ClientRequest};
 use crate::handshake::head::{Head, Headers};
 use crate::handshake::parsed::ParsedRequest;
 use crate::handshake::refusal::Refusal;
@@ -264,7 +264,8 @@ impl Connection {
 
     /// All input was looked at: what is left is held until more comes, within limits.
     fn limit_held(&mut self) {
-        let held = self.work.as_ref().map_or(0, |work| work.held());
+        let behind_head = self.work.as_ref().map_or(0, |work| work.held());
+        let held = behind_head + self.opening.as_ref().map_or(0, |opening| opening.held());
         let out = &mut self.outbound;
         let grew = held > out.held_input;
         out.hold_input(held);
@@ -272,15 +273,18 @@ impl Connection {
             return;
         }
         let config = &out.shared.config;
-        let waits = |opening: &&mut Box<Opening>| opening.phase == Phase::RequestWaits;
-        if let Some(opening) = self.opening.as_mut().filter(waits) {
-            if held > config.max_held_bytes {
-                opening.refuse(out, Refusal::TooMuchBehindHead);
+        let engine_is_full = out.shared.metrics.held_bytes() > config.max_engine_bytes;
+        match &mut self.opening {
+            Some(opening) if out.state == State::Connecting => {
+                if behind_head > config.max_held_bytes {
+                    opening.refuse(out, Refusal::TooMuchBehindHead);
+                } else if engine_is_full {
+                    opening.give_up(out, Refusal::EngineTooBig, BadAnswer::ENGINE_TOO_BIG);
+                }
             }
-        } else if held + out.queue.len() > config.max_connection_bytes {
-            out.fail(Violation::ConnectionTooBig);
-        } else if out.shared.metrics.held_bytes() > config.max_engine_bytes {
-            out.fail(Violation::EngineTooBig);
+            _ if held + out.queue.len() > config.max_connection_bytes => out.fail(Violation::ConnectionTooBig),
+            _ if engine_is_full => out.fail(Violation::EngineTooBig),
+            _ => {}
         }
     }
 
@@ -315,15 +319,15 @@ impl Connection {
         if self.outbound.state == State::Closed {
             self.opening = None;
             self.end_inflation();
+            self.outbound.hold_input(0);
+            if let Some(work) = &mut self.work {
+                work.discard();
+            }
         }
         let Some(work) = &mut self.work else {
             return;
         };
         work.receiver.drop_reported();
-        if self.outbound.state == State::Closed {
-            work.discard();
-            self.outbound.hold_input(0);
-        }
         if !work.is_idle() {
             work.trim(&self.outbound.shared);
         } else if let Some(work) = self.work.take() {

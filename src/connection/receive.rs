@@ -422,29 +422,32 @@ impl Receiver {
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let room = if terms.delivery == Delivery::Chunks { left.min(MAX_INFLATED_CHUNK) } else { left };
         let before = self.buffer.len();
-        let used = inflator.inflate(piece, &mut self.buffer, room)?;
-        frame.unmasked = piece.len() - used;
-        frame.received += used as u64;
-        *pos += used;
-        let came_all = frame.received == header.payload_len;
-        let mut complete = came_all;
-        if came_all && header.fin {
+        let mut result = inflator.inflate(piece, &mut self.buffer, room).map(|used| {
+            frame.unmasked = piece.len() - used;
+            frame.received += used as u64;
+            *pos += used;
+            frame.received == header.payload_len
+        });
+        if result == Ok(true) && header.fin {
             let left = room.saturating_sub(self.buffer.len() - before);
-            complete = inflator.finish(&mut self.buffer, left)?;
+            result = inflator.finish(&mut self.buffer, left);
         }
 
+        // What was inflated comes before the reason why no more was: the same mistake is found however the input was cut.
         let inflated = &self.buffer[before..];
+        let inflated = &inflated[..inflated.len().min(left)];
+        if message.opcode == OpCode::Text {
+            self.utf8.feed(inflated).map_err(|_| Violation::TextUtf8)?;
+        }
         let offset = message.len;
         message.len += inflated.len() as u64;
         if message.len > terms.shared.config.max_message_size {
             return Err(Violation::MessageTooBig);
         }
+        let complete = result?;
         let ends = complete && header.fin;
-        if message.opcode == OpCode::Text {
-            self.utf8.feed(inflated).map_err(|_| Violation::TextUtf8)?;
-            if ends {
-                self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
-            }
+        if message.opcode == OpCode::Text && ends {
+            self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
         }
         if complete {
             self.frame = None;

@@ -236,6 +236,12 @@ impl Outbound {
         self.clock.timer
     }
 
+    /// Whether the next pull looks at the deadlines.
+    pub(crate) fn timer_went_off(&self) -> bool {
+        let left = self.clock.set_for.wrapping_sub(self.now());
+        self.clock.timer_state == TimerState::Set && left as i32 <= 0
+    }
+
     /// Makes sure that the timer goes off within so many milliseconds; 0 is off. One that is stale is set when nothing is
     /// left to pull, for all deadlines.
     fn set_timer_within(&mut self, timeout: u32) {
@@ -363,13 +369,10 @@ impl Connection {
 
     /// Acts on a deadline that was reached. Called when all input was used, so that what is late is what did not come.
     pub(super) fn act_on_time(&mut self) {
-        let clock = &mut self.outbound.clock;
-        let left = clock.set_for.wrapping_sub(self.outbound.shared.time.now());
-        let went_off = clock.timer_state == TimerState::Set && left as i32 <= 0;
-        if !went_off {
+        if !self.outbound.timer_went_off() {
             return;
         }
-        clock.timer_state = TimerState::Stale;
+        self.outbound.clock.timer_state = TimerState::Stale;
         let reached = self.deadlines().into_iter().flatten().find(|deadline| deadline.left() == Some(0));
         match reached.map(|deadline| deadline.what) {
             None => {}

@@ -6,7 +6,8 @@ use crate::handshake::request::Request;
 use crate::handshake::response::Header;
 
 /// Look at the handshake. The request is there from its last byte on, the answer as soon as there is one; both are gone
-/// with the pull after [`Event::Open`](crate::Event::Open), or after the [`Event::Close`](crate::Event::Close) of a handshake that failed.
+/// with the pull after [`Event::Open`](crate::Event::Open), or after the [`Event::Close`](crate::Event::Close) of a
+/// handshake that failed.
 impl Connection {
     /// The method of the request that a server got.
     pub fn request_method(&self) -> Option<&str> {

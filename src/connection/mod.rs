@@ -409,10 +409,11 @@ impl Connection {
     }
 
     /// Whether a pull would report something without more input: after output was taken, a decision was made, or time
-    /// has passed.
+    /// has passed. In the last case there may turn out to be nothing.
     pub fn has_events(&self) -> bool {
+        let out = &self.outbound;
         let opening_is_due = || self.opening.as_ref().is_some_and(|opening| opening.is_due());
-        self.has_input || self.outbound.writable_due || self.outbound.farewell.is_some() || opening_is_due()
+        self.has_input || out.writable_due || out.farewell.is_some() || out.timer_went_off() || opening_is_due()
     }
 
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its

@@ -384,8 +384,9 @@ ws_status ws_config_set_water_marks(ws_config *config, size_t low, size_t high);
 ws_status ws_config_set_max_connection_bytes(ws_config *config, size_t bytes);
 
 /**
- * Limits what all connections of an engine hold together. Input above it closes the connection that brought it with
- * 1013; a message to send above it is refused with #WS_ERR_QUEUE_FULL.
+ * Limits what all connections of an engine hold together, the heads of handshakes too. Input above it closes the
+ * connection that brought it with 1013, or refuses its request with 503; a message to send above it is refused with
+ * #WS_ERR_QUEUE_FULL.
  *
  * @param config  settings
  * @param bytes   4,096 and up; default 1 GiB
@@ -1658,7 +1659,8 @@ typedef struct ws_metrics {
      */
     uint64_t queued_bytes;
     /**
-     * Input that is kept now until more comes or a decision is made, of all connections together, in bytes.
+     * Input that is kept now until more comes or a decision is made, heads of handshakes too, of all connections
+     * together, in bytes.
      */
     uint64_t held_input_bytes;
     /**

@@ -257,8 +257,9 @@ impl Config {
         Ok(self)
     }
 
-    /// Bytes that all connections of an engine may hold together: 4 KiB and up, default 1 GiB. Input above it closes the
-    /// connection that brought it with 1013; a message to send above it is refused.
+    /// Bytes that all connections of an engine may hold together, the heads of handshakes too: 4 KiB and up, default
+    /// 1 GiB. Input above it closes the connection that brought it with 1013, or refuses its request with 503; a message
+    /// to send above it is refused.
     pub fn set_max_engine_bytes(&mut self, bytes: usize) -> Result<&mut Config, Error> {
         self.max_engine_bytes = in_memory_range(bytes)?;
         Ok(self)

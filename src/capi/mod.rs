@@ -2,10 +2,11 @@
 //! header from these files; the first line of each is its section's title, its documentation comments are the header's.
 //!
 //! Every function is called by C under the rules at the head of `ws_engine.h` ("Conventions"); that is what each
-//! `unsafe` here relies on. All of them go through [`guard`], so that a panic never crosses the boundary.
+//! `unsafe` here relies on. All of them go through `guard.rs`, so that a panic never crosses the boundary.
 
 #![allow(unsafe_code)]
 #![allow(non_camel_case_types)]
+#![allow(rustdoc::bare_urls)] // the C header has these texts as they stand
 #![allow(clippy::missing_safety_doc)] // the header's conventions say it once for all
 
 mod guard;

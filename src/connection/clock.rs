@@ -242,7 +242,6 @@ impl Outbound {
         self.clock.timer_state == TimerState::Set && left as i32 <= 0
     }
 
-    /// Makes sure that the timer goes off within so many milliseconds; 0 is off.
     /// Makes sure that the timer goes off within so many milliseconds; 0 is off. One that is stale is set when nothing is
     /// left to pull, for all deadlines.
     fn set_timer_within(&mut self, timeout: u32) {
@@ -373,7 +372,7 @@ impl Connection {
 
     /// Acts on a deadline that was reached. Called when all input was used, so that what is late is what did not come.
     pub(super) fn act_on_time(&mut self) {
-        if !self.outbound.timer_went_off() {
+        if self.outbound.clock.timer_state != TimerState::Stale && !self.outbound.timer_went_off() {
             return;
         }
         self.outbound.clock.timer_state = TimerState::Stale;

@@ -1,6 +1,7 @@
 //! One connection, server or client: make it, feed it, pull from it, queue, take, ask.
 
 mod clock;
+mod heads;
 mod opening;
 mod outbound;
 mod output;
@@ -14,8 +15,7 @@ use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::{Chunk, Close, Delivery, Event, Frame, Initiator, Text};
 use crate::frame::{OpCode, close};
-use crate::handshake::client::{self, ClientRequest};
-use crate::handshake::head::{Head, Headers};
+use crate::handshake::client::{self, BadAnswer, ClientRequest};
 use crate::handshake::parsed::ParsedRequest;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::Request;
@@ -26,6 +26,7 @@ use outbound::Farewell;
 use receive::{Inflation, Received, Terms};
 
 pub use outbound::{Outbound, Role, State};
+pub(crate) use output::Backlog;
 pub(crate) use work::{MAX_KEPT, Work};
 
 /// One WebSocket connection. See [the contract](crate#the-contract).
@@ -272,10 +273,8 @@ impl Connection {
 
     /// All input was looked at: what is left is held until more comes, within limits.
     fn limit_held(&mut self) {
-        if self.outbound.state == State::Closed {
-            return; // what follows the end is given up, and does not change it
-        }
-        let held = self.work.as_ref().map_or(0, |work| work.held());
+        let behind_head = self.work.as_ref().map_or(0, |work| work.held());
+        let held = behind_head + self.opening.as_ref().map_or(0, |opening| opening.held());
         let out = &mut self.outbound;
         let grew = held > out.held_input;
         out.hold_input(held);
@@ -283,15 +282,18 @@ impl Connection {
             return;
         }
         let config = &out.shared.config;
-        let waits = |opening: &&mut Box<Opening>| opening.phase == Phase::RequestWaits;
-        if let Some(opening) = self.opening.as_mut().filter(waits) {
-            if held > config.max_held_bytes {
-                opening.refuse(out, Refusal::TooMuchBehindHead);
+        let engine_is_full = out.shared.metrics.held_bytes() > config.max_engine_bytes;
+        match &mut self.opening {
+            Some(opening) if out.state == State::Connecting => {
+                if behind_head > config.max_held_bytes {
+                    opening.refuse(out, Refusal::TooMuchBehindHead);
+                } else if engine_is_full {
+                    opening.give_up(out, Refusal::EngineTooBig, BadAnswer::ENGINE_TOO_BIG);
+                }
             }
-        } else if held + out.queue.len() > config.max_connection_bytes {
-            out.fail(Violation::ConnectionTooBig);
-        } else if out.shared.metrics.held_bytes() > config.max_engine_bytes {
-            out.fail(Violation::EngineTooBig);
+            _ if held + out.queue.len() > config.max_connection_bytes => out.fail(Violation::ConnectionTooBig),
+            _ if engine_is_full => out.fail(Violation::EngineTooBig),
+            _ => {}
         }
     }
 
@@ -326,15 +328,15 @@ impl Connection {
         if self.outbound.state == State::Closed {
             self.opening = None;
             self.end_inflation();
+            self.outbound.hold_input(0);
+            if let Some(work) = &mut self.work {
+                work.discard();
+            }
         }
         let Some(work) = &mut self.work else {
             return;
         };
         work.receiver.drop_reported();
-        if self.outbound.state == State::Closed {
-            work.discard();
-            self.outbound.hold_input(0);
-        }
         if !work.is_idle() {
             work.trim(&self.outbound.shared);
         } else if let Some(work) = self.work.take() {
@@ -354,76 +356,6 @@ impl Connection {
         self.delivery = delivery;
         Ok(())
     }
-}
-
-/// Look at the handshake. The request is there from its last byte on, the answer as soon as there is one; both are gone
-/// with the pull after [`Event::Open`], or after the [`Event::Close`] of a handshake that failed.
-impl Connection {
-    /// The method of the request that a server got.
-    pub fn request_method(&self) -> Option<&str> {
-        Some(self.request()?.method())
-    }
-
-    /// The target of that request as it was sent.
-    pub fn request_target(&self) -> Option<&str> {
-        Some(self.request()?.target())
-    }
-
-    /// The path of that request, still percent-encoded; a slash for an absolute URI without one.
-    pub fn request_path(&self) -> Option<&str> {
-        self.request()?.path()
-    }
-
-    /// What stands behind the question mark in the target of that request, still percent-encoded; `None` if there is
-    /// none.
-    pub fn request_query(&self) -> Option<&str> {
-        self.request()?.query()
-    }
-
-    /// The headers of that request in order, repeated ones too; the values without the white space around them.
-    pub fn request_headers(&self) -> impl Iterator<Item = Header<'_>> {
-        headers(self.request_head())
-    }
-
-    /// The value of a header of that request: the one at `index` of those with that name, in any letter case.
-    pub fn request_header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        self.request_head()?.all(name).nth(index)
-    }
-
-    /// The status of the answer. Of a client: what the server answered, be it 101 or a refusal. Of a server's extended
-    /// CONNECT: what the host has to send. A server of HTTP/1.1 has its answer in the output instead.
-    pub fn response_status(&self) -> Option<u16> {
-        let (status, _head) = self.opening.as_ref()?.response()?;
-        Some(status)
-    }
-
-    /// The headers of that answer in order, repeated ones too; in lower case if the host has to send them.
-    /// Content behind a refusal is not kept by a client, and is output of a server.
-    pub fn response_headers(&self) -> impl Iterator<Item = Header<'_>> {
-        headers(self.response_head())
-    }
-
-    /// The value of a header of that answer: the one at `index` of those with that name, in any letter case.
-    pub fn response_header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        self.response_head()?.all(name).nth(index)
-    }
-
-    fn request(&self) -> Option<&Request> {
-        self.opening.as_ref()?.request()
-    }
-
-    pub(crate) fn request_head(&self) -> Option<&Head> {
-        Some(&self.request()?.head)
-    }
-
-    pub(crate) fn response_head(&self) -> Option<&Head> {
-        let (_status, head) = self.opening.as_ref()?.response()?;
-        Some(head)
-    }
-}
-
-fn headers(head: Option<&Head>) -> impl Iterator<Item = Header<'_>> {
-    head.into_iter().flat_map(Headers::pairs).map(|(name, value)| Header { name, value })
 }
 
 /// Decide: a server with manual accept, after [`Event::Request`], at once or later.

@@ -132,7 +132,8 @@ impl Opening {
         }
     }
 
-    fn give_up(&mut self, out: &mut Outbound, refusal: Refusal, bad: BadAnswer) {
+    /// Ends the handshake: a server's with this refusal, a client's with this opinion of the answer.
+    pub(crate) fn give_up(&mut self, out: &mut Outbound, refusal: Refusal, bad: BadAnswer) {
         match self.side {
             Side::Server { .. } => self.refuse(out, refusal),
             Side::Client { .. } => fail_answer(out, bad),
@@ -274,6 +275,14 @@ impl Opening {
 
 /// Ask, and look at the heads.
 impl Opening {
+    /// Bytes of a head that are held, whole or not.
+    pub(crate) fn held(&self) -> usize {
+        match &self.side {
+            Side::Server { request, .. } => request.head.bytes.len(),
+            Side::Client { answer, .. } => answer.head.bytes.len(),
+        }
+    }
+
     /// Whether a request or the opening is to be reported.
     pub(crate) fn is_due(&self) -> bool {
         matches!(self.phase, Phase::RequestDue | Phase::OpenDue)

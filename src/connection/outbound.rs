@@ -62,7 +62,6 @@ pub struct Outbound {
     pub(crate) farewell: Option<Box<Farewell>>,
     pub(crate) queue: OutputQueue,
     pub(super) clock: Clock,
-    owed_pong: Option<Box<[u8]>>,
     /// permessage-deflate, if it was agreed on.
     pub(crate) compression: Option<Agreed>,
     /// The deflator of the message under way, or of all messages with context takeover.
@@ -143,10 +142,11 @@ impl Outbound {
         self.note_queueing(Some(opcode));
         self.shared.metrics.frame_out(opcode);
         let header = Header { fin, rsv1, opcode, mask, payload_len: payload.len() as u64 };
+        let backlog = self.queue.backlog(&self.shared);
         match opcode {
-            OpCode::Ping | OpCode::Pong => self.queue.push_urgent(&header, payload, &self.shared),
-            OpCode::Close => self.queue.push_close(&header, payload, &self.shared),
-            _ => self.queue.push_frame(&header, payload, &self.shared),
+            OpCode::Ping | OpCode::Pong => backlog.push_urgent(&header, payload, &self.shared),
+            OpCode::Close => backlog.push_close(&header, payload, &self.shared),
+            _ => backlog.push_frame(&header, payload, &self.shared),
         }
     }
 
@@ -163,7 +163,7 @@ impl Outbound {
         self.making = None;
         self.writable_due = false; // there will be no more messages
         self.return_deflator();
-        if let Some(payload) = self.owed_pong.take() {
+        if let Some(payload) = self.queue.take_owed_pong() {
             self.push_pong(&payload);
         }
         let mut payload = [0; MAX_CONTROL_PAYLOAD];
@@ -231,7 +231,6 @@ impl Outbound {
             farewell: None,
             clock,
             queue: OutputQueue::default(),
-            owed_pong: None,
             compression: None,
             deflator: None,
             making: None,
@@ -247,7 +246,7 @@ impl Outbound {
     /// Queues an HTTP head.
     pub(crate) fn push_head(&mut self, head: Vec<u8>) {
         self.note_queueing(None);
-        self.queue.push_head(head, &self.shared);
+        self.queue.backlog(&self.shared).push_head(head, &self.shared);
     }
 
     /// The handshake is complete, and agreed on this compression.
@@ -267,7 +266,7 @@ impl Outbound {
     /// Queues a pong. While the peer does not read, only the newest one is owed, and queued when it reads on.
     fn pong(&mut self, payload: &[u8]) {
         if self.queue.len() > PONG_AT_ONCE {
-            self.owed_pong = Some(payload.into());
+            self.owe_pong(payload);
         } else {
             self.push_pong(payload);
         }
@@ -277,7 +276,7 @@ impl Outbound {
     /// would have them pile up.
     fn pay_pong(&mut self) {
         if (self.queue.len() <= PONG_AT_ONCE || !self.queue.control_waits())
-            && let Some(payload) = self.owed_pong.take()
+            && let Some(payload) = self.queue.take_owed_pong()
         {
             self.push_pong(&payload);
         }
@@ -286,8 +285,12 @@ impl Outbound {
     /// Without random bytes for a mask it stays owed.
     fn push_pong(&mut self, payload: &[u8]) {
         if self.push(OpCode::Pong, false, true, payload).is_err() {
-            self.owed_pong = Some(payload.into());
+            self.owe_pong(payload);
         }
+    }
+
+    fn owe_pong(&mut self, payload: &[u8]) {
+        self.queue.backlog(&self.shared).owed_pong = Some(payload.into());
     }
 
     /// A close frame arrived: answers it if we did not begin (RFC 6455, 5.5.1), and ends the connection.
@@ -346,7 +349,8 @@ impl Outbound {
         }
         self.clean = farewell.clean;
         self.state = State::Closed;
-        (self.owed_pong, self.making, self.writable_due) = (None, None, false);
+        (self.making, self.writable_due) = (None, false);
+        self.queue.take_owed_pong();
         self.farewell = Some(Box::new(farewell));
         self.return_deflator();
         self.note_state();

@@ -274,13 +274,13 @@ impl Receiver {
                 wire_len: 0,
             }),
         };
-        message.frames += 1;
+        message.frames = message.frames.saturating_add(1);
         message.wire_len = message.wire_len.saturating_add(header.payload_len);
         if message.frames > config.max_fragments {
             return Err(Violation::TooManyFragments);
         }
         if header.payload_len == 0 && !header.fin {
-            message.empty_frames += 1;
+            message.empty_frames = message.empty_frames.saturating_add(1);
             if message.empty_frames > config.max_empty_fragments {
                 return Err(Violation::TooManyEmptyFragments);
             }
@@ -357,6 +357,9 @@ impl Receiver {
             return Ok(None);
         };
         let Piece { header, range, begins, complete } = piece;
+        if range.is_empty() && !complete {
+            return Ok(Some(Received::Nothing)); // the header came alone: nothing is reserved for it
+        }
         let ends = complete && header.fin;
         let is_whole_message = begins && ends && message.frames == 1;
         let bytes = &input[range.clone()];
@@ -388,7 +391,7 @@ impl Receiver {
             Place::Buffer
         };
         if delivery == Delivery::Chunks && offset == message.len && !ends {
-            return Ok((!complete).then_some(Received::Nothing));
+            return Ok(None);
         }
         Ok(self.deliver(terms, header, place, offset, complete))
     }

@@ -52,7 +52,7 @@ impl Outbound {
             Role::Server => {
                 self.note_queueing(Some(encoded.opcode));
                 self.shared.metrics.frame_out(encoded.opcode);
-                self.queue.push_prepared(encoded.frame, &self.shared);
+                self.queue.backlog(&self.shared).push_prepared(encoded.frame, &self.shared);
             }
             Role::Client => self.push(encoded.opcode, encoded.compressed, true, encoded.payload)?,
         }

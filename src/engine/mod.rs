@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::connection::{MAX_KEPT, Work};
+use crate::connection::{Backlog, MAX_KEPT, Work};
 use crate::deflate::{Deflator, History, Inflator, Pools};
 use crate::error::Error;
 use metrics::{Metrics, MetricsSnapshot};
@@ -32,6 +32,7 @@ impl Engine {
                 config: config.clone(),
                 works: RefCell::new(Pool::new(MAX_POOLED)),
                 inputs: RefCell::new(Pool::new(MAX_POOLED)),
+                backlogs: RefCell::new(Pool::new(MAX_POOLED)),
                 chunks: RefCell::new(Pool::new(MAX_POOLED_CHUNKS)),
                 random: RefCell::new(RandomSource::new()),
                 codecs: RefCell::new(Pools::new(config.compression.level, config.compression.mem_level)),
@@ -93,6 +94,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     works: RefCell<Pool<Box<Work>>>,
     inputs: RefCell<Pool<Vec<u8>>>,
+    backlogs: RefCell<Pool<Box<Backlog>>>,
     chunks: RefCell<Pool<Vec<u8>>>,
     random: RefCell<RandomSource>,
     codecs: RefCell<Pools>,
@@ -124,6 +126,17 @@ impl Shared {
             input.clear();
             self.inputs.borrow_mut().put(input);
         }
+    }
+
+    /// An empty output queue, borrowed while output waits.
+    pub(crate) fn take_backlog(&self) -> Box<Backlog> {
+        self.backlogs.borrow_mut().take().unwrap_or_default()
+    }
+
+    /// Takes an output queue back.
+    pub(crate) fn return_backlog(&self, mut backlog: Box<Backlog>) {
+        backlog.reset();
+        self.backlogs.borrow_mut().put(backlog);
     }
 
     /// An empty output chunk of [`CHUNK_SIZE`].

@@ -119,6 +119,8 @@ impl BadAnswer {
     };
     const TOO_MANY_HEADERS: BadAnswer =
         BadAnswer { status: None, detail: Detail::new(c"the server's answer has more headers than max_headers") };
+    pub(crate) const ENGINE_TOO_BIG: BadAnswer =
+        BadAnswer { status: None, detail: Detail::new(c"all connections hold more than max_engine_bytes") };
     pub(crate) const BARE_LINE_FEED: BadAnswer = BadAnswer {
         status: None,
         detail: Detail::new(c"a line of the server's answer ends in LF without CR (RFC 9112, 2.2)"),

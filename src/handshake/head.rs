@@ -92,26 +92,13 @@ pub(crate) fn fields_of(parsed: &[httparse::Header<'_>], bytes: &[u8]) -> Vec<Fi
 impl Head {
     /// Appends of `input` what belongs to the head; gives the length of that.
     pub(crate) fn collect(&mut self, input: &[u8]) -> (usize, HeadEnd) {
-        let before = |at: usize, distance: usize| match at.checked_sub(distance) {
-            Some(place) => Some(input[place]),
-            None => self.bytes.get((self.bytes.len() + at).checked_sub(distance)?).copied(),
-        };
-        let mut found = (input.len(), HeadEnd::NotYet);
-        for at in memchr::memchr_iter(b'\n', input) {
-            let used = at + 1;
-            if before(at, 1) != Some(b'\r') {
-                found = (used, HeadEnd::BareLineFeed);
-                break;
-            }
-            if before(at, 2) == Some(b'\n') && before(at, 3) == Some(b'\r') {
-                found = (used, HeadEnd::At(self.bytes.len() + used));
-                break;
-            }
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(input);
+        let end = find_end(&self.bytes, before);
+        if let HeadEnd::At(len) = end {
+            self.bytes.truncate(len);
         }
-        #[cfg(test)]
-        counting::looked_at(found.0);
-        self.bytes.extend_from_slice(&input[..found.0]);
-        found
+        (self.bytes.len() - before, end)
     }
 
     /// Appends bytes, and says where they are.

@@ -30,6 +30,7 @@ pub(crate) enum Refusal {
     Scheme,
     ConnectionSpecific,
     TooMuchBehindHead,
+    EngineTooBig,
     Timeout,
     Undecided,
     ByHost,
@@ -37,7 +38,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of the variants, so that each can be counted at its own place (`reason as usize`).
-    pub(crate) const ALL: [Refusal; 26] = [
+    pub(crate) const ALL: [Refusal; 27] = [
         Refusal::NotHttp,
         Refusal::HeaderField,
         Refusal::BareLineFeed,
@@ -61,6 +62,7 @@ impl Refusal {
         Refusal::Scheme,
         Refusal::ConnectionSpecific,
         Refusal::TooMuchBehindHead,
+        Refusal::EngineTooBig,
         Refusal::Timeout,
         Refusal::Undecided,
         Refusal::ByHost,
@@ -135,6 +137,7 @@ impl Refusal {
             Refusal::TooMuchBehindHead => {
                 (400, "too_much_behind_head", c"too much data sent before the handshake was answered")
             }
+            Refusal::EngineTooBig => (503, "engine_too_big", c"all connections hold more than max_engine_bytes"),
             Refusal::Timeout => (408, "timeout", c"the request was not complete in time (handshake_timeout)"),
             Refusal::Undecided => {
                 (503, "undecided", c"the server's application did not decide in time (handshake_timeout)")

@@ -238,3 +238,31 @@ fn an_end_stays_what_it_was_whatever_comes_behind_it() {
     let request = [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), behind].concat();
     assert_eq!(feed(&mut new_server(&config), &request), [Seen::refused(426)]);
 }
+
+/// Slow heads, and requests that wait for a decision, are held too.
+#[test]
+fn handshakes_share_the_limit_of_their_engine() {
+    let mut config = Config::new();
+    config.set_max_engine_bytes(4_096).unwrap().set_manual_accept(true).set_max_held_bytes(16_384).unwrap();
+    let engine = wsengine::Engine::new(&config);
+    let head = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(3_000));
+    let new = || wsengine::Connection::server(&engine);
+    let (mut first, mut second) = (new(), new());
+    assert_eq!(feed(&mut first, head.as_bytes()), []);
+    assert_eq!(engine.metrics().held_input_bytes, head.len() as u64);
+    assert_eq!(feed(&mut second, head.as_bytes()), [Seen::refused(503)]);
+    assert!(take(&mut second).starts_with(b"HTTP/1.1 503 "));
+    drop((first, second));
+    assert_eq!(engine.metrics().held_input_bytes, 0);
+
+    let mut waits = new();
+    let request = format!("{REQUEST_LINES}\r\n");
+    assert_eq!(feed(&mut waits, request.as_bytes()), [Seen::Request("/chat".into())]);
+    assert_eq!(feed(&mut waits, &[0; 4_096]), [Seen::refused(503)]);
+    assert_eq!(engine.metrics().held_input_bytes, 0, "given up with the end");
+
+    let mut client = wsengine::Connection::client(&engine, &client_request()).unwrap();
+    take(&mut client);
+    let answer = format!("HTTP/1.1 101 Switching\r\nX: {}", "x".repeat(4_100));
+    assert_eq!(feed(&mut client, answer.as_bytes()), [Seen::failed(1006)]);
+}

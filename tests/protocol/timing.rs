@@ -359,6 +359,17 @@ fn output_that_was_taken_does_not_stall() {
 
 // ---- several at once ----
 
+#[test]
+fn a_host_that_asks_learns_that_time_has_passed() {
+    let mut timed = Timed::server(&Config::new());
+    timed.engine.advance(START + 9_999);
+    assert!(!timed.conn.has_events());
+    timed.engine.advance(START + 10_000);
+    assert!(timed.conn.has_events());
+    assert_eq!(pull(&mut timed.conn), [Seen::refused(408)]);
+    assert!(!timed.conn.has_events());
+}
+
 /// What time brings queues output, which has a deadline of its own: the others must not be forgotten over it.
 #[test]
 fn a_ping_does_not_put_off_other_deadlines() {

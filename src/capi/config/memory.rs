@@ -39,8 +39,9 @@ pub unsafe extern "C" fn ws_config_set_max_connection_bytes(config: *mut ws_conf
     set(config, |config| config.set_max_connection_bytes(bytes).map(drop))
 }
 
-/// Limits what all connections of an engine hold together. Input above it closes the connection that brought it with
-/// 1013; a message to send above it is refused with #WS_ERR_QUEUE_FULL.
+/// Limits what all connections of an engine hold together, the heads of handshakes too. Input above it closes the
+/// connection that brought it with 1013, or refuses its request with 503; a message to send above it is refused with
+/// #WS_ERR_QUEUE_FULL.
 ///
 /// @param config  settings
 /// @param bytes   4,096 and up; default 1 GiB

@@ -144,7 +144,8 @@ counters! {
     queue_high_water: u64,
     /// Output that waits now, of all connections together, in bytes.
     queued_bytes: u64,
-    /// Input that is kept now until more comes or a decision is made, of all connections together, in bytes.
+    /// Input that is kept now until more comes or a decision is made, heads of handshakes too, of all connections
+    /// together, in bytes.
     held_input_bytes: u64,
 
     /// Ends of connections that were open, by code: 1000 to 1015, 3000 to 3999, 4000 to 4999, others

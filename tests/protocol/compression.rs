@@ -231,6 +231,24 @@ fn chunks_of_a_compressed_message_are_of_bounded_size() {
     }
 }
 
+/// The last byte of input may stand for more than fits into a chunk: the rest comes with the next one.
+#[test]
+fn a_chunk_that_is_full_at_the_end_of_the_input_is_not_the_last() {
+    let mut settings = config();
+    settings.set_delivery(Delivery::Chunks);
+    let (mut server, mut client) = pair(&settings, &config());
+    for len in (65_530..66_100).step_by(3) {
+        client.outbound().queue_binary(&vec![b'a'; len]).unwrap();
+        let chunks = feed(&mut server, &take(&mut client)).into_iter().map(|event| match event {
+            Seen::Chunk { data, last, .. } => (data.len(), last),
+            other => panic!("{other:?}"),
+        });
+        let chunks = chunks.collect::<Vec<_>>();
+        assert_eq!(chunks.iter().map(|(len, _)| len).sum::<usize>(), len);
+        assert_eq!(chunks.iter().position(|(_, last)| *last), Some(chunks.len() - 1), "{len}: {chunks:?}");
+    }
+}
+
 #[test]
 fn frames_of_a_compressed_message_are_delivered_inflated() {
     let mut settings = config();

@@ -109,6 +109,21 @@ fn pongs_do_not_pile_up() {
     assert_eq!(take(&mut server), b"");
 }
 
+/// A ping that came before the peer's close frame is answered, though the peer does not read (RFC 6455, 5.5.2).
+#[test]
+fn an_owed_pong_goes_before_the_close_frame() {
+    for end in [masked(CLOSE, b""), vec![0xff]] {
+        let mut server = open_server();
+        server.outbound().queue_binary(&[9; 20_000]).unwrap();
+        feed(&mut server, &masked(PING, b"old"));
+        feed(&mut server, &masked(PING, b"new"));
+        let close = if end == [0xff] { 1002u16.to_be_bytes().to_vec() } else { vec![] };
+        feed(&mut server, &end);
+        let output = take(&mut server);
+        assert_eq!(output, [plain(BINARY, &[9; 20_000]), plain(PONG, b"new"), plain(CLOSE, &close)].concat());
+    }
+}
+
 /// RFC 6455, 5.3: a client masks each frame with a fresh key.
 #[test]
 fn a_client_masks_with_fresh_keys() {

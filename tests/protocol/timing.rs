@@ -329,6 +329,8 @@ fn output_that_stalls_is_noticed_without_a_pull() {
     timed.go_to(100_000);
     assert_eq!(timed.engine.next_deadline(), None);
     timed.conn.outbound().queue_text(b"waits").unwrap();
+    timed.go_to(110_000);
+    timed.conn.outbound().queue_text(b"more of it is no progress").unwrap();
     assert_eq!(timed.go_to(119_999), []);
     assert_eq!(timed.go_to(120_000), [ended(1006)]);
 }

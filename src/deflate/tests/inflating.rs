@@ -34,6 +34,9 @@ fn context_takeover() {
     assert_eq!(inflated(&mut inflator, &second), Err(Violation::DeflateInvalid), "forgotten");
     inflator.reset();
     assert_eq!(inflated(&mut inflator, &HELLO).unwrap(), b"Hello", "and useful again");
+    inflator.reset();
+    assert_eq!(inflated(&mut inflator, &[0x01]).unwrap(), b"", "a last block, behind which the history is looked up");
+    assert_eq!(inflated(&mut inflator, &second), Err(Violation::DeflateInvalid), "forgotten there too");
 }
 
 /// An empty message is one byte, 00 (7.2.3.6). Of no bytes, the four that are supplied are not a block.

@@ -36,7 +36,15 @@ fn inflators_come_back_in_any_state() {
         let mut inflator = pools.take_inflator(9);
         spoil(&mut inflator, &message);
         pools.return_inflator(inflator);
-        assert_eq!(inflated(&mut pools.take_inflator(15), &message).unwrap(), payload);
+        let mut inflator = pools.take_inflator(15);
+        assert_eq!(inflated(&mut inflator, &message).unwrap(), payload);
+
+        // And for one that goes on where its own messages stopped.
+        let parked = pools.park_inflator(inflator);
+        let mut other = pools.take_inflator(9);
+        spoil(&mut other, &message);
+        pools.return_inflator(other);
+        assert_eq!(inflated(&mut pools.resume_inflator(parked), &message).unwrap(), payload);
     }
 }
 

@@ -201,7 +201,8 @@ fn describe(bytes: &[u8], capacity: usize) {
         let (data, room) = (bytes.as_ptr().cast(), line.as_mut_ptr().cast());
         let status = unsafe { ws_frame_describe(data, bytes.len(), room, capacity, &mut header) };
         assert_eq!(status, if header.header_len > 0 { WS_OK } else { WS_AGAIN });
-        let text = if capacity == 0 { vec![] } else { CStr::from_bytes_until_nul(&line).expect("a NUL").to_bytes().into() };
+        let text =
+            if capacity == 0 { vec![] } else { CStr::from_bytes_until_nul(&line).expect("a NUL").to_bytes().into() };
         assert!(text.is_ascii());
         (header, text)
     };

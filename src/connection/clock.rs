@@ -330,10 +330,13 @@ impl Connection {
             State::Open => {
                 let heartbeat = match clock.heartbeat {
                     Heartbeat::Waiting if !self.reading => None,
-                    Heartbeat::Waiting => ends(Expiry::Pong, since(clock.ping).min(seen_since(clock.life)), timeouts.pong),
+                    Heartbeat::Waiting => {
+                        ends(Expiry::Pong, since(clock.ping).min(seen_since(clock.life)), timeouts.pong)
+                    }
                     _ => deadline(What::Ping, seen_since(clock.ping), clock.ping_timeout(timeouts.ping_interval)),
                 };
-                let idle = if self.reading { ends(Expiry::Idle, seen_since(clock.message), timeouts.idle) } else { None };
+                let idle =
+                    if self.reading { ends(Expiry::Idle, seen_since(clock.message), timeouts.idle) } else { None };
                 let lifetime = ends(Expiry::Lifetime, since(clock.since), timeouts.max_lifetime);
                 [stall, lifetime, idle, heartbeat]
             }

@@ -59,8 +59,14 @@ const MAX_PIECE: usize = 4 * 1024;
 /// A message that grows by doubling, two pieces of input, a head, a chunk of output, and the engine itself.
 const BOUND: isize = 3 * MAX_MESSAGE as isize + 2 * MAX_PIECE as isize + 2 * MAX_HEAD as isize + (16 + 8) * 1024;
 
-/// An inflator with its window, and what it inflates into (RFC 7692, 7.2.2).
-const BOUND_WITH_COMPRESSION: isize = BOUND + 128 * 1024;
+/// An inflator (48 KB), and what it remembers of a message: at most what that was inflated to (RFC 7692, 7.2.2).
+const BOUND_WITH_COMPRESSION: isize = BOUND + 52 * 1024 + MAX_MESSAGE as isize;
+
+/// And with context takeover: a window of earlier messages, which may be moved as it grows.
+const BOUND_WITH_TAKEOVER: isize = BOUND_WITH_COMPRESSION + 2 * 32 * 1024;
+
+/// A compressor of the default size.
+const DEFLATOR: isize = 300 * 1024;
 
 /// The request of the tests, with an offer that a server with compression takes.
 fn request() -> Vec<u8> {
@@ -89,8 +95,16 @@ fn peak(config: &Config, bytes: &[u8], sizes: &[usize]) -> isize {
 
 #[track_caller]
 fn assert_bounded(what: &str, bytes: &[u8], sizes: &[usize]) {
-    for (compression, bound) in [(false, BOUND), (true, BOUND_WITH_COMPRESSION)] {
-        for config in configs_with(compression) {
+    let takeover = configs_with(true).into_iter().map(|mut config| {
+        config.set_context_takeover(true, true);
+        config
+    });
+    for (bound, configs) in [
+        (BOUND, configs_with(false)),
+        (BOUND_WITH_COMPRESSION, configs_with(true)),
+        (BOUND_WITH_TAKEOVER, takeover.collect()),
+    ] {
+        for config in configs {
             let peak = peak(&config, bytes, sizes);
             assert!(peak <= bound, "{what}: {peak} bytes, and {bound} are allowed, with {config:?}");
         }
@@ -98,7 +112,7 @@ fn assert_bounded(what: &str, bytes: &[u8], sizes: &[usize]) {
 }
 
 /// Far more than the bound, of each kind.
-const FLOOD: usize = 1024 * 1024;
+const FLOOD: usize = 512 * 1024;
 
 fn flood_of(frames: &[u8]) -> Vec<u8> {
     [request(), frames.repeat(FLOOD / frames.len())].concat()
@@ -120,6 +134,54 @@ fn floods_of_everything_are_bounded() {
     assert_bounded("empty fragments without an end", &endless(masked_part(0, b"")), &piece);
     assert_bounded("pings inside a message", &endless(masked(9, &[1; 100])), &[1000, 7]);
     assert_bounded("bytes after a mistake", &flood_of(&[0xff]), &piece);
+    let compressed = |first: u8, payload: &[u8]| raw_frame(first, payload, Some(KEY));
+    assert_bounded("compressed messages", &flood_of(&compressed(0xc2, &bomb(30))), &piece);
+    assert_bounded("compressed messages of one byte", &flood_of(&compressed(0xc1, &[0x4a, 0x04, 0])), &piece);
+    let start = [request(), compressed(0x42, &bomb(10))].concat();
+    let endless = |part: Vec<u8>| [start.clone(), part.repeat(FLOOD / part.len())].concat();
+    assert_bounded("compressed fragments without an end", &endless(masked_part(0, &[0x4a, 0x04, 0])), &piece);
+    assert_bounded("empty stored blocks without an end", &endless(masked_part(0, &[0, 0, 0, 0xff, 0xff])), &piece);
+}
+
+/// Bytes that do not shrink.
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// An application that answers everything, and a peer that takes nothing: the queue is full in the end, compressed or
+/// not, and a compressor is all that comes to it.
+#[test]
+fn answers_that_nobody_takes_are_bounded() {
+    const MAX_QUEUED: usize = 64 * 1024;
+    for (own_takeover, max_connection) in [(false, 1 << 20), (true, 1 << 20), (false, 32 * 1024), (true, 32 * 1024)] {
+        let mut config = Config::new();
+        config.set_compression(true).set_context_takeover(own_takeover, false);
+        config
+            .set_max_queued_bytes(MAX_QUEUED)
+            .and_then(|config| config.set_max_connection_bytes(max_connection))
+            .unwrap();
+        let noise: Vec<_> = (0..6).map(|seed| noise(MAX_MESSAGE, seed)).collect(); // more than a window of it
+        let before = LIVE.get();
+        PEAK.set(before);
+        let mut conn = Connection::server(&Engine::new(&config));
+        let (mut refused, mut answers) = (0, noise.iter().cycle());
+        for piece in [request(), masked(1, b"x").repeat(500)].concat().chunks(MAX_PIECE) {
+            let _ = conn.feed(piece);
+            while let Some((_, outbound)) = conn.next_event_and_outbound() {
+                refused += usize::from(answers.next().is_some_and(|noise| outbound.queue_binary(noise).is_err()));
+            }
+        }
+        let (peak, queued) = (PEAK.get() - before, conn.outbound().queued_bytes());
+        assert!(refused > 400 && queued <= MAX_QUEUED.min(max_connection), "{refused} refused, {queued} bytes wait");
+        // Blocks of output may be half full; one message is on its way to them.
+        let bound = BOUND + DEFLATOR + 2 * (queued + MAX_MESSAGE) as isize;
+        assert!(peak <= bound, "{peak} bytes, and {bound} are allowed");
+    }
 }
 
 /// 158 bytes for each that comes: a block of fixed Huffman codes (RFC 1951, 3.2.6), a zero and then the longest match

@@ -134,7 +134,7 @@ impl Conn {
         let status = unsafe { call(self.raw, data.as_ptr().cast(), data.len()) };
         let nothing = data.is_empty() && !last;
         self.check_queued(status, before, if nothing { 0 } else { 2 }, !self.output.making);
-        assert!(!(status == WS_OK && !self.output.making), "a part of no message");
+        assert!(status != WS_OK || self.output.making, "a part of no message");
         if status == WS_OK && last {
             self.output.making = false;
         }

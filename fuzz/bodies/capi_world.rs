@@ -195,7 +195,8 @@ impl World {
 
 /// Time.
 impl World {
-    /// Tells an engine the time: small and huge steps, and one back.
+    /// Tells an engine the time: small and huge steps, and one back. A host may be late in pulling what is due, but not by
+    /// weeks: times are compared modulo 49 days.
     pub fn advance(&mut self, at: usize, step: u8) {
         const STEPS: [u64; 8] = [0, 1, 30, 45, 100, 30_000, 1 << 33, 1 << 60];
         let Some(engine) = &mut self.engines[at] else {
@@ -207,6 +208,9 @@ impl World {
         assert_eq!(unsafe { ws_engine_advance(engine.raw, told) }, WS_OK);
         engine.now = Some(engine.now.map_or(told, |now| now.max(told)));
         self.check_deadline(at);
+        if step & 7 >= 6 {
+            self.hand_out_due(at);
+        }
     }
 
     fn check_deadline(&self, at: usize) {
@@ -263,6 +267,8 @@ impl World {
         }
         assert!(metrics.held_input_bytes <= metrics.wire_bytes_in + metrics.compressed_plain_bytes_in + (1 << 20));
         let ended: u64 = metrics.closes.iter().sum();
+        let violations: u64 = metrics.violations.iter().sum();
+        assert!(violations <= ended, "a rule that was broken ends a connection");
         let opened: u64 = metrics.connections_opened.iter().sum();
         assert_eq!(opened, ended + metrics.connections_dropped + metrics.connections_open);
 

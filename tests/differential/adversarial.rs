@@ -28,11 +28,12 @@ struct Verdict {
     end: End,
 }
 
-/// The connection after it was opened, and what was collected.
+/// The connection after it was opened, and what was collected. Compression is not agreed on, since they have none.
 fn open_ours(config: &Config, is_server: bool) -> (Connection, Collector) {
-    let engine = Engine::new(config);
-    let mut server = Connection::server(&engine);
-    let mut client = Connection::client(&engine, &crate::support::client_request()).expect("a valid request");
+    let (engine, plain) = (Engine::new(config), Engine::default());
+    let (of_server, of_client) = if is_server { (&engine, &plain) } else { (&plain, &engine) };
+    let mut server = Connection::server(of_server);
+    let mut client = Connection::client(of_client, &crate::support::client_request()).expect("a valid request");
     feed_support(&mut server, &take(&mut client));
     let answer = take(&mut server);
     let (mut conn, mut collector) = (if is_server { server } else { client }, Collector::default());

@@ -1,6 +1,6 @@
 //! Conversations between the two libraries, handshake included, over a stream that cuts anywhere.
 
-use crate::collector::{Collector, Got, configs};
+use crate::collector::{Collector, DELIVERIES, Got, configs};
 use crate::support::{client_request, take};
 use crate::theirs::{Arrived, End, Theirs};
 use proptest::prelude::*;
@@ -317,13 +317,15 @@ proptest! {
 
 #[test]
 fn every_configuration_opens_talks_and_closes_both_ways_round() {
-    for config in configs() {
-        let engine = Engine::new(&config);
+    for (config, delivery) in configs().iter().zip(DELIVERIES.into_iter().cycle()) {
+        let engine = Engine::new(config);
         for we_serve in [true, false] {
             let mut conversation = Conversation::open(&engine, we_serve, vec![usize::MAX]);
             conversation.act(Side::Theirs, Act::Text("你好".into()));
             conversation.act(Side::Ours, Act::Text("hello".into()));
             conversation.act(Side::Theirs, Act::Pieces(vec!["a".into(), "".into(), "b".into()]));
+            conversation.carry();
+            assert_eq!(conversation.collector.delivery, Some(delivery));
             conversation.act(if we_serve { Side::Ours } else { Side::Theirs }, Act::Close(None));
             conversation.check();
         }

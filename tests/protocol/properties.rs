@@ -77,7 +77,7 @@ fn any_call() -> impl Strategy<Value = Call> {
 }
 
 /// A script of calls, in which the end of the input may come early, and time may pass. Some begin with what chance seldom
-/// brings: a peer that does not read, sends on, and is closed.
+/// brings: a peer that does not read, sends on, and is closed; or messages that share a window with a broadcast.
 fn any_calls() -> impl Strategy<Value = Vec<Call>> {
     let busy = [
         vec![Call::Feed(220), Call::PullAll, Call::Accept, Call::PullAll, Call::Binary(6_000)],
@@ -85,7 +85,16 @@ fn any_calls() -> impl Strategy<Value = Vec<Call>> {
     ]
     .concat();
     let eof = proptest::option::weighted(0.15, any::<proptest::sample::Index>());
-    let first = proptest::option::weighted(0.3, Just(busy));
+    let broadcast = vec![
+        Call::Feed(400),
+        Call::PullAll,
+        Call::Accept,
+        Call::PullAll,
+        Call::Binary(1_200),
+        Call::Prepared(MessageType::Binary, vec![9; 2_000]),
+        Call::Binary(1_500),
+    ];
+    let first = proptest::option::weighted(0.5, prop_oneof![Just(busy), Just(broadcast)]);
     let step = prop_oneof![Just(0u64), 0..300u64, 0..100_000u64];
     let times = proptest::collection::vec((any::<proptest::sample::Index>(), step), 1..6);
     let times = proptest::option::weighted(0.2, times);

@@ -23,6 +23,8 @@ pub struct Collector {
     message: Option<(OpCode, Vec<u8>)>,
     /// How often there was room again: a matter of time, not of what the peer sent.
     pub writable: usize,
+    /// How the last message came.
+    pub delivery: Option<Delivery>,
 }
 
 impl Collector {
@@ -38,6 +40,12 @@ impl Collector {
         if !matches!(event, Event::Request { .. } | Event::Close(_)) && !self.is_open() {
             assert!(matches!(event, Event::Open { .. }), "before the opening: {event:?}");
         }
+        self.delivery = match event {
+            Event::Text(_) | Event::Binary(_) => Some(Delivery::Messages),
+            Event::Chunk(_) => Some(Delivery::Chunks),
+            Event::Frame(_) => Some(Delivery::Frames),
+            _ => self.delivery,
+        };
         match event {
             Event::Request { target } => self.got.push(Got::Request(target.to_owned())),
             Event::Open { subprotocol, .. } => {
@@ -140,13 +148,15 @@ pub fn configs() -> Vec<Config> {
     [configs_with(false), configs_with(true)].concat()
 }
 
+/// The deliveries of [`configs_with`], in its order.
+pub const DELIVERIES: [Delivery; 3] = [Delivery::Messages, Delivery::Chunks, Delivery::Frames];
+
 /// Those with or without compression.
 pub fn configs_with(compression: bool) -> Vec<Config> {
-    let deliveries = [Delivery::Messages, Delivery::Chunks, Delivery::Frames];
     let config = |delivery| {
         let mut config = Config::new();
         config.set_delivery(delivery).set_compression(compression);
         config
     };
-    deliveries.map(config).to_vec()
+    DELIVERIES.map(config).to_vec()
 }

@@ -139,8 +139,7 @@ impl Outbound {
     }
 
     pub(crate) fn queue_frame(&mut self, opcode: OpCode, rsv1: bool, fin: bool, mask: Option<[u8; 4]>, payload: &[u8]) {
-        self.note_queueing(Some(opcode));
-        self.shared.metrics.frame_out(opcode);
+        self.note_frame(opcode);
         let header = Header { fin, rsv1, opcode, mask, payload_len: payload.len() as u64 };
         let backlog = self.queue.backlog(&self.shared);
         match opcode {
@@ -148,6 +147,12 @@ impl Outbound {
             OpCode::Close => backlog.push_close(&header, payload, &self.shared),
             _ => backlog.push_frame(&header, payload, &self.shared),
         }
+    }
+
+    /// A frame is about to be queued, or given to the host.
+    pub(crate) fn note_frame(&mut self, opcode: OpCode) {
+        self.note_queueing(Some(opcode));
+        self.shared.metrics.frame_out(opcode);
     }
 
     /// A new key for a client's frame (RFC 6455, 5.3).

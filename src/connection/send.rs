@@ -50,8 +50,7 @@ impl Outbound {
             .unwrap_or_else(|| prepared.plain());
         match self.role {
             Role::Server => {
-                self.note_queueing(Some(encoded.opcode));
-                self.shared.metrics.frame_out(encoded.opcode);
+                self.note_frame(encoded.opcode);
                 self.queue.backlog(&self.shared).push_prepared(encoded.frame, &self.shared);
             }
             Role::Client => self.push(encoded.opcode, encoded.compressed, true, encoded.payload)?,
@@ -114,10 +113,9 @@ impl Outbound {
         }
         let header =
             Header { fin: true, rsv1: false, opcode: message_type.opcode(), mask: self.mask_key()?, payload_len };
-        self.note_queueing(Some(header.opcode));
+        self.note_frame(header.opcode);
         self.in_host_frame = true;
         let encoded = header.encode();
-        self.shared.metrics.frame_out(header.opcode);
         self.shared.metrics.written_by_host(encoded.as_bytes().len() as u64 + payload_len);
         self.message_queued(header.opcode, payload_len);
         Ok(encoded)

@@ -1494,8 +1494,9 @@ ws_conn *ws_engine_next_due(ws_engine *engine);
  * from cannot show that it is alive: while reading is paused the pong and idle timeouts do not count, and from its
  * resumption on they count anew. The other deadlines go on.
  *
- * While reading is paused and ws_conn_above_high_water(), messages in the input are held back: a pull brings only what
- * time has done. They follow when the output has fallen, see ws_conn_has_events(); until then no input can be given.
+ * While reading is paused and ws_conn_above_high_water(), messages in the input are held back: a pull brings only the
+ * opening and what time has done. They follow when the output has fallen, see ws_conn_has_events(); until then no
+ * input can be given.
  *
  * @param conn     a connection, which is read from unless this call says otherwise
  * @param enabled  0 or 1

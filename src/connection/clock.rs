@@ -317,7 +317,8 @@ impl Connection {
     /// on they count anew. All other deadlines go on.
     ///
     /// While reading is paused and the output is [above the high-water mark](Outbound::is_above_high_water), messages in
-    /// the input are held back: a pull brings only what time has done. They follow when the output has fallen.
+    /// the input are held back: a pull brings only the opening and what time has done. They follow when the output has
+    /// fallen.
     pub fn set_reading(&mut self, enabled: bool) {
         if enabled == self.reading {
             return;

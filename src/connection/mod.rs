@@ -191,9 +191,11 @@ impl Connection {
     fn advance(&mut self) -> Option<Next> {
         let held_back = self.is_held_back();
         let next = match self.outbound.state {
-            _ if held_back => None,
             State::Connecting => self.advance_opening(),
-            State::Open | State::Closing => self.report_opening().or_else(|| self.advance_frames()),
+            State::Open | State::Closing => match self.report_opening() {
+                None if !held_back => self.advance_frames(),
+                opened => opened,
+            },
             State::Closed => None,
         };
         if next.is_some() {

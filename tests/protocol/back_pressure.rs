@@ -71,6 +71,21 @@ fn messages_wait_in_the_input() {
 }
 
 #[test]
+fn the_opening_is_no_message_and_is_not_held_back() {
+    let mut config = config();
+    config.set_manual_accept(true);
+    let mut server = Connection::server(&Engine::new(&config));
+    feed(&mut server, format!("{REQUEST_LINES}\r\n").as_bytes());
+    server.accept(None, &[]).unwrap();
+    server.set_reading(false);
+    server.outbound().queue_binary(&[0; HIGH]).unwrap();
+    assert!(server.outbound().is_above_high_water() && server.has_events());
+    assert!(matches!(server.next_event(), Some(Event::Open { .. })));
+    assert_eq!(server.next_event(), None);
+    assert!(!server.has_events(), "a loop that asks would spin");
+}
+
+#[test]
 fn only_who_stopped_reading_is_held_back() {
     let mut server = open_server_with(&config());
     server.outbound().queue_binary(&[0; 2 * HIGH]).unwrap();

@@ -2,17 +2,11 @@
 
 #include "ws_engine.h"
 
+#include "check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                                  \
-        }                                                                             \
-    } while (0)
 
 /* Moves all output of one connection to the other, in portions of `portion` bytes, and echoes what the server gets. */
 static void carry(ws_conn *from, ws_conn *to, size_t portion, int echo, char *seen, size_t seen_size) {

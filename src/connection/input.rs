@@ -3,12 +3,12 @@
 use std::ptr::NonNull;
 
 use crate::connection::outbound::{Outbound, Role, State};
-use crate::connection::receive::{Received, WholeTerms, whole_message};
+use crate::connection::receive::{Place, Received, whole_message};
 use crate::connection::work::{Lent, Work};
-use crate::connection::{Connection, receive::Place};
+use crate::connection::Connection;
+use crate::engine::metrics::Tally;
 use crate::error::Error;
 use crate::event::{Delivery, Event, MessageType};
-use crate::frame::header::Expect;
 
 /// The most that [`Connection::recv_buffer`] can be asked for.
 pub(crate) const MAX_ASKED_FOR: usize = 16 * 1024 * 1024;
@@ -190,20 +190,20 @@ impl Connection {
         if !self.takes_whole_messages() {
             return 0;
         }
-        let Some(work) = self.work.as_deref_mut().filter(|work| work.receiver.is_between_messages()) else {
+        let Some(work) = self.work.as_deref_mut().filter(|work| work.receiver.is_idle()) else {
             return 0;
         };
+        work.receiver.drop_reported();
         let out = &mut self.outbound;
         let config = &out.shared.config;
-        let terms = WholeTerms {
-            expect: Expect { masked: out.role == Role::Server, rsv1: false },
-            max_len: config.max_frame_size.min(config.max_message_size),
-        };
+        let masked = out.role == Role::Server;
+        let max_len = config.max_frame_size.min(config.max_message_size);
         let (input, pos, _receiver) = work.input(host);
         let mut rest = &mut input[*pos..];
+        let mut tally = Tally::default();
         let mut count = 0;
         while count < max
-            && let Some(message) = whole_message(rest, &terms)
+            && let Some(message) = whole_message(rest, masked, max_len)
         {
             let (frame, behind) = rest.split_at_mut(message.end);
             let payload = &frame[message.start..];
@@ -211,11 +211,11 @@ impl Connection {
             *pos += message.end;
             count += 1;
             let message_type = MessageType::of(message.opcode);
-            out.shared.metrics.frame_in(message.opcode);
-            out.shared.metrics.message_in(message_type, payload.len() as u64);
+            out.shared.metrics.whole_message_in(message_type, payload.len() as u64, &mut tally);
             each(message_type, payload);
         }
         if count > 0 {
+            out.shared.metrics.whole_messages_in(&tally);
             out.note_message();
         }
         count

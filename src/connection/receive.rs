@@ -144,11 +144,6 @@ impl Receiver {
         }
     }
 
-    /// Whether a frame begins with the next byte of input, and no view of the buffers is out.
-    pub(crate) fn is_between_messages(&self) -> bool {
-        self.is_idle() && !self.buffer_reported && !self.control_reported
-    }
-
     /// The bytes of a payload that was reported last.
     pub(crate) fn payload<'a>(&'a self, place: Place, input: &'a [u8]) -> &'a [u8] {
         match place {
@@ -202,12 +197,12 @@ impl Receiver {
 /// The payload of a data message that lies whole at the start of `input`, in one plain frame, unmasked; and how long its
 /// header is. The usual case, without a detour. `None`: anything else, also what breaks a rule, and nothing was changed.
 #[inline]
-pub(crate) fn whole_message(input: &mut [u8], terms: &WholeTerms) -> Option<WholeMessage> {
-    let (header, start) = Header::decode(input, terms.expect).ok()??;
-    let end = start.checked_add(available(header.payload_len, usize::MAX))?;
-    if !header.fin || header.rsv1 || header.payload_len > terms.max_len || end > input.len() {
+pub(crate) fn whole_message(input: &mut [u8], masked: bool, max_len: u64) -> Option<WholeMessage> {
+    let header = Header::decode_whole(input, masked)?;
+    if header.payload_len > max_len || header.payload_len > (input.len() - header.len) as u64 {
         return None;
     }
+    let (start, end) = (header.len, header.len + header.payload_len as usize);
     let payload = &mut input[start..end];
     let is_ascii = match header.mask {
         Some(key) => simd::unmask(key, payload),
@@ -222,12 +217,6 @@ pub(crate) fn whole_message(input: &mut [u8], terms: &WholeTerms) -> Option<Whol
         }
     }
     Some(WholeMessage { opcode: header.opcode, start, end })
-}
-
-/// What [`whole_message`] demands.
-pub(crate) struct WholeTerms {
-    pub(crate) expect: Expect,
-    pub(crate) max_len: u64,
 }
 
 /// Where a message lies.
@@ -454,6 +443,7 @@ impl Receiver {
             }
             self.message = None;
         }
+        let is_in_buffer = matches!(place, Place::Buffer);
         let received = match terms.delivery {
             Delivery::Messages if ends => Received::Message { opcode, place },
             Delivery::Frames if complete => {
@@ -463,7 +453,7 @@ impl Receiver {
             _ if complete => return None,
             _ => return Some(Received::Nothing),
         };
-        self.buffer_reported = true;
+        self.buffer_reported = is_in_buffer;
         Some(received)
     }
 }

@@ -181,7 +181,21 @@ impl Connection {
 
     /// The usual case, without a detour: up to `max` whole messages that lie in the input. Gives their number; `each`
     /// gets them. None: anything else.
+    #[inline]
     pub(crate) fn whole_messages<'a>(
+        &'a mut self,
+        host: Option<&'a mut [u8]>,
+        max: usize,
+        each: impl FnMut(MessageType, &'a [u8]),
+    ) -> usize {
+        match self.outbound.role {
+            Role::Server => self.whole_messages_from::<true>(host, max, each),
+            Role::Client => self.whole_messages_from::<false>(host, max, each),
+        }
+    }
+
+    #[inline(always)]
+    fn whole_messages_from<'a, const MASKED: bool>(
         &'a mut self,
         host: Option<&'a mut [u8]>,
         max: usize,
@@ -196,14 +210,13 @@ impl Connection {
         work.receiver.drop_reported();
         let out = &mut self.outbound;
         let config = &out.shared.config;
-        let masked = out.role == Role::Server;
-        let max_len = config.max_frame_size.min(config.max_message_size);
+        let max_len = usize::try_from(config.max_frame_size.min(config.max_message_size)).unwrap_or(usize::MAX);
         let (input, pos, _receiver) = work.input(host);
         let mut rest = &mut input[*pos..];
         let mut tally = Tally::default();
         let mut count = 0;
         while count < max
-            && let Some(message) = whole_message(rest, masked, max_len)
+            && let Some(message) = whole_message::<MASKED>(rest, max_len)
         {
             let (frame, behind) = rest.split_at_mut(message.end);
             let payload = &frame[message.start..];

@@ -7,7 +7,7 @@ use crate::connection::work::MAX_KEPT;
 use crate::deflate::Agreed;
 use crate::engine::Shared;
 use crate::event::{Delivery, MessageType};
-use crate::frame::header::{Expect, MAX_HEADER_LEN};
+use crate::frame::header::{Expect, MAX_HEADER_LEN, WholeFrame};
 use crate::frame::{Header, OpCode, mask};
 use crate::simd;
 use crate::utf8;
@@ -194,36 +194,28 @@ impl Receiver {
     }
 }
 
-/// The payload of a data message that lies whole at the start of `input`, in one plain frame, unmasked; and how long its
-/// header is. The usual case, without a detour. `None`: anything else, also what breaks a rule, and nothing was changed.
-#[inline]
-pub(crate) fn whole_message(input: &mut [u8], masked: bool, max_len: u64) -> Option<WholeMessage> {
-    let header = Header::decode_whole(input, masked)?;
-    if header.payload_len > max_len || header.payload_len > (input.len() - header.len) as u64 {
+/// A data message that lies whole at the start of `input`, in one plain frame, and is unmasked there: the usual case,
+/// without a detour. `None`: anything else, also what breaks a rule, and nothing was changed.
+#[inline(always)]
+pub(crate) fn whole_message<const MASKED: bool>(input: &mut [u8], max_len: usize) -> Option<WholeFrame> {
+    let frame = WholeFrame::decode::<MASKED>(input)?;
+    let payload = &mut input[frame.start..frame.end];
+    if payload.len() > max_len {
         return None;
     }
-    let (start, end) = (header.len, header.len + header.payload_len as usize);
-    let payload = &mut input[start..end];
-    let is_ascii = match header.mask {
-        Some(key) => simd::unmask(key, payload),
-        None => header.opcode == OpCode::Binary || simd::is_ascii(payload),
-    };
-    match header.opcode {
-        OpCode::Binary => {}
-        OpCode::Text if is_ascii || simdutf8::basic::from_utf8(payload).is_ok() => {}
-        _ => {
-            header.mask.map(|key| simd::unmask(key, payload)); // as it was
-            return None;
+    let is_ascii = if MASKED { simd::unmask(frame.key, payload) } else { simd::is_ascii(payload) };
+    if !is_ascii && frame.opcode == OpCode::Text && !is_utf8(payload) {
+        if MASKED {
+            simd::unmask(frame.key, payload); // masked again, as it was
         }
+        return None;
     }
-    Some(WholeMessage { opcode: header.opcode, start, end })
+    Some(frame)
 }
 
-/// Where a message lies.
-pub(crate) struct WholeMessage {
-    pub(crate) opcode: OpCode,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+#[inline(never)]
+fn is_utf8(bytes: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(bytes).is_ok()
 }
 
 /// Headers.

@@ -63,17 +63,6 @@ pub struct Header {
     pub payload_len: u64,
 }
 
-/// The header of a data message in one plain frame.
-pub(crate) struct WholeHeader {
-    pub(crate) opcode: OpCode,
-    /// The key, if the payload is masked.
-    pub(crate) mask: Option<[u8; 4]>,
-    /// Bytes of payload.
-    pub(crate) payload_len: u64,
-    /// Bytes of the header.
-    pub(crate) len: usize,
-}
-
 /// What the receiver demands of a header beyond its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expect {
@@ -160,36 +149,6 @@ impl Header {
         Ok(Some((Header { fin, rsv1, opcode, mask, payload_len }, end)))
     }
 
-    /// Decodes the header of a data message in one plain frame: the usual case, by the rules of [`Header::decode`].
-    /// `None`: anything else, for which that is to be asked.
-    #[inline]
-    pub(crate) fn decode_whole(bytes: &[u8], masked: bool) -> Option<WholeHeader> {
-        const TEXT: u8 = FIN | OpCode::Text as u8;
-        const BINARY: u8 = FIN | OpCode::Binary as u8;
-        let &[first, second, ..] = bytes else {
-            return None;
-        };
-        let opcode = match first {
-            TEXT => OpCode::Text,
-            BINARY => OpCode::Binary,
-            _ => return None,
-        };
-        let (payload_len, len_end) = match if masked { second ^ MASK } else { second } {
-            len @ 0..LEN_16 => (u64::from(len), 2),
-            LEN_16 => (u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
-            LEN_64 => (u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?), 10),
-            _ => return None,
-        };
-        let is_minimal = match len_end {
-            2 => true,
-            4 => payload_len >= u64::from(LEN_16),
-            _ => payload_len > u64::from(u16::MAX) && payload_len <= i64::MAX as u64,
-        };
-        let key = if masked { Some(*bytes.get(len_end..)?.first_chunk()?) } else { None };
-        let len = if masked { len_end + 4 } else { len_end };
-        is_minimal.then_some(WholeHeader { opcode, mask: key, payload_len, len })
-    }
-
     /// The header on the wire, in its shortest form.
     pub fn encode(&self) -> EncodedHeader {
         let mut bytes = [0u8; MAX_HEADER_LEN];
@@ -216,6 +175,52 @@ impl Header {
             end += 4;
         }
         EncodedHeader { bytes, len: end as u8 }
+    }
+}
+
+/// A data message that lies whole at the start of some bytes, in one plain frame: the usual case.
+pub(crate) struct WholeFrame {
+    pub(crate) opcode: OpCode,
+    /// The key; 0 if the payload is not masked.
+    pub(crate) key: [u8; 4],
+    /// Where its payload starts.
+    pub(crate) start: usize,
+    /// Where it ends.
+    pub(crate) end: usize,
+}
+
+impl WholeFrame {
+    /// Decodes by the rules of [`Header::decode`]. `None`: anything else, for which that is to be asked.
+    #[inline(always)]
+    pub(crate) fn decode<const MASKED: bool>(bytes: &[u8]) -> Option<WholeFrame> {
+        const TEXT: u8 = FIN | OpCode::Text as u8;
+        const BINARY: u8 = FIN | OpCode::Binary as u8;
+        let &[first, second, ..] = bytes else {
+            return None;
+        };
+        let (payload_len, len_end) = match if MASKED { second ^ MASK } else { second } {
+            len @ 0..LEN_16 => (usize::from(len), 2),
+            LEN_16 => (usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
+            LEN_64 => (usize::try_from(u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?)).ok()?, 10),
+            _ => return None,
+        };
+        let is_minimal = match len_end {
+            2 => true,
+            4 => payload_len >= usize::from(LEN_16),
+            _ => payload_len > usize::from(u16::MAX),
+        };
+        let start: usize = if MASKED { len_end + 4 } else { len_end };
+        let end = start.checked_add(payload_len)?;
+        if !is_minimal || end > bytes.len() {
+            return None;
+        }
+        let opcode = match first {
+            TEXT => OpCode::Text,
+            BINARY => OpCode::Binary,
+            _ => return None,
+        };
+        let key = if MASKED { *bytes.get(len_end..)?.first_chunk()? } else { [0; 4] };
+        Some(WholeFrame { opcode, key, start, end })
     }
 }
 

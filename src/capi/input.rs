@@ -269,10 +269,10 @@ fn pull_messages(conn: &mut Connection, max: usize, mut put: impl FnMut(usize, w
     })
 }
 
-/// Pulls what comes next.
+/// Pulls what comes next, which is no whole message.
 fn pull(conn: &mut Connection) -> ws_event {
     let host = host_input(conn);
-    conn.next_event_in(host).map_or(EMPTY, |(event, _outbound)| to_c(event))
+    conn.next_event_but_whole_messages(host).map_or(EMPTY, |(event, _outbound)| to_c(event))
 }
 
 /// What ws_conn_feed_mut() was lent.

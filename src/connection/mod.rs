@@ -122,19 +122,28 @@ impl Connection {
         &'a mut self,
         mut host: Option<&'a mut [u8]>,
     ) -> Option<(Event<'a>, &'a mut Outbound)> {
-        let next = match self.whole_message(host.as_deref_mut()) {
-            Some(received) => Next::Received(received),
+        match self.whole_message(host.as_deref_mut()) {
+            Some(received) => self.report(Next::Received(received), host),
+            None => self.next_event_but_whole_messages(host),
+        }
+    }
+
+    /// The same, where it is known that what comes next is no whole message in the input.
+    pub(crate) fn next_event_but_whole_messages<'a>(
+        &'a mut self,
+        mut host: Option<&'a mut [u8]>,
+    ) -> Option<(Event<'a>, &'a mut Outbound)> {
+        self.end_views();
+        match self.advance(host.as_deref_mut()) {
+            Some(next) => self.report(next, host),
             None => {
-                self.end_views();
-                match self.advance(host.as_deref_mut()) {
-                    Some(next) => next,
-                    None => {
-                        self.rest(host);
-                        return None;
-                    }
-                }
+                self.rest(host);
+                None
             }
-        };
+        }
+    }
+
+    fn report<'a>(&'a mut self, next: Next, host: Option<&'a mut [u8]>) -> Option<(Event<'a>, &'a mut Outbound)> {
         let payload = |place| match &mut self.work {
             Some(work) => {
                 let (input, _pos, receiver) = work.input(host);
@@ -334,13 +343,14 @@ impl Connection {
 
     /// Gives back what is not needed until more input comes.
     fn put_away(&mut self, host: Option<&mut [u8]>) {
-        if let Some(mut work) = self.work.take() {
-            work.settle(host, &self.outbound.shared);
-            if work.is_idle() {
-                self.outbound.shared.return_work(work);
-            } else {
-                self.work = Some(work);
-            }
+        let Some(work) = &mut self.work else {
+            return;
+        };
+        work.settle(host, &self.outbound.shared);
+        if work.is_idle()
+            && let Some(work) = self.work.take()
+        {
+            self.outbound.shared.return_work(work);
         }
     }
 }

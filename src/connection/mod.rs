@@ -1,6 +1,7 @@
 //! One connection, server or client: make it, feed it, pull from it, queue, take, ask.
 
 mod clock;
+mod extras;
 mod heads;
 mod opening;
 mod outbound;
@@ -22,9 +23,9 @@ use crate::handshake::request::Request;
 use crate::handshake::response::Header;
 use crate::violation::Violation;
 use opening::{Opening, Phase};
-use outbound::Farewell;
-use receive::{Inflation, Received, Terms};
+use receive::{Received, Terms};
 
+pub(crate) use extras::Extra;
 pub use outbound::{Outbound, Role, State};
 pub(crate) use output::Backlog;
 pub(crate) use work::{MAX_KEPT, Work};
@@ -34,17 +35,16 @@ pub struct Connection {
     outbound: Outbound,
     /// There while bytes are in flight.
     work: Option<Box<Work>>,
-    inflation: Inflation,
     /// There until the opening was reported.
     opening: Option<Box<Opening>>,
-    /// The end that was reported; its reason is lent to the event.
-    reported: Option<Box<Farewell>>,
     /// Something was given since the last pull that found nothing.
     has_input: bool,
     eof: bool,
     delivery: Delivery,
     /// The host reads from the peer.
     reading: bool,
+    /// A panic left it in an unknown state. Set and looked at by the C ABI; here it costs no memory.
+    pub(crate) poisoned: bool,
 }
 
 /// What to report, without borrowing.
@@ -90,13 +90,12 @@ impl Connection {
         Connection {
             outbound,
             work: None,
-            inflation: Inflation::None,
             opening: Some(Box::new(opening)),
-            reported: None,
             has_input: false,
             eof: false,
             delivery,
             reading: true,
+            poisoned: false,
         }
     }
 }
@@ -173,7 +172,7 @@ impl Connection {
             Next::Received(Received::Nothing | Received::Close(_)) => return None, // advance_frames() keeps them
             Next::Writable => Event::Writable,
             Next::Close => {
-                let farewell = self.reported.insert(self.outbound.farewell.take()?);
+                let farewell = self.work.as_ref()?.reported.as_ref()?;
                 Event::Close(Close {
                     code: farewell.code,
                     reason: &farewell.reason,
@@ -209,7 +208,7 @@ impl Connection {
         if std::mem::take(&mut self.outbound.writable_due) {
             return Some(Next::Writable);
         }
-        self.outbound.farewell.is_some().then_some(Next::Close)
+        self.report_end()
     }
 
     fn advance_opening(&mut self) -> Option<Next> {
@@ -242,6 +241,13 @@ impl Connection {
         })
     }
 
+    fn report_end(&mut self) -> Option<Next> {
+        let shared = &self.outbound.shared;
+        let farewell = self.outbound.extras.take_farewell(shared)?;
+        self.work.get_or_insert_with(|| shared.take_work()).reported = Some(farewell);
+        Some(Next::Close)
+    }
+
     fn advance_frames(&mut self) -> Option<Next> {
         let Work { input, pos, receiver, .. } = self.work.as_deref_mut()?;
         let out = &mut self.outbound;
@@ -249,7 +255,7 @@ impl Connection {
             masked: out.role == Role::Server,
             delivery: self.delivery,
             compression: out.compression,
-            inflation: &mut self.inflation,
+            extras: &mut out.extras,
             shared: &out.shared,
         };
         let before = *pos;
@@ -278,7 +284,7 @@ impl Connection {
         let behind_head = self.work.as_ref().map_or(0, |work| work.held());
         let held = behind_head + self.opening.as_ref().map_or(0, |opening| opening.held());
         let out = &mut self.outbound;
-        let grew = held > out.held_input;
+        let grew = held > out.extras.held_input();
         out.hold_input(held);
         if !grew || out.state == State::Closed {
             return;
@@ -320,7 +326,9 @@ impl Connection {
         if self.opening.as_ref().is_some_and(|opening| opening.phase == Phase::Reported) {
             self.opening = None;
         }
-        self.reported = None;
+        if let Some(work) = &mut self.work {
+            work.reported = None;
+        }
     }
 
     /// Nothing is left to pull: gives back what an idle connection does not need.
@@ -329,7 +337,7 @@ impl Connection {
         self.rest_clock();
         if self.outbound.state == State::Closed {
             self.opening = None;
-            self.end_inflation();
+            self.outbound.extras.end_inflation(&self.outbound.shared);
             self.outbound.hold_input(0);
             if let Some(work) = &mut self.work {
                 work.discard();
@@ -425,7 +433,7 @@ impl Connection {
         let out = &self.outbound;
         let has_input = self.has_input && !self.is_held_back();
         let opening_is_due = || self.opening.as_ref().is_some_and(|opening| opening.is_due());
-        has_input || out.writable_due || out.farewell.is_some() || out.timer_went_off() || opening_is_due()
+        has_input || out.writable_due || out.extras.has_farewell() || out.timer_went_off() || opening_is_due()
     }
 
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its
@@ -442,15 +450,5 @@ impl Connection {
 
     fn is_over(&self) -> bool {
         self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0 && !self.outbound.in_host_frame
-    }
-
-    fn end_inflation(&mut self) {
-        std::mem::take(&mut self.inflation).give_back(&self.outbound.shared);
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.end_inflation();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::connection::extras::Extras;
 use crate::deflate::{Agreed, History, Inflator};
 use crate::engine::Shared;
 use crate::event::{Delivery, MessageType};
@@ -55,7 +56,8 @@ pub(crate) struct Terms<'c> {
     pub(crate) masked: bool,
     pub(crate) delivery: Delivery,
     pub(crate) compression: Option<Agreed>,
-    pub(crate) inflation: &'c mut Inflation,
+    /// Where the inflator is.
+    pub(crate) extras: &'c mut Extras,
     pub(crate) shared: &'c Shared,
 }
 
@@ -72,7 +74,7 @@ pub(crate) enum Inflation {
 
 impl Inflation {
     /// What inflates the message that begins, or goes on.
-    fn begin(&mut self, agreed: Agreed, shared: &Shared) {
+    pub(crate) fn begin(&mut self, agreed: Agreed, shared: &Shared) {
         *self = Inflation::Running(match std::mem::take(self) {
             Inflation::Running(inflator) => inflator,
             Inflation::Parked(history) => shared.resume_inflator(*history),
@@ -81,7 +83,7 @@ impl Inflation {
     }
 
     /// The message has ended: keeps what the next one may refer to.
-    fn park(&mut self, agreed: Agreed, shared: &Shared) {
+    pub(crate) fn park(&mut self, agreed: Agreed, shared: &Shared) {
         *self = match std::mem::take(self) {
             Inflation::Running(inflator) if agreed.peer_takeover => {
                 Inflation::Parked(Box::new(shared.park_inflator(inflator)))
@@ -294,7 +296,7 @@ impl Receiver {
                 _ => return Err(Violation::MessageTooBig),
             }
         } else if let Some(agreed) = terms.compression {
-            terms.inflation.begin(agreed, terms.shared);
+            terms.extras.begin_inflation(agreed, terms.shared);
         }
         Ok(())
     }
@@ -406,7 +408,7 @@ impl Receiver {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
             return Ok(Some(Received::Nothing));
         };
-        let Inflation::Running(inflator) = &mut *terms.inflation else {
+        let Some(inflator) = terms.extras.inflator() else {
             return Err(Violation::DeflateInvalid); // begin_data_frame() has seen to it that there is one
         };
         let header = frame.header;
@@ -455,7 +457,7 @@ impl Receiver {
             self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
         }
         if ends && let Some(agreed) = terms.compression {
-            terms.inflation.park(agreed, terms.shared);
+            terms.extras.park_inflation(agreed, terms.shared);
         }
         if terms.delivery == Delivery::Chunks && before == self.buffer.len() && !ends {
             return Ok((!complete).then_some(Received::Nothing));

@@ -1,5 +1,6 @@
 //! What a connection needs only while bytes are in flight. An idle connection gives it back to the engine's pool.
 
+use crate::connection::outbound::Farewell;
 use crate::connection::receive::Receiver;
 use crate::engine::Shared;
 
@@ -13,6 +14,8 @@ pub(crate) struct Work {
     /// Bytes of the input that were pulled.
     pub(crate) pos: usize,
     pub(crate) receiver: Receiver,
+    /// The end that was reported; its reason is lent to the event.
+    pub(crate) reported: Option<Box<Farewell>>,
 }
 
 impl Work {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::connection::inflated::Inflation;
+use crate::connection::extras::Extras;
 use crate::connection::work::MAX_KEPT;
 use crate::deflate::Agreed;
 use crate::engine::Shared;
@@ -59,7 +59,8 @@ pub(crate) struct Terms<'c> {
     pub(crate) masked: bool,
     pub(crate) delivery: Delivery,
     pub(crate) compression: Option<Agreed>,
-    pub(crate) inflation: &'c mut Inflation,
+    /// Where the inflator is.
+    pub(crate) extras: &'c mut Extras,
     pub(crate) shared: &'c Shared,
 }
 
@@ -282,7 +283,7 @@ impl Receiver {
                 _ => return Err(Violation::MessageTooBig),
             }
         } else if let Some(agreed) = terms.compression {
-            terms.inflation.begin(agreed, terms.shared);
+            terms.extras.begin_inflation(agreed, terms.shared);
         }
         Ok(())
     }

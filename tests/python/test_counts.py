@@ -16,7 +16,7 @@ COMMITTED = counts.committed()
 
 @pytest.fixture(scope="module")
 def now():
-    """The table of the library as it is."""
+    """The table of the library as it is now."""
     counts.build()
     return Table(counts.made_with(), counts.count_all(counts.workloads()))
 
@@ -29,14 +29,15 @@ def test_instructions_have_not_grown(now, name):
     if reason := counts.not_comparable(COMMITTED.made_with, now.made_with):
         pytest.skip(reason)
     same_libc = COMMITTED.made_with["libc"] == now.made_with["libc"]
-    problem = counts.complaint(name, COMMITTED.rows[name], now.rows[name], same_libc)
-    assert problem is None, problem
+    if problem := counts.complaint(name, COMMITTED.rows[name], now.rows[name], same_libc):
+        pytest.fail(problem, pytrace=False)
 
 
 def test_allocations_have_not_grown(now):
     """With any compiler and any processor."""
     problems = [counts.allocation_complaint(name, row, now.rows[name]) for name, row in COMMITTED.rows.items()]
-    assert not any(problems), "\n".join(filter(None, problems))
+    if any(problems):
+        pytest.fail("\n".join(filter(None, problems)), pytrace=False)
 
 
 def test_the_table_has_the_workloads_and_no_others(now):

@@ -35,7 +35,8 @@ static void repeat(const char *text, size_t unit, uint8_t *payload, size_t size)
 
 /* A page of search results as a web service answers it: keys that repeat, values that do not. */
 static void make_json(unsigned index, uint8_t *payload, size_t size) {
-    static const char *const words[] = {"harbour", "lantern", "orchard", "granite", "meadow", "copper", "sparrow", "thunder"};
+    static const char *const words[] = {"harbour", "lantern", "orchard", "granite",
+                                        "meadow",  "copper",  "sparrow", "thunder"};
     uint32_t state = index + 1;
     char *text = (char *)payload;
     size_t at = 0;
@@ -44,10 +45,14 @@ static void make_json(unsigned index, uint8_t *payload, size_t size) {
     while (at + (size_t)len + 2 <= size) {
         memcpy(text + at, part, (size_t)len);
         at += (size_t)len;
-        len = snprintf(part, sizeof part, "{\"id\":%u,\"title\":\"%s %s\",\"score\":0.%u,\"available\":%s,\"price\":%u.%02u},",
-                       next_random(&state) % 1000000, words[next_random(&state) % 8], words[next_random(&state) % 8],
-                       next_random(&state) % 10000, next_random(&state) % 2 ? "true" : "false", next_random(&state) % 500,
-                       next_random(&state) % 100);
+        uint32_t value[6];
+        for (int place = 0; place < 6; place++) {
+            value[place] = next_random(&state);
+        }
+        len = snprintf(part, sizeof part,
+                       "{\"id\":%u,\"title\":\"%s %s\",\"score\":0.%u,\"available\":%s,\"price\":%u.%02u},",
+                       value[0] % 1000000, words[value[1] % 8], words[value[2] % 8], value[3] % 10000,
+                       value[3] % 2 ? "true" : "false", value[4] % 500, value[5] % 100);
     }
     text[at - 1] = ']';
     memset(text + at, ' ', size - at - 1);

@@ -6,10 +6,14 @@
 
 #define READ 65536 /* what a host reads at once */
 #define CROWD 256  /* connections that a broadcast goes to */
+#define BATCH 64   /* events that are pulled at once */
 
 /* How the bytes of a read get to the engine, and its events to the host. */
 typedef enum {
-    FEED, /* ws_conn_feed() */
+    FEED,      /* ws_conn_feed(): copied */
+    FEED_MUT,  /* ws_conn_feed_mut(): in place, in the host's memory */
+    BATCHES,   /* the same, with ws_conn_next_events() */
+    LENT,      /* ws_conn_recv_buffer(): received into the engine's memory */
 } way;
 
 struct workload {
@@ -38,7 +42,8 @@ struct job {
     unsigned received;
     unsigned returned;
     uint8_t *payload;
-    buffer input; /* of one pass */
+    buffer input;   /* of one pass */
+    uint8_t *place; /* where the host receives */
     ws_conn *crowd[CROWD];
     ws_prepared *prepared;
 };
@@ -59,7 +64,8 @@ static const char BROWSER_HEAD[] =
     "Connection: Upgrade\r\n"
     "Pragma: no-cache\r\n"
     "Cache-Control: no-cache\r\n"
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/138.0.0.0 Safari/537.36\r\n"
     "Upgrade: websocket\r\n"
     "Origin: http://server.example.com\r\n"
     "Sec-WebSocket-Version: 13\r\n"
@@ -175,7 +181,9 @@ static void make_input(job *what) {
 
 static void handle(job *what, const ws_event *event) {
     const workload *load = what->load;
-    CHECK(event->type == (load->what == PING ? WS_EVENT_PING : load->what == BINARY ? WS_EVENT_BINARY : WS_EVENT_TEXT));
+    CHECK(event->type == (load->what == PING     ? WS_EVENT_PING
+                          : load->what == BINARY ? WS_EVENT_BINARY
+                                                 : WS_EVENT_TEXT));
     CHECK(event->len == load->size);
     if (what->checking) {
         make_payload(load->what, what->received, what->payload, load->size);
@@ -183,17 +191,51 @@ static void handle(job *what, const ws_event *event) {
     }
     what->received++;
     if (load->echo) {
-        CHECK((load->what == BINARY ? ws_conn_queue_binary : ws_conn_queue_text)(what->conn, event->data, event->len) == WS_OK);
+        CHECK(ws_conn_queue_text(what->conn, event->data, event->len) == WS_OK);
     }
 }
 
-static void give(job *what, const uint8_t *bytes, size_t len) {
+static void pull(job *what) {
     ws_event event;
+    while (ws_conn_next_event(what->conn, &event) == WS_OK) {
+        handle(what, &event);
+    }
+}
+
+static void pull_batches(job *what) {
+    ws_event events[BATCH];
+    size_t count;
+    while (ws_conn_next_events(what->conn, events, BATCH, &count) == WS_OK) {
+        for (size_t at = 0; at < count; at++) {
+            handle(what, &events[at]);
+        }
+    }
+}
+
+/* One read: the bytes reach the engine, and all that they bring reaches the host. */
+static void give(job *what, const uint8_t *bytes, size_t len) {
     switch (what->load->how) {
     case FEED:
         CHECK(ws_conn_feed(what->conn, bytes, len) == WS_OK);
-        while (ws_conn_next_event(what->conn, &event) == WS_OK) {
-            handle(what, &event);
+        pull(what);
+        break;
+    case FEED_MUT:
+    case BATCHES:
+        copy_as_the_kernel(what->place, bytes, len);
+        CHECK(ws_conn_feed_mut(what->conn, what->place, len) == WS_OK);
+        (what->load->how == BATCHES ? pull_batches : pull)(what);
+        break;
+    case LENT:
+        while (len > 0) {
+            void *place;
+            size_t room;
+            CHECK(ws_conn_recv_buffer(what->conn, 0, &place, &room) == WS_OK);
+            size_t now = len < room ? len : room;
+            copy_as_the_kernel(place, bytes, now);
+            CHECK(ws_conn_commit(what->conn, now) == WS_OK);
+            pull(what);
+            bytes += now;
+            len -= now;
         }
         break;
     }
@@ -249,22 +291,31 @@ static void make_crowd(job *what) {
 
 /* ---- the workloads ---- */
 
-static const workload WORKLOADS[] = {
-    {.name = "receive-16", .messages = 6000, .pass = receive_pass, .what = ASCII, .size = 16, .read = READ},
-    {.name = "receive-128", .messages = 2000, .pass = receive_pass, .what = ASCII, .size = 128, .read = READ},
-    {.name = "receive-1k", .messages = 512, .pass = receive_pass, .what = ASCII, .size = 1024, .read = READ},
-    {.name = "receive-16k", .messages = 64, .pass = receive_pass, .what = ASCII, .size = 16384, .read = READ},
-    {.name = "receive-1k-chinese", .messages = 512, .pass = receive_pass, .what = CHINESE, .size = 1024, .read = READ},
-    {.name = "receive-1m-binary", .messages = 4, .pass = receive_pass, .what = BINARY, .size = 1 << 20, .read = READ},
-    {.name = "receive-128-by-7", .messages = 256, .pass = receive_pass, .what = ASCII, .size = 128, .read = 7},
-    {.name = "receive-16-alone", .messages = 1000, .pass = receive_pass, .what = ASCII, .size = 16},
+/* A row for each way. */
+#define EACH_WAY(stem, ...)                                                          \
+    {.name = stem, .pass = receive_pass, .how = FEED, __VA_ARGS__},                  \
+        {.name = stem "-mut", .pass = receive_pass, .how = FEED_MUT, __VA_ARGS__},   \
+        {.name = stem "-batch", .pass = receive_pass, .how = BATCHES, __VA_ARGS__},  \
+        {.name = stem "-lent", .pass = receive_pass, .how = LENT, __VA_ARGS__}
 
-    {.name = "echo-16", .messages = 6000, .pass = receive_pass, .what = ASCII, .size = 16, .read = READ, .echo = 1},
-    {.name = "echo-1k", .messages = 512, .pass = receive_pass, .what = ASCII, .size = 1024, .read = READ, .echo = 1},
-    {.name = "echo-16k", .messages = 64, .pass = receive_pass, .what = ASCII, .size = 16384, .read = READ, .echo = 1},
-    {.name = "echo-16-alone", .messages = 1000, .pass = receive_pass, .what = ASCII, .size = 16, .echo = 1},
-    {.name = "echo-1k-deflate", .messages = 64, .pass = receive_pass, .what = JSON, .size = 1024, .read = READ, .echo = 1, .compressed = 1},
-    {.name = "echo-1k-takeover", .messages = 64, .pass = receive_pass, .what = JSON, .size = 1024, .read = READ, .echo = 1, .compressed = 2},
+static const workload WORKLOADS[] = {
+    EACH_WAY("receive-16", .messages = 6000, .what = ASCII, .size = 16, .read = READ),
+    EACH_WAY("receive-128", .messages = 2000, .what = ASCII, .size = 128, .read = READ),
+    EACH_WAY("receive-1k", .messages = 512, .what = ASCII, .size = 1024, .read = READ),
+    EACH_WAY("receive-16k", .messages = 64, .what = ASCII, .size = 16384, .read = READ),
+    EACH_WAY("receive-1k-chinese", .messages = 512, .what = CHINESE, .size = 1024, .read = READ),
+    EACH_WAY("receive-1m-binary", .messages = 4, .what = BINARY, .size = 1 << 20, .read = READ),
+    EACH_WAY("receive-128-by-7", .messages = 256, .what = ASCII, .size = 128, .read = 7),
+    EACH_WAY("receive-16-alone", .messages = 1000, .what = ASCII, .size = 16),
+
+    EACH_WAY("echo-16", .messages = 6000, .what = ASCII, .size = 16, .read = READ, .echo = 1),
+    EACH_WAY("echo-1k", .messages = 512, .what = ASCII, .size = 1024, .read = READ, .echo = 1),
+    EACH_WAY("echo-16k", .messages = 64, .what = ASCII, .size = 16384, .read = READ, .echo = 1),
+    EACH_WAY("echo-16-alone", .messages = 1000, .what = ASCII, .size = 16, .echo = 1),
+    {.name = "echo-1k-deflate", .messages = 64, .pass = receive_pass, .what = JSON, .size = 1024, .read = READ,
+     .echo = 1, .compressed = 1},
+    {.name = "echo-1k-takeover", .messages = 64, .pass = receive_pass, .what = JSON, .size = 1024, .read = READ,
+     .echo = 1, .compressed = 2},
     {.name = "ping-pong", .messages = 1000, .pass = receive_pass, .what = PING, .size = 16},
 
     {.name = "send-1k-client", .messages = 512, .pass = send_pass, .what = BINARY, .size = 1024, .client = 1},
@@ -298,7 +349,8 @@ job *prepare(const workload *load, unsigned messages) {
     what->load = load;
     what->messages = messages > 0 ? messages : load->messages;
     what->payload = calloc(1, load->size + 1);
-    CHECK(what->payload != NULL);
+    what->place = calloc(1, READ);
+    CHECK(what->payload != NULL && what->place != NULL);
     make_payload(load->what, 0, what->payload, load->size);
     open_pair(what);
     if (load->pass == broadcast_pass) {
@@ -332,5 +384,6 @@ void end(job *what) {
     ws_engine_free(what->peer_engine);
     buffer_free(&what->input);
     free(what->payload);
+    free(what->place);
     free(what);
 }

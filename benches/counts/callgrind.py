@@ -51,8 +51,8 @@ def build():
 
 
 def run(*command, library=LIBRARY):
-    """The same environment and relative paths everywhere, so that the stack lies the same. `rep movsb`, with which the C
-    library copies from 2 KiB on, would be counted as one instruction a byte, so it is told to copy with vectors."""
+    """The same environment and relative paths everywhere, so that the stack lies the same. `rep movsb`, with which the
+    C library copies from 2 KiB on, would be counted as one instruction a byte, so it is told to copy with vectors."""
     environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": str(library.parent.relative_to(ROOT)),
                    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-ERMS,-FSRM"}
     result = subprocess.run([str(word) for word in command], cwd=ROOT, env=environment, capture_output=True, text=True)

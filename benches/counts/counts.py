@@ -116,8 +116,8 @@ def committed():
 
 
 def not_comparable(before, after):
-    """Why instructions cannot be compared, or None: another compiler or processor needs others. Of both tables what they
-    were made with."""
+    """Why instructions cannot be compared, or None: another compiler or processor needs others. Takes what each table
+    was made with."""
     for key in ("rustc", "machine"):
         if before.get(key) != after.get(key):
             return (f"instructions are not compared: {TABLE.name} was made with {key} {before.get(key)}, "
@@ -164,7 +164,7 @@ def main():
         TABLE.write_text(render(table))
         print(f"\nwritten: {TABLE.relative_to(ROOT)}")
     else:
-        print(f"\nThe change is that of engine and libc together against {TABLE.relative_to(ROOT)}. To write it: {UPDATE}")
+        print(f"\nThe change is that of engine and libc together. To write {TABLE.relative_to(ROOT)}: {UPDATE}")
 
 
 def print_changes(before, table, whole):

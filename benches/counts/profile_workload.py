@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Where the instructions of one workload are: functions, and below each the source files that were inlined into it; then
-the source lines. `make bench-counts PROFILE=WORKLOAD` calls it; docs/PERFORMANCE.md has what it printed.
+"""Where the instructions of one workload are: functions, and below each the source files that were inlined into it;
+then the source lines. `make bench-counts PROFILE=WORKLOAD` calls it; docs/PERFORMANCE.md has what it printed.
 
 The library is built once more, with line tables, in a folder of its own: what is shipped is not touched."""
 
@@ -20,7 +20,8 @@ LISTED = 0.001  # of all: a function with less is not listed
 
 
 def build_library():
-    environment = {**os.environ, "CARGO_PROFILE_RELEASE_DEBUG": "line-tables-only", "CARGO_PROFILE_RELEASE_STRIP": "none"}
+    environment = {**os.environ, "CARGO_PROFILE_RELEASE_DEBUG": "line-tables-only",
+                   "CARGO_PROFILE_RELEASE_STRIP": "none"}
     subprocess.run([os.environ.get("CARGO", "cargo"), "build", "--release", "--lib", "--quiet", "--target-dir", FOLDER],
                    cwd=ROOT, env=environment, check=True)
     soname = LIBRARY.with_suffix(".so.0")

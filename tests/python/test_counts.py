@@ -61,7 +61,7 @@ def test_growth_above_the_tolerance_is_said_with_its_name_and_size():
     before, after = Row(900.0, 100.0, 0), Row(951.0, 100.0, 0)
     assert counts.complaint("echo-16", before, after) is not None
     said = counts.complaint("echo-16", before, after)
-    for part in ("echo-16:", "1051.0", "1000.0", "+5.1%", "make bench-counts UPDATE=1", "make bench-counts PROFILE=echo-16"):
+    for part in ("echo-16:", "1051.0", "1000.0", "+5.1%", counts.UPDATE, "make bench-counts PROFILE=echo-16"):
         assert part in said
     assert counts.complaint("echo-16", before, Row(949.0, 100.0, 0)) is None
     assert counts.complaint("echo-16", before, Row(100.0, 0.0, 0)) is None

@@ -1,24 +1,63 @@
-//! The kernel for every processor.
+//! For processors of which nothing is known but that they have words.
 
-/// Bytes per step: wide enough for the compiler to use the vector unit.
-const BLOCK: usize = 32;
+use super::kernel::{HIGH_BITS, Vector, is_ascii_long, xor_long};
 
-pub(super) fn unmask(key: [u8; 4], data: &mut [u8]) -> bool {
-    let mut wide = [0u8; BLOCK];
-    for (i, byte) in wide.iter_mut().enumerate() {
-        *byte = key[i % 4];
+/// Two words of eight bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Words(u64, u64);
+
+impl Vector for Words {
+    const LEN: usize = 16;
+
+    #[inline(always)]
+    unsafe fn splat(word: u32) -> Words {
+        let wide = u64::from(word) << 32 | u64::from(word);
+        Words(wide, wide)
     }
-    let mut seen = [0u8; BLOCK];
-    let mut blocks = data.chunks_exact_mut(BLOCK);
-    for block in &mut blocks {
-        for ((byte, key), seen) in block.iter_mut().zip(&wide).zip(&mut seen) {
-            *byte ^= key;
-            *seen |= *byte;
+
+    #[inline(always)]
+    unsafe fn load(source: *const u8) -> Words {
+        // SAFETY: the caller vouches for the 16 bytes; nothing is aligned.
+        unsafe { Words(source.cast::<u64>().read_unaligned(), source.add(8).cast::<u64>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, target: *mut u8) {
+        // SAFETY: the caller vouches for the 16 bytes; nothing is aligned.
+        unsafe {
+            target.cast::<u64>().write_unaligned(self.0);
+            target.add(8).cast::<u64>().write_unaligned(self.1);
         }
     }
-    for ((byte, key), seen) in blocks.into_remainder().iter_mut().zip(&wide).zip(&mut seen) {
-        *byte ^= key;
-        *seen |= *byte;
+
+    #[inline(always)]
+    unsafe fn xor(self, other: Words) -> Words {
+        Words(self.0 ^ other.0, self.1 ^ other.1)
     }
-    seen.is_ascii()
+
+    #[inline(always)]
+    unsafe fn or(self, other: Words) -> Words {
+        Words(self.0 | other.0, self.1 | other.1)
+    }
+
+    #[inline(always)]
+    unsafe fn is_ascii(self) -> bool {
+        (self.0 | self.1) & HIGH_BITS == 0
+    }
+}
+
+/// # Safety
+///
+/// As for [`xor_long`].
+pub(super) unsafe fn xor(key: [u8; 4], source: *const u8, target: *mut u8, len: usize) -> bool {
+    // SAFETY: handed on; words need no special instructions.
+    unsafe { xor_long::<Words>(key, source, target, len) }
+}
+
+/// # Safety
+///
+/// As for [`is_ascii_long`].
+pub(super) unsafe fn is_ascii(source: *const u8, len: usize) -> bool {
+    // SAFETY: handed on; words need no special instructions.
+    unsafe { is_ascii_long::<Words>(source, len) }
 }

@@ -116,6 +116,9 @@ impl Metrics {
     pub(crate) fn whole_messages_in(&self, tally: &Tally) {
         for kind in [MessageType::Text, MessageType::Binary] {
             let (messages, bytes) = (tally.messages[kind as usize], tally.bytes[kind as usize]);
+            if messages == 0 {
+                continue;
+            }
             add(&self.frames_in[kind.opcode() as usize], messages);
             add(&self.messages_in[kind as usize], messages);
             add(&self.message_bytes_in[kind as usize], bytes);

@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(verdict.is_ok(), valid, "{case}");
         assert!(!valid || pieces == text, "{case}");
 
-        let mut joined = Vec::new();
+        let (mut joined, mut validator) = (Vec::new(), Validator::default());
         let verdict = append_unmasked(KEY, &payload[..cut], &mut joined, &mut validator)
             .and_then(|()| append_unmasked(key_at(cut), &payload[cut..], &mut joined, &mut validator));
         assert_eq!(verdict.and_then(|()| validator.finish()).is_ok(), valid, "{case}");

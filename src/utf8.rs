@@ -44,7 +44,8 @@ impl Validator {
     }
 
     fn extend_partial(&mut self, byte: u8) -> Result<(), Invalid> {
-        self.partial[self.partial_len as usize] = byte;
+        // It is full only after a refusal.
+        *self.partial.get_mut(self.partial_len as usize).ok_or(Invalid)? = byte;
         self.partial_len += 1;
         match std::str::from_utf8(&self.partial[..self.partial_len as usize]) {
             Ok(_) => {

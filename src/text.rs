@@ -3,14 +3,12 @@
 //! It goes block by block, so that a block is validated while it lies in the processor's nearest cache. A block that is
 //! all ASCII, as the kernel tells that unmasks it, is not looked at again.
 
-#![allow(dead_code)] // the receiver takes them up
-
 use crate::simd;
 use crate::utf8::{Invalid, Validator};
 
 /// Bytes per block: a multiple of the key's length, so that every block begins with the same byte of the key. It fits a
 /// first-level cache, and is large enough that joining a character that two blocks share costs next to nothing.
-const BLOCK: usize = 16 * 1024;
+pub(crate) const BLOCK: usize = 16 * 1024;
 
 /// Unmasks the next piece of a text where it lies. `key` is rotated to the piece's offset in the payload. A piece that is
 /// refused may be left half unmasked.
@@ -21,17 +19,6 @@ pub(crate) fn unmask(key: [u8; 4], piece: &mut [u8], validator: &mut Validator) 
         feed(block, ascii, validator)?;
     }
     Ok(())
-}
-
-/// Unmasks a text that came as a whole where it lies, as [`unmask`] does.
-#[inline]
-pub(crate) fn unmask_whole(key: [u8; 4], text: &mut [u8]) -> Result<(), Invalid> {
-    if text.len() <= BLOCK {
-        return if simd::unmask(key, text) { Ok(()) } else { check_whole(text) };
-    }
-    let mut validator = Validator::default();
-    unmask(key, text, &mut validator)?;
-    validator.finish()
 }
 
 /// Unmasks the next piece of a text, and appends it to `target`, which may get a part of a piece that is refused.
@@ -51,16 +38,10 @@ pub(crate) fn append_unmasked(
     Ok(())
 }
 
-/// Appends the next piece of a text that was not masked, as [`append_unmasked`] does.
+/// Takes the next piece of a text that was not masked.
 #[inline]
-pub(crate) fn append(piece: &[u8], target: &mut Vec<u8>, validator: &mut Validator) -> Result<(), Invalid> {
-    append_unmasked([0; 4], piece, target, validator)
-}
-
-/// Whether a text that came as a whole, and was not masked, is valid.
-#[inline]
-pub(crate) fn check_whole(text: &[u8]) -> Result<(), Invalid> {
-    simdutf8::basic::from_utf8(text).map(drop).map_err(|_| Invalid)
+pub(crate) fn check(piece: &[u8], validator: &mut Validator) -> Result<(), Invalid> {
+    piece.chunks(BLOCK).try_for_each(|block| feed(block, simd::is_ascii(block), validator))
 }
 
 #[inline]
@@ -70,6 +51,7 @@ fn feed(block: &[u8], ascii: bool, validator: &mut Validator) -> Result<(), Inva
 
 #[cfg(test)]
 mod tests {
+    use super::check as check_plain;
     use super::*;
 
     const KEY: [u8; 4] = [0x9a, 0x01, 0xff, 0x40];
@@ -88,11 +70,6 @@ mod tests {
         let valid = std::str::from_utf8(text).is_ok();
         let (payload, case) = (masked(text), format!("{} bytes cut at {cut}", text.len()));
 
-        let mut whole = payload.clone();
-        assert_eq!(unmask_whole(KEY, &mut whole).is_ok(), valid, "{case}");
-        assert_eq!(check_whole(text).is_ok(), valid, "{case}");
-        assert!(!valid || whole == text, "{case}");
-
         let mut pieces = payload.clone();
         let (first, second) = pieces.split_at_mut(cut);
         let mut validator = Validator::default();
@@ -108,11 +85,10 @@ mod tests {
         assert_eq!(verdict.and_then(|()| validator.finish()).is_ok(), valid, "{case}");
         assert!(!valid || joined == text, "{case}");
 
-        let (mut copied, mut validator) = (b"x".to_vec(), Validator::default());
-        let verdict = append(&text[..cut], &mut copied, &mut validator)
-            .and_then(|()| append(&text[cut..], &mut copied, &mut validator));
+        let mut validator = Validator::default();
+        let verdict =
+            check_plain(&text[..cut], &mut validator).and_then(|()| check_plain(&text[cut..], &mut validator));
         assert_eq!(verdict.and_then(|()| validator.finish()).is_ok(), valid, "{case}");
-        assert!(!valid || &copied[1..] == text, "{case}");
     }
 
     #[test]

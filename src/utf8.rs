@@ -35,11 +35,6 @@ impl Validator {
         if self.partial_len > 0 && !piece.is_empty() { Err(Invalid) } else { Ok(()) }
     }
 
-    /// Takes the next piece, of so many bytes, which is known to be all ASCII.
-    pub fn feed_ascii(&mut self, len: usize) -> Result<(), Invalid> {
-        if len > 0 && self.partial_len > 0 { Err(Invalid) } else { Ok(()) }
-    }
-
     /// Ends the text and makes the validator ready for the next one.
     pub fn finish(&mut self) -> Result<(), Invalid> {
         match std::mem::take(&mut self.partial_len) {

@@ -7,7 +7,8 @@ use std::process::Command;
 const FLAGS: [&str; 4] = ["-std=c++17", "-O3", "-DNDEBUG", "-w"];
 
 /// Subjects and what they are linked with.
-const PEERS: [(&str, &[&str]); 1] = [("uwebsockets", &["z"])];
+const PEERS: [(&str, &[&str]); 4] =
+    [("uwebsockets", &["z"]), ("wslay", &["wslay"]), ("websocketpp", &["z"]), ("beast", &[])];
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the project's folder");

@@ -23,6 +23,7 @@ struct BenchJob {
     int takeover; // BENCH_DEFLATE: both sides refer to earlier messages
     const uint8_t *input; // frames of a client; BENCH_IDLE: what each connection echoes, or nothing
     size_t input_len;
+    size_t input_messages;
     size_t read_size; // the most that one read gives
     const uint8_t *request; // a handshake
     size_t request_len;
@@ -40,7 +41,7 @@ struct BenchTally {
     void (*inspect_message)(void *context, const uint8_t *data, size_t len);
     void (*inspect_output)(void *context, const uint8_t *data, size_t len);
     void *context;
-    uint8_t *send_buffer; // 64 KiB: the kernel's side of send()
+    uint8_t *send_buffer; // 64 KiB: the kernel's side of send(); NULL where sending is not part of the job
 };
 
 constexpr size_t BENCH_READ = 65536;
@@ -61,6 +62,8 @@ static inline void bench_send(BenchTally *t, const void *data, size_t len) {
     auto *p = (const uint8_t *) data;
     t->out_bytes += len;
     if (__builtin_expect(t->inspect_output != nullptr, 0)) t->inspect_output(t->context, p, len);
+    bench_keep(p);
+    if (!t->send_buffer) return;
     while (len) {
         size_t n = len < BENCH_READ ? len : BENCH_READ;
         memcpy(t->send_buffer, p, n);
@@ -77,6 +80,8 @@ struct BenchReader {
 
     explicit BenchReader(const BenchJob &job) : at(job.input), end(job.input + job.input_len), read_size(job.read_size) {}
 
+    bool at_end() const { return at == end; }
+
     size_t read(void *to, size_t room) {
         size_t n = (size_t)(end - at);
         if (n > read_size) n = read_size;
@@ -87,6 +92,12 @@ struct BenchReader {
         return n;
     }
 };
+
+// A tally for what is done while a run is made.
+static inline BenchTally bench_no_tally() {
+    BenchTally tally{};
+    return tally;
+}
 
 // A subject: `make` gives NULL for what it cannot do.
 struct BenchSubject {

@@ -161,11 +161,106 @@ struct Messages : BenchRun {
     }
 };
 
+// HttpParser, the answer that HttpResponse::upgrade() writes, and a connection that is made and freed.
+struct Handshakes : BenchRun {
+    BenchJob job;
+    Loop loop;
+
+    explicit Handshakes(const BenchJob &job) : job(job) {}
+
+    void pass(BenchTally *tally) override {
+        Context context{&loop, tally, false, false};
+        for (size_t i = 0; i < job.count; i++) {
+            memcpy(loop.buffer(), job.request, job.request_len);
+            bench_keep(loop.buffer());
+            uWS::HttpParser parser; // one for each connection
+            Connection *conn = nullptr;
+            parser.consumePostPadded(
+                loop.buffer(), (unsigned int) job.request_len, &context, nullptr,
+                [&](void *user, uWS::HttpRequest *request) -> void * {
+                    std::string_view key = request->getHeader("sec-websocket-key");
+                    if (request->getHeader("upgrade") != "websocket" || key.length() != 24) return nullptr;
+                    answer(context, key);
+                    conn = new Connection;
+                    return user;
+                },
+                [](void *user, std::string_view, bool) -> void * { return user; });
+            if (!conn) bench_fail("uWebSockets", "the request was refused");
+            tally->messages += 1;
+            context.uncork();
+            delete conn;
+        }
+    }
+
+    static void write(Context &context, std::string_view text) {
+        memcpy(context.room(text.size()), text.data(), text.size());
+        context.loop->corked += text.size();
+    }
+
+    static void header(Context &context, std::string_view name, std::string_view value) {
+        write(context, name);
+        write(context, ": ");
+        write(context, value);
+        write(context, "\r\n");
+    }
+
+    static void answer(Context &context, std::string_view key) {
+        char accept[29] = {};
+        uWS::WebSocketHandshake::generate(key.data(), accept);
+        write(context, "HTTP/1.1 ");
+        write(context, "101 Switching Protocols");
+        write(context, "\r\n");
+        header(context, "Upgrade", "websocket");
+        header(context, "Connection", "Upgrade");
+        header(context, "Sec-WebSocket-Accept", accept);
+        write(context, "\r\n");
+    }
+};
+
+// Each connection's frame is formatted into the cork buffer, as publishing does.
+struct Broadcast : BenchRun {
+    BenchJob job;
+    Loop loop;
+    std::vector<std::unique_ptr<Connection>> conns;
+
+    explicit Broadcast(const BenchJob &job) : job(job) {
+        for (size_t i = 0; i < job.count; i++) conns.push_back(std::make_unique<Connection>());
+    }
+
+    void pass(BenchTally *tally) override {
+        Context context{&loop, tally, false, false};
+        for (auto &conn : conns) {
+            context.send(conn.get(), {(const char *) job.payload, job.payload_len}, uWS::BINARY);
+            context.uncork();
+        }
+    }
+};
+
+struct Idle : BenchRun {
+    std::vector<std::unique_ptr<Connection>> conns;
+
+    explicit Idle(const BenchJob &job) {
+        Loop loop;
+        BenchTally tally = bench_no_tally();
+        Context context{&loop, &tally, true, false};
+        conns.reserve(job.count);
+        for (size_t i = 0; i < job.count; i++) {
+            conns.push_back(std::make_unique<Connection>());
+            consume_all(job, context, *conns.back());
+        }
+    }
+
+    void pass(BenchTally *) override {}
+};
+
 BenchRun *make(const BenchJob &job) {
     switch (job.kind) {
         case BENCH_RECEIVE:
         case BENCH_ECHO:
         case BENCH_DEFLATE: return new Messages(job);
+        case BENCH_HANDSHAKE: return new Handshakes(job);
+        case BENCH_BROADCAST: return new Broadcast(job);
+        case BENCH_IDLE: return new Idle(job);
         default: return nullptr;
     }
 }

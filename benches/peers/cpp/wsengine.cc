@@ -60,7 +60,10 @@ ws_conn *open(ws_engine *engine, const BenchJob &job, BenchTally *tally) {
 }
 
 inline void take(ws_conn *conn, const ws_event &event, bool echo, BenchTally *tally) {
-    check(event.type == WS_EVENT_TEXT || event.type == WS_EVENT_BINARY, "an event that is no message");
+    if (event.type != WS_EVENT_TEXT && event.type != WS_EVENT_BINARY) {
+        check(event.type == WS_EVENT_WRITABLE, "an event that is no message");
+        return;
+    }
     bench_message(tally, event.data, event.len);
     if (!echo) return;
     ws_status status = event.type == WS_EVENT_TEXT ? ws_conn_queue_text(conn, event.data, event.len)
@@ -86,45 +89,44 @@ inline void pull_batches(ws_conn *conn, bool echo, BenchTally *tally) {
 struct Host {
     std::vector<char> buffer = std::vector<char>(BENCH_READ);
 
+    // One read, given to the engine.
+    template <Input input>
+    void give(ws_conn *conn, BenchReader &reader) {
+        size_t n = 0;
+        if constexpr (input == Input::Feed) {
+            n = reader.read(buffer.data(), buffer.size());
+            check(ws_conn_feed(conn, buffer.data(), n) == WS_OK, "feed");
+        }
+#ifdef WS_HAS_FEED_MUT
+        if constexpr (input == Input::FeedMut || input == Input::FeedMutMany) {
+            n = reader.read(buffer.data(), buffer.size());
+            check(ws_conn_feed_mut(conn, buffer.data(), n) == WS_OK, "feed_mut");
+        }
+        if constexpr (input == Input::Lent) {
+            void *lent;
+            size_t room;
+            check(ws_conn_recv_buffer(conn, 0, &lent, &room) == WS_OK, "recv_buffer");
+            n = reader.read(lent, room);
+            check(ws_conn_commit(conn, n) == WS_OK, "commit");
+        }
+#endif
+    }
+
     template <Input input>
     void serve(ws_conn *conn, const BenchJob &job, bool echo, BenchTally *tally) {
         BenchReader reader(job);
-        for (;;) {
-            if constexpr (input == Input::Feed) {
-                size_t n = reader.read(buffer.data(), buffer.size());
-                if (!n) return;
-                check(ws_conn_feed(conn, buffer.data(), n) == WS_OK, "feed");
-                pull_one_by_one(conn, echo, tally);
-            }
+        while (!reader.at_end()) {
+            give<input>(conn, reader);
 #ifdef WS_HAS_FEED_MUT
-            if constexpr (input == Input::FeedMut || input == Input::FeedMutMany) {
-                size_t n = reader.read(buffer.data(), buffer.size());
-                if (!n) return;
-                check(ws_conn_feed_mut(conn, buffer.data(), n) == WS_OK, "feed_mut");
-                if constexpr (input == Input::FeedMut) pull_one_by_one(conn, echo, tally);
-                else pull_batches(conn, echo, tally);
-            }
-            if constexpr (input == Input::Lent) {
-                void *lent;
-                size_t room;
-                check(ws_conn_recv_buffer(conn, 0, &lent, &room) == WS_OK, "recv_buffer");
-                size_t n = reader.read(lent, room);
-                check(ws_conn_commit(conn, n) == WS_OK, "commit");
-                if (!n) return;
-                pull_batches(conn, echo, tally);
-            }
+            if constexpr (input == Input::FeedMutMany || input == Input::Lent) pull_batches(conn, echo, tally);
+            else pull_one_by_one(conn, echo, tally);
+#else
+            pull_one_by_one(conn, echo, tally);
 #endif
             if (echo) send_all(conn, tally);
         }
     }
 };
-
-BenchTally no_tally() {
-    static uint8_t sent[BENCH_READ];
-    BenchTally tally{};
-    tally.send_buffer = sent;
-    return tally;
-}
 
 template <Input input>
 struct Messages : BenchRun {
@@ -134,7 +136,7 @@ struct Messages : BenchRun {
     Host host;
 
     explicit Messages(const BenchJob &job) : job(job), engine(make_engine(job)) {
-        BenchTally tally = no_tally();
+        BenchTally tally = bench_no_tally();
         conn = open(engine, job, &tally);
     }
 
@@ -146,12 +148,92 @@ struct Messages : BenchRun {
     void pass(BenchTally *tally) override { host.serve<input>(conn, job, job.kind != BENCH_RECEIVE, tally); }
 };
 
+// New connections, opened and freed. The read goes in as every other does.
+template <Input input>
+struct Handshakes : BenchRun {
+    BenchJob job;
+    ws_engine *engine;
+    Host host;
+
+    explicit Handshakes(const BenchJob &job) : job(job), engine(make_engine(job)) {}
+    ~Handshakes() override { ws_engine_free(engine); }
+
+    void pass(BenchTally *tally) override {
+        BenchJob one = job;
+        one.input = job.request;
+        one.input_len = job.request_len;
+        for (size_t i = 0; i < job.count; i++) {
+            ws_conn *conn = ws_conn_new_server(engine);
+            BenchReader reader(one);
+            host.give<input>(conn, reader);
+            ws_event event;
+            check(ws_conn_next_event(conn, &event) == WS_OK && event.type == WS_EVENT_OPEN, "no opening");
+            tally->messages += 1;
+            check(ws_conn_next_event(conn, &event) == WS_AGAIN, "more than an opening");
+            send_all(conn, tally);
+            ws_conn_free(conn);
+        }
+    }
+};
+
+// Connections that were opened, each with its place in memory as a host would keep it.
+struct Connections {
+    ws_engine *engine;
+    std::vector<ws_conn *> conns;
+
+    explicit Connections(const BenchJob &job) : engine(make_engine(job)) {
+        BenchTally tally = bench_no_tally();
+        conns.reserve(job.count);
+        for (size_t i = 0; i < job.count; i++) conns.push_back(open(engine, job, &tally));
+    }
+
+    ~Connections() {
+        for (ws_conn *conn : conns) ws_conn_free(conn);
+        ws_engine_free(engine);
+    }
+};
+
+// A message that is prepared once, queued everywhere, and taken by each connection's writev().
+struct Broadcast : BenchRun {
+    BenchJob job;
+    Connections all;
+
+    explicit Broadcast(const BenchJob &job) : job(job), all(job) {}
+
+    void pass(BenchTally *tally) override {
+        ws_prepared *prepared;
+        check(ws_prepared_new(WS_MESSAGE_BINARY, job.payload, job.payload_len, &prepared) == WS_OK, "prepared_new");
+        for (ws_conn *conn : all.conns) {
+            check(ws_conn_queue_prepared(conn, prepared) == WS_OK, "queue_prepared");
+            send_all(conn, tally);
+        }
+        ws_prepared_free(prepared);
+    }
+};
+
+template <Input input>
+struct Idle : BenchRun {
+    Connections all;
+
+    explicit Idle(const BenchJob &job) : all(job) {
+        Host host;
+        BenchTally tally = bench_no_tally();
+        for (ws_conn *conn : all.conns) host.serve<input>(conn, job, true, &tally);
+    }
+
+    void pass(BenchTally *) override {}
+};
+
 template <Input input>
 BenchRun *make(const BenchJob &job) {
+    constexpr bool plain = input == Input::Feed;
     switch (job.kind) {
         case BENCH_RECEIVE:
         case BENCH_ECHO:
         case BENCH_DEFLATE: return new Messages<input>(job);
+        case BENCH_HANDSHAKE: return new Handshakes<input>(job);
+        case BENCH_BROADCAST: return plain ? new Broadcast(job) : nullptr; // no input: the same for all
+        case BENCH_IDLE: return new Idle<input>(job);
         default: return nullptr;
     }
 }

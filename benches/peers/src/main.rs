@@ -5,6 +5,7 @@
 
 mod job;
 mod measure;
+mod memory;
 mod streams;
 mod subjects;
 mod table;
@@ -24,6 +25,13 @@ fn main() {
     for (name, size, make) in workload::all() {
         if passes("BENCH_FILTER", &format!("{name} {size}")) {
             let rows = measure::measure(&make(), &chosen, rounds);
+            table::print(&rows);
+            cells.push(rows);
+        }
+    }
+    for (name, size, traffic) in memory::CELLS {
+        if passes("BENCH_FILTER", &format!("{name} {size}")) {
+            let rows = memory::measure(size, traffic, &chosen);
             table::print(&rows);
             cells.push(rows);
         }

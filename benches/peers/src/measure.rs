@@ -83,8 +83,8 @@ fn entry(workload: &Workload, subject: &dyn Subject) -> Option<Entry> {
 
 fn one_round(workload: &Workload, entry: &mut Entry) -> f64 {
     // One pass that does not count: the caches hold another subject's memory.
-    entry.run.pass(&mut Tally::timed());
-    let mut tally = Tally::timed();
+    entry.run.pass(&mut Tally::timed(workload.job.kind));
+    let mut tally = Tally::timed(workload.job.kind);
     let mut passes = 0;
     let start = Instant::now();
     let elapsed = loop {

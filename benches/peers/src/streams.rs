@@ -12,15 +12,6 @@ pub enum Content {
 }
 
 impl Content {
-    pub fn name(self) -> &'static str {
-        match self {
-            Content::Ascii => "ASCII",
-            Content::Chinese => "Chinese",
-            Content::Binary => "binary",
-            Content::Json => "JSON",
-        }
-    }
-
     pub fn is_text(self) -> bool {
         self != Content::Binary
     }

@@ -55,18 +55,18 @@ pub fn all() -> Vec<(&'static str, String, Box<dyn Fn() -> Workload>)> {
 
 fn job(kind: Kind, request: Bytes) -> Job {
     let nothing = Bytes::new(Vec::new());
-    Job { kind, text: 0, takeover: 0, input: nothing, read_size: READ, request, payload: nothing, count: 0 }
+    Job { kind, text: 0, takeover: 0, input: nothing, input_messages: 0, read_size: READ, request, payload: nothing, count: 0 }
 }
 
 fn messages(name: &'static str, size_name: String, kind: Kind, content: Content, size: usize, read_size: usize) -> Workload {
     let stream = Stream::plain(content, size);
-    let job = Job { text: content.is_text().into(), input: stream.frames, read_size, ..job(kind, minimal_request()) };
+    let job = Job { text: content.is_text().into(), input: stream.frames, input_messages: stream.messages.len(), read_size, ..job(kind, minimal_request()) };
     Workload { name, size: size_name, job, stream: Some(stream) }
 }
 
 fn deflate(name: &'static str, size_name: String, takeover: bool) -> Workload {
     let stream = Stream::compressed(1024, takeover);
-    let job = Job { text: 1, takeover: takeover.into(), input: stream.frames, ..job(Kind::Deflate, deflate_request(takeover)) };
+    let job = Job { text: 1, takeover: takeover.into(), input: stream.frames, input_messages: stream.messages.len(), ..job(Kind::Deflate, deflate_request(takeover)) };
     Workload { name, size: size_name, job, stream: Some(stream) }
 }
 
@@ -86,8 +86,8 @@ fn broadcast(name: &'static str, size_name: String, size: usize) -> Workload {
 /// Connections that are held; after an echo of each of `traffic`.
 pub fn idle(count: usize, traffic: bool) -> Job {
     let stream = Stream::traffic();
-    let input = if traffic { stream.frames } else { Bytes::new(Vec::new()) };
-    Job { text: 1, input, count, ..job(Kind::Idle, minimal_request()) }
+    let (input, input_messages) = if traffic { (stream.frames, stream.messages.len()) } else { (Bytes::new(Vec::new()), 0) };
+    Job { text: 1, input, input_messages, count, ..job(Kind::Idle, minimal_request()) }
 }
 
 impl Workload {

@@ -1,15 +1,17 @@
 //! fastwebsockets: its `WebSocket` over the stream in memory, without a FragmentCollector, since no message here is
-//! fragmented. Its handshake is hyper's, and so not measured.
+//! fragmented. Its handshake is hyper's, and so not measured; it has no compression.
 
 use std::future::Future;
 use std::pin::pin;
 
-use fastwebsockets::{Frame, OpCode, Role, WebSocket};
+use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocket};
 
 use crate::job::{Job, Kind, Run, Subject, Tally};
 use crate::wire::{WireStream, idle_context};
 
 pub struct FastWebsockets;
+
+type Socket = WebSocket<WireStream>;
 
 impl Subject for FastWebsockets {
     fn name(&self) -> String {
@@ -17,35 +19,32 @@ impl Subject for FastWebsockets {
     }
 
     fn make(&self, job: &Job) -> Option<Box<dyn Run>> {
+        let wire = WireStream::new();
         match job.kind {
-            Kind::Receive | Kind::Echo => {
-                let wire = WireStream::new();
-                Some(Box::new(Messages { job: *job, wire, socket: serve(wire) }))
+            Kind::Receive | Kind::Echo => Some(Box::new(Messages { job: *job, wire, socket: open(wire) })),
+            Kind::Broadcast => {
+                let sockets = (0..job.count).map(|_| Box::new(open(wire))).collect();
+                Some(Box::new(Broadcast { job: *job, wire, sockets }))
             }
-            _ => None,
+            Kind::Idle => {
+                let mut sockets: Vec<_> = (0..job.count).map(|_| Box::new(open(wire))).collect();
+                let mut tally = Tally::ignored();
+                for socket in &mut sockets {
+                    wire.connect(job.input.get(), job.read_size, &mut tally);
+                    receive(socket, wire, true, &mut tally);
+                }
+                Some(Box::new(Idle { _sockets: sockets }))
+            }
+            Kind::Handshake | Kind::Deflate => None,
         }
     }
 }
 
-fn serve(wire: WireStream) -> WebSocket<WireStream> {
+fn open(wire: WireStream) -> Socket {
     WebSocket::after_handshake(wire, Role::Server)
 }
 
-struct Messages {
-    job: Job,
-    wire: WireStream,
-    socket: WebSocket<WireStream>,
-}
-
-impl Run for Messages {
-    fn pass(&mut self, tally: &mut Tally) {
-        let tally: *mut Tally = tally;
-        self.wire.connect(self.job.input.get(), self.job.read_size, tally);
-        receive(&mut self.socket, self.wire, self.job.kind == Kind::Echo, tally);
-    }
-}
-
-fn receive(socket: &mut WebSocket<WireStream>, wire: WireStream, echo: bool, tally: *mut Tally) {
+fn receive(socket: &mut Socket, wire: WireStream, echo: bool, tally: *mut Tally) {
     // Whole messages are in the stream: the future is pending when all were read.
     let mut task = pin!(async move {
         loop {
@@ -60,5 +59,44 @@ fn receive(socket: &mut WebSocket<WireStream>, wire: WireStream, echo: bool, tal
             }
         }
     });
-    assert!(Future::poll(task.as_mut(), &mut idle_context()).is_pending() && wire.is_at_end());
+    assert!(task.as_mut().poll(&mut idle_context()).is_pending() && wire.is_at_end());
+}
+
+struct Messages {
+    job: Job,
+    wire: WireStream,
+    socket: Socket,
+}
+
+impl Run for Messages {
+    fn pass(&mut self, tally: &mut Tally) {
+        let tally: *mut Tally = tally;
+        self.wire.connect(self.job.input.get(), self.job.read_size, tally);
+        receive(&mut self.socket, self.wire, self.job.kind == Kind::Echo, tally);
+    }
+}
+
+struct Broadcast {
+    job: Job,
+    wire: WireStream,
+    sockets: Vec<Box<Socket>>,
+}
+
+impl Run for Broadcast {
+    fn pass(&mut self, tally: &mut Tally) {
+        self.wire.connect(&[], self.job.read_size, tally);
+        let payload = self.job.payload.get();
+        for socket in &mut self.sockets {
+            let mut send = pin!(socket.write_frame(Frame::binary(Payload::Borrowed(payload))));
+            assert!(send.as_mut().poll(&mut idle_context()).is_ready());
+        }
+    }
+}
+
+struct Idle {
+    _sockets: Vec<Box<Socket>>,
+}
+
+impl Run for Idle {
+    fn pass(&mut self, _: &mut Tally) {}
 }

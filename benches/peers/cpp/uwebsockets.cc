@@ -70,7 +70,9 @@ struct Context {
         return loop->cork.data() + loop->corked;
     }
 
+    // As WebSocket::send(): nothing of a connection that is closing, and behind what waits already.
     void send(Connection *conn, std::string_view message, uWS::OpCode opcode) {
+        if (conn->shutting_down || conn->backpressure.length()) bench_fail("uWebSockets", "backpressure");
         if (compress) {
             bool own = conn->deflation != nullptr;
             message = (own ? conn->deflation : &loop->deflation)->deflate(&loop->zlib, message, !own);

@@ -70,7 +70,7 @@ struct Connection {
                 Message message = processor.get_message();
                 bench_message(tally, message->get_payload().data(), message->get_payload().size());
                 if (!echo) continue;
-                message->set_compressed(processor.has_permessage_compress());
+                message->set_compressed(job.kind == BENCH_DEFLATE);
                 answers.push_back(frame(message));
             }
             for (auto &answer : answers) send(tally, answer);
@@ -127,25 +127,29 @@ struct Handshakes : BenchRun {
     }
 };
 
-// The frame is prepared once and its bytes are shared.
+// The frame is prepared once; each connection's queue shares it, and is written with one gathered write.
 struct Broadcast : BenchRun {
     typedef Connection<Config> Conn;
+    struct Place {
+        Conn conn;
+        std::vector<Conn::Message> queue;
+    };
     BenchJob job;
-    std::vector<std::unique_ptr<Conn>> conns;
-    std::vector<Conn::Message> queued;
+    std::vector<std::unique_ptr<Place>> places;
 
-    explicit Broadcast(const BenchJob &job) : job(job), queued(job.count) {
-        for (size_t i = 0; i < job.count; i++) conns.push_back(std::make_unique<Conn>());
+    explicit Broadcast(const BenchJob &job) : job(job) {
+        for (size_t i = 0; i < job.count; i++) places.push_back(std::make_unique<Place>());
     }
 
     void pass(BenchTally *tally) override {
-        auto message = conns[0]->manager->get_message(websocketpp::frame::opcode::binary, job.payload_len);
+        Conn &first = places[0]->conn;
+        auto message = first.manager->get_message(websocketpp::frame::opcode::binary, job.payload_len);
         message->set_payload(job.payload, job.payload_len);
-        Conn::Message frame = conns[0]->frame(message);
-        for (size_t i = 0; i < conns.size(); i++) {
-            queued[i] = frame;
-            Conn::send(tally, queued[i]);
-            queued[i].reset();
+        Conn::Message frame = first.frame(message);
+        for (auto &place : places) {
+            place->queue.push_back(frame);
+            for (auto &queued : place->queue) Conn::send(tally, queued);
+            place->queue.clear();
         }
     }
 };

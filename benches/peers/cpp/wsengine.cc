@@ -39,14 +39,15 @@ ws_engine *make_engine(const BenchJob &job) {
 void send_all(ws_conn *conn, BenchTally *tally) {
     struct iovec out[64];
     int count;
-    while ((count = ws_conn_output(conn, out, 64)) > 0) {
+    do {
+        count = ws_conn_output(conn, out, 64);
         size_t total = 0;
         for (int i = 0; i < count; i++) {
             bench_send(tally, out[i].iov_base, out[i].iov_len);
             total += out[i].iov_len;
         }
         check(ws_conn_output_consume(conn, total) == WS_OK, "output_consume");
-    }
+    } while (count == 64);
 }
 
 ws_conn *open(ws_engine *engine, const BenchJob &job, BenchTally *tally) {

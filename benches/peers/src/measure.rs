@@ -60,13 +60,14 @@ fn entry(workload: &Workload, subject: &dyn Subject) -> Option<Entry> {
     let name = subject.name();
     let is_limit = name.starts_with("limit");
     let mut compressed = None;
+    let mut inflate = flate2::Decompress::new(false);
     for _ in 0..2 {
         let mut inspected = Inspected::default();
         let mut tally = Tally::inspecting(&mut inspected);
         run.pass(&mut tally);
         if !is_limit {
             compressed = workload
-                .inspect(&tally, &inspected)
+                .inspect(&tally, &inspected, &mut inflate)
                 .unwrap_or_else(|error| panic!("{name}, {} {}: {error}", workload.name, workload.size));
         }
     }

@@ -100,7 +100,8 @@ impl Workload {
     }
 
     /// Checks every byte of one pass; returns the mean size of a compressed answer, if there are such.
-    pub fn inspect(&self, tally: &Tally, out: &Inspected) -> Result<Option<f64>, String> {
+    /// `inflate` is the client's, and lives as long as the connection.
+    pub fn inspect(&self, tally: &Tally, out: &Inspected, inflate: &mut flate2::Decompress) -> Result<Option<f64>, String> {
         match self.job.kind {
             Kind::Receive => self.inspect_messages(out).map(|()| None),
             Kind::Echo => {
@@ -113,7 +114,7 @@ impl Workload {
             }
             Kind::Deflate => {
                 self.inspect_messages(out)?;
-                self.inspect_compressed(out).map(Some)
+                self.inspect_compressed(out, inflate).map(Some)
             }
             Kind::Handshake => {
                 let good = out.output.windows(ACCEPT.len()).filter(|window| *window == ACCEPT).count();
@@ -163,9 +164,8 @@ impl Workload {
         Ok(())
     }
 
-    fn inspect_compressed(&self, out: &Inspected) -> Result<f64, String> {
+    fn inspect_compressed(&self, out: &Inspected, inflate: &mut flate2::Decompress) -> Result<f64, String> {
         let answers = server_messages(&out.output, true).ok_or("the answer is no row of frames")?;
-        let mut inflate = flate2::Decompress::new(false);
         for (answer, message) in answers.iter().zip(self.expected()) {
             if self.job.takeover == 0 {
                 inflate.reset(false);

@@ -9,7 +9,7 @@ FUZZ_TARGET  ?=
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 LIB     := target/release/libwsengine.so
 
-.PHONY: all help run test conformance exhaustive fuzz bench-counts install lint clean
+.PHONY: all help run test conformance exhaustive fuzz bench bench-counts install lint clean
 
 all: lib ## builds the library (target/release/libwsengine.so, .a) and the header (include/ws_engine.h)
 
@@ -37,6 +37,10 @@ exhaustive: ## proves what can be gone through in whole, in minutes: every heade
 fuzz: ## installs what is missing and fuzzes every target for FUZZ_SECONDS=60, or FUZZ_TARGET=NAME alone; crashes go to target/fuzz/
 	tests/setup.sh fuzz
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGET='$(FUZZ_TARGET)' fuzz/run.sh
+
+bench: ## installs what is missing and measures the library beside its peers, in minutes; writes docs/BENCHMARKS.md. BENCH_FILTER='receive,echo' ROUNDS=3 for a quick look
+	tests/setup.sh bench
+	@CARGO='$(CARGO)' benches/peers/run.sh
 
 bench-counts: lib ## counts instructions per message and prints them beside the committed table. UPDATE=1 writes that; PROFILE=WORKLOAD shows where they are
 	tests/setup.sh bench-counts

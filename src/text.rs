@@ -29,13 +29,16 @@ pub(crate) fn append_unmasked(
     target: &mut Vec<u8>,
     validator: &mut Validator,
 ) -> Result<(), Invalid> {
-    target.reserve(piece.len());
-    for block in piece.chunks(BLOCK) {
+    let append = |block: &[u8], target: &mut Vec<u8>, validator: &mut Validator| {
         let ascii = simd::append_unmasked(key, block, target);
         let appended = target.len() - block.len();
-        feed(&target[appended..], ascii, validator)?;
+        feed(&target[appended..], ascii, validator)
+    };
+    if piece.len() <= BLOCK {
+        return append(piece, target, validator);
     }
-    Ok(())
+    target.reserve(piece.len());
+    piece.chunks(BLOCK).try_for_each(|block| append(block, target, validator))
 }
 
 /// Takes the next piece of a text that was not masked.

@@ -160,6 +160,8 @@ impl Extras {
         }
         shared.metrics.held_input(before, held);
         self.get(shared).held_input = held;
-        self.tidy(shared);
+        if held == 0 {
+            self.tidy(shared);
+        }
     }
 }

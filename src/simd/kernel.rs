@@ -9,7 +9,7 @@
 ///
 /// All of its methods need a processor that has the instructions of this vector.
 pub(super) trait Vector: Copy {
-    /// Bytes: a power of two from 16 to 64.
+    /// Bytes: 16 or 32, so that a payload which is not short has at least two vectors.
     const LEN: usize;
 
     /// The word, repeated.
@@ -119,14 +119,26 @@ pub(super) unsafe fn xor_short<V: Vector>(key: [u8; 4], source: *const u8, targe
 /// As for [`xor_short`], but for the lengths.
 #[inline(always)]
 pub(super) unsafe fn xor_long<V: Vector>(key: [u8; 4], source: *const u8, target: *mut u8, len: usize) -> bool {
-    debug_assert!(len > SHORT && V::LEN <= SHORT);
+    debug_assert!(len > SHORT && 2 * V::LEN <= SHORT);
     let word = u32::from_ne_bytes(key);
-    // SAFETY: all that is read and written lies between 0 and `len`: `last` is a vector in front of the end, and the
-    // loops keep what they touch in front of `len` and `last + V::LEN`.
+    // SAFETY: all that is read and written lies between 0 and `len`, which is at least two vectors where the branch
+    // without a loop is taken: `last` is a vector in front of the end, and the loops keep what they touch in front of
+    // `len` and `last + V::LEN`.
     unsafe {
         let last = len - V::LEN;
         let head = V::load(source).xor(V::splat(word));
         let tail = V::load(source.add(last)).xor(V::splat(rotated(word, len)));
+        if len <= 4 * V::LEN {
+            // As much again from both ends is all of it, without a loop whose length must be guessed.
+            let after_head = V::load(source.add(V::LEN)).xor(V::splat(word));
+            let before_tail = V::load(source.add(last - V::LEN)).xor(V::splat(rotated(word, len)));
+            head.store(target);
+            after_head.store(target.add(V::LEN));
+            before_tail.store(target.add(last - V::LEN));
+            tail.store(target.add(last));
+            return head.or(after_head).or(before_tail.or(tail)).is_ascii();
+        }
+
         let mut seen = head.or(tail);
 
         // Stores that cross cache lines cost twice, so the target is aligned behind the head. The head, and the tail,
@@ -195,7 +207,7 @@ pub(super) unsafe fn is_ascii_short<V: Vector>(source: *const u8, len: usize) ->
 /// As for [`is_ascii_short`], but for the lengths.
 #[inline(always)]
 pub(super) unsafe fn is_ascii_long<V: Vector>(source: *const u8, len: usize) -> bool {
-    debug_assert!(len > SHORT && V::LEN <= SHORT);
+    debug_assert!(len > SHORT && 2 * V::LEN <= SHORT);
     // SAFETY: all that is read lies between 0 and `len`, as in `xor_long`.
     unsafe {
         let last = len - V::LEN;

@@ -35,6 +35,12 @@ impl Validator {
         if self.partial_len > 0 && !piece.is_empty() { Err(Invalid) } else { Ok(()) }
     }
 
+    /// Whether no character is under way.
+    #[inline]
+    pub(crate) fn is_at_boundary(&self) -> bool {
+        self.partial_len == 0
+    }
+
     /// Ends the text and makes the validator ready for the next one.
     pub fn finish(&mut self) -> Result<(), Invalid> {
         match std::mem::take(&mut self.partial_len) {

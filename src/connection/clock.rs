@@ -175,6 +175,15 @@ impl Outbound {
         self.clock.life = self.now();
     }
 
+    /// A piece of a message came, which is held.
+    #[inline]
+    pub(crate) fn note_piece(&mut self, len: usize) {
+        self.shared.metrics.wire_in(len);
+        self.extras.hold_more(len, &self.shared);
+        let now = self.now();
+        (self.clock.life, self.clock.message) = (now, now);
+    }
+
     /// Whole messages came.
     pub(crate) fn note_message(&mut self) {
         self.clock.message = self.now();

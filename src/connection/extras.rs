@@ -153,6 +153,13 @@ impl Extras {
         self.0.as_ref().map_or(0, |extra| extra.held_input)
     }
 
+    /// So many bytes more.
+    #[inline]
+    pub(crate) fn hold_more(&mut self, more: usize, shared: &Shared) {
+        shared.metrics.held_input(0, more);
+        self.get(shared).held_input += more;
+    }
+
     pub(crate) fn hold_input(&mut self, held: usize, shared: &Shared) {
         let before = self.held_input();
         if held == before {

@@ -17,7 +17,7 @@ pub(crate) const MAX_ASKED_FOR: usize = 16 * 1024 * 1024;
 impl Connection {
     /// Gives bytes that came from the peer. They are copied.
     pub fn feed(&mut self, data: &[u8]) -> Result<(), Error> {
-        if self.takes_input()? && !data.is_empty() && !self.takes_piece(data) {
+        if !self.takes_piece(data) && self.takes_input()? && !data.is_empty() {
             let (work, outbound) = self.work();
             work.give(data, &outbound.shared);
             self.note_arrived(data.len());
@@ -99,7 +99,7 @@ impl Connection {
 
     /// Takes input that the host lends until the pull that finds nothing; `address` is where it is.
     pub(crate) fn feed_in_place(&mut self, data: &[u8], address: NonNull<[u8]>) -> Result<(), Error> {
-        if self.takes_input()? && !data.is_empty() && !self.takes_piece(data) {
+        if !self.takes_piece(data) && self.takes_input()? && !data.is_empty() {
             let (work, outbound) = self.work();
             match work.has_own_input() {
                 false => work.host_input = Some(address),
@@ -110,27 +110,20 @@ impl Connection {
         Ok(())
     }
 
-    /// If all of `data` is a piece from the middle of a message that is assembled, takes it there at once: there is
-    /// nothing to pull from it.
-    #[inline]
+    /// If `data` is a piece from the middle of a message that is assembled, takes it there at once: there is nothing to
+    /// pull from it.
+    #[inline(always)]
     fn takes_piece(&mut self, data: &[u8]) -> bool {
-        let open = matches!(self.outbound.state, State::Open | State::Closing) && self.opening.is_none();
-        let Some(work) = self.work.as_deref_mut().filter(|work| open && !work.has_own_input()) else {
-            return false;
-        };
-        let out = &mut self.outbound;
-        if self.delivery == Delivery::Chunks
-            || !out.may_hold(data.len())
-            || !work.receiver.take_middle(data, &out.shared)
-        {
+        let open = matches!(self.outbound.state, State::Open | State::Closing);
+        if self.given != Given::Nothing || !open || self.eof || data.is_empty() {
             return false;
         }
-        out.shared.metrics.wire_in(data.len());
-        out.note_input();
-        out.note_message();
-        out.hold_input(out.extras.held_input() + data.len());
-        self.given = Given::Piece;
-        true
+        let taken = self.work.as_deref_mut().is_some_and(|work| work.receiver.take_middle(data));
+        if taken {
+            self.outbound.note_piece(data.len());
+            self.given = Given::Piece;
+        }
+        taken
     }
 
     /// The input that the host lends.

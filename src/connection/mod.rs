@@ -363,6 +363,9 @@ impl Connection {
             && let Some(work) = self.work.take()
         {
             self.outbound.shared.return_work(work);
+        } else if let Some(work) = &mut self.work {
+            let allowed = if work.has_own_input() { 0 } else { self.outbound.may_hold() };
+            work.receiver.expect_middle(self.delivery, allowed);
         }
     }
 }

@@ -352,11 +352,11 @@ impl Outbound {
         self.note_state();
     }
 
-    /// Whether the receiving half may hold so many bytes more.
-    pub(crate) fn may_hold(&self, more: usize) -> bool {
+    /// How many bytes more the receiving half may hold.
+    pub(crate) fn may_hold(&self) -> usize {
         let config = &self.shared.config;
-        self.extras.held_input() + more + self.queue.len() <= config.max_connection_bytes
-            && self.shared.metrics.held_bytes() + more <= config.max_engine_bytes
+        let own = config.max_connection_bytes.saturating_sub(self.extras.held_input() + self.queue.len());
+        own.min(config.max_engine_bytes.saturating_sub(self.shared.metrics.held_bytes()))
     }
 
     /// The receiving half holds so many bytes now.

@@ -77,6 +77,8 @@ pub(crate) struct Receiver {
     pub(crate) buffer: Vec<u8>,
     /// Bytes at the end of the buffer that the host received there: payload of the frame under way, still masked.
     arrived: usize,
+    /// How long a piece may be that is taken where it comes in.
+    middle: usize,
     pub(super) utf8: Validator,
     control: Vec<u8>,
     /// The buffer or control payload was reported, and goes with the next pull.
@@ -109,6 +111,9 @@ pub(super) struct Message {
 /// A first reservation for a message that comes in several reads. The declared length alone reserves nothing: a peer
 /// that announces a megabyte and sends a byte costs a page.
 const FIRST_RESERVE: usize = 4 * 1024;
+
+/// What half a header may keep of a buffer.
+const MAX_SPARE: usize = 512;
 
 /// Less than this is not worth a read of its own, of a message that is received where it is assembled.
 const MIN_LENT: usize = 32 * 1024;
@@ -180,9 +185,9 @@ impl Receiver {
         self.buffer.len() + self.control.len()
     }
 
-    /// Frees the buffer unless a message waits there.
+    /// Frees the buffer unless a message waits there, or it is small.
     pub(crate) fn trim(&mut self, shared: &Shared) {
-        if self.buffer.is_empty() && self.buffer.capacity() > 0 {
+        if self.buffer.is_empty() && self.buffer.capacity() > MAX_SPARE {
             shared.return_assembly(std::mem::take(&mut self.buffer));
         }
     }
@@ -385,37 +390,49 @@ impl Receiver {
         Ok(self.deliver(terms, piece.header, place, offset, piece.complete))
     }
 
-    /// If all of `data` is a piece from the middle of a plain frame whose payload is joined to others, takes it. `false`:
-    /// it is not, or it breaks a rule, and nothing was changed.
-    #[inline]
-    pub(crate) fn take_middle(&mut self, data: &[u8], shared: &Shared) -> bool {
+    /// Before more input comes: how long a piece may be for [`Receiver::take_middle`], of `allowed` bytes.
+    pub(crate) fn expect_middle(&mut self, delivery: Delivery, allowed: usize) {
+        self.middle = match (&self.frame, &self.message) {
+            (Some(frame), Some(message))
+                if !frame.header.opcode.is_control() && !message.compressed && delivery != Delivery::Chunks =>
+            {
+                let spare = self.buffer.capacity() - self.buffer.len();
+                available(frame.header.payload_len - frame.received - 1, spare.min(allowed))
+            }
+            _ => 0,
+        };
+    }
+
+    /// If `data` is a piece from the middle of a plain frame whose payload is joined to others, and there is room for it,
+    /// takes it. `false`: it is not, or it breaks a rule, and nothing was changed.
+    #[inline(always)]
+    pub(crate) fn take_middle(&mut self, data: &[u8]) -> bool {
+        if data.len() > self.middle {
+            return false;
+        }
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
             return false;
         };
-        let announced = frame.header.payload_len - frame.received;
-        if data.len() as u64 >= announced || message.compressed || frame.header.opcode.is_control() {
-            return false;
-        }
         let key = frame.header.mask.map_or([0; 4], |key| mask::rotate(key, frame.received));
         let filled = self.buffer.len();
-        reserve(&mut self.buffer, data.len(), announced, frame.header.fin, shared);
-        if message.opcode == OpCode::Text {
+        let is_ascii = simd::append_unmasked(key, data, &mut self.buffer);
+        if message.opcode == OpCode::Text && !(is_ascii && self.utf8.is_at_boundary()) {
             let before = self.utf8;
-            if text::append_unmasked(key, data, &mut self.buffer, &mut self.utf8).is_err() {
+            if self.utf8.feed(&self.buffer[filled..]).is_err() {
                 self.utf8 = before;
                 self.buffer.truncate(filled);
                 return false;
             }
-        } else {
-            simd::append_unmasked(key, data, &mut self.buffer);
         }
         frame.received += data.len() as u64;
         message.len += data.len() as u64;
+        self.middle -= data.len();
         true
     }
 
     /// How much of a large message can be received straight to where it is assembled.
     pub(crate) fn lend_assembly(&mut self, min: usize, delivery: Delivery) -> Option<usize> {
+        self.middle = 0;
         let (frame, message) = (self.frame.as_ref()?, self.message.as_ref()?);
         if frame.header.opcode.is_control() || message.compressed || delivery == Delivery::Chunks {
             return None;

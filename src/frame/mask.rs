@@ -11,7 +11,5 @@ pub fn apply(key: [u8; 4], offset: u64, data: &mut [u8]) {
 /// The key as it applies `offset` bytes into the payload.
 #[inline]
 pub(crate) fn rotate(key: [u8; 4], offset: u64) -> [u8; 4] {
-    let mut key = key;
-    key.rotate_left((offset % 4) as usize);
-    key
+    u32::from_le_bytes(key).rotate_right((offset % 4) as u32 * 8).to_le_bytes()
 }

@@ -34,28 +34,6 @@ pub(crate) fn unmask(key: [u8; 4], data: &mut [u8]) -> bool {
     unsafe { xor(key, bytes, bytes, data.len()) }
 }
 
-/// Like [`unmask`], from `source` into `target`.
-///
-/// # Panics
-///
-/// When their lengths differ.
-#[inline(always)]
-pub(crate) fn unmask_copy(key: [u8; 4], source: &[u8], target: &mut [u8]) -> bool {
-    assert!(source.len() == target.len(), "the target of a copy must be as long as its source");
-    // SAFETY: both have this length, and a borrow that may write overlaps no other.
-    unsafe { xor(key, source.as_ptr(), target.as_mut_ptr(), source.len()) }
-}
-
-/// Copies `source` to `target` and returns whether it is all ASCII.
-///
-/// # Panics
-///
-/// When their lengths differ.
-#[inline(always)]
-pub(crate) fn copy(source: &[u8], target: &mut [u8]) -> bool {
-    unmask_copy([0; 4], source, target) // the XOR is hidden behind the stores
-}
-
 /// Whether `data` is all ASCII.
 #[inline(always)]
 pub(crate) fn is_ascii(data: &[u8]) -> bool {

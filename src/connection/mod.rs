@@ -1,5 +1,6 @@
 //! One connection, server or client: make it, feed it, pull from it, queue, take, ask.
 
+mod backlog;
 mod clock;
 mod heads;
 mod opening;
@@ -25,8 +26,9 @@ use opening::{Opening, Phase};
 use outbound::Farewell;
 use receive::{Inflation, Received, Terms};
 
+pub(crate) use backlog::Backlog;
 pub use outbound::{Outbound, Role, State};
-pub(crate) use output::Backlog;
+pub(crate) use output::Waiting;
 pub(crate) use work::{MAX_KEPT, Work};
 
 /// One WebSocket connection. See [the contract](crate#the-contract).

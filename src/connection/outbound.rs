@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::connection::clock::Clock;
-use crate::connection::output::OutputQueue;
+use crate::connection::output::{OutputQueue, Slices};
 use crate::connection::send::Making;
 use crate::deflate::{Agreed, Deflator};
 use crate::detail::Detail;
@@ -186,7 +186,7 @@ impl Outbound {
 impl Outbound {
     /// The bytes to write, oldest first. None while the host writes the payload of a frame itself.
     pub fn output(&self) -> impl Iterator<Item = &[u8]> {
-        self.queue.slices().take(if self.in_host_frame { 0 } else { usize::MAX })
+        if self.in_host_frame { Slices::default() } else { self.queue.slices() }
     }
 
     /// Gives up the first `count` bytes of the output, after they were written. The queue may have room again then:

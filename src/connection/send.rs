@@ -28,7 +28,7 @@ impl Outbound {
     /// Queues a text message (RFC 6455, 5.6). Refused: bytes that are not UTF-8.
     pub fn queue_text(&mut self, text: &[u8]) -> Result<(), Error> {
         self.check_message(text.len())?;
-        if simdutf8::basic::from_utf8(text).is_err() {
+        if !is_utf8(text) {
             return Err(Error::InvalidUtf8);
         }
         self.push_message(OpCode::Text, text)
@@ -51,7 +51,7 @@ impl Outbound {
         match self.role {
             Role::Server => {
                 self.note_frame(encoded.opcode);
-                self.queue.backlog(&self.shared).push_prepared(encoded.frame, &self.shared);
+                self.queue.push_prepared(encoded.frame, &self.shared);
             }
             Role::Client => self.push(encoded.opcode, encoded.compressed, true, encoded.payload)?,
         }
@@ -261,3 +261,10 @@ impl Outbound {
         self.above_high_water |= self.queue.len() > self.shared.config.high_water;
     }
 }
+
+/// Text is mostly ASCII, and much of it is short: then a look at it is faster than a decoder that has to be set up.
+fn is_utf8(text: &[u8]) -> bool {
+    text.len() <= MAX_SHORT && text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok()
+}
+
+const MAX_SHORT: usize = 256;

@@ -78,6 +78,7 @@ impl Backlog {
     }
 
     /// Appends a frame, masking its payload if the header has a key.
+    #[inline(always)]
     pub(crate) fn push_frame(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
         let len = header.encoded_len() + payload.len();
         write_frame(header, payload, self.room_for(len, shared));
@@ -186,6 +187,7 @@ impl Backlog {
 
     /// A chunk in which `len` more bytes fit without moving those that are there. What is larger than a chunk lies apart,
     /// so that control frames find a place before and behind it.
+    #[inline(always)]
     fn room_for(&mut self, len: usize, shared: &Shared) -> &mut Vec<u8> {
         if self.tail.capacity() - self.tail.len() < len || len > CHUNK_SIZE {
             self.begin_tail(len, shared);
@@ -224,6 +226,7 @@ impl Chunk {
 }
 
 /// Writes a frame where there is room for it, masked if the header has a key.
+#[inline(always)]
 fn write_frame(header: &Header, payload: &[u8], chunk: &mut Vec<u8>) {
     header.append_to(chunk);
     match header.mask {
@@ -232,6 +235,7 @@ fn write_frame(header: &Header, payload: &[u8], chunk: &mut Vec<u8>) {
     }
 }
 
+#[inline(never)]
 fn append_masked(key: [u8; 4], payload: &[u8], chunk: &mut Vec<u8>) {
     let start = chunk.len();
     chunk.extend_from_slice(payload);

@@ -122,7 +122,13 @@ impl Outbound {
         self.push(opcode, false, true, data)
     }
 
+    #[inline(always)]
     pub(crate) fn check_open(&self) -> Result<(), Error> {
+        if self.state == State::Open { Ok(()) } else { self.refuse_unopened() }
+    }
+
+    #[cold]
+    fn refuse_unopened(&self) -> Result<(), Error> {
         match self.state {
             State::Open => Ok(()),
             State::Connecting => Err(Error::State("the handshake is not complete")),
@@ -150,17 +156,24 @@ impl Outbound {
     }
 
     /// A frame is about to be queued, or given to the host.
+    #[inline(always)]
     pub(crate) fn note_frame(&mut self, opcode: OpCode) {
         self.note_queueing(Some(opcode));
         self.shared.metrics.frame_out(opcode);
     }
 
     /// A new key for a client's frame (RFC 6455, 5.3).
+    #[inline(always)]
     pub(crate) fn mask_key(&self) -> Result<Option<[u8; 4]>, Error> {
         match self.role {
             Role::Server => Ok(None),
-            Role::Client => self.shared.random().map(Some),
+            Role::Client => self.new_mask_key(),
         }
+    }
+
+    #[inline(never)]
+    fn new_mask_key(&self) -> Result<Option<[u8; 4]>, Error> {
+        self.shared.random().map(Some)
     }
 
     fn push_close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Error> {

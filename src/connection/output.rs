@@ -24,6 +24,7 @@ pub(crate) enum Waiting {
 
 impl OutputQueue {
     /// Bytes that wait.
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         match self.0.as_deref() {
             None => 0,
@@ -43,6 +44,7 @@ impl OutputQueue {
     }
 
     /// Where to append.
+    #[inline(always)]
     pub(crate) fn backlog(&mut self, shared: &Shared) -> &mut Backlog {
         if !matches!(self.0.as_deref(), Some(Waiting::Backlog(_))) {
             self.begin_backlog(shared);
@@ -53,6 +55,7 @@ impl OutputQueue {
         }
     }
 
+    #[cold]
     fn begin_backlog(&mut self, shared: &Shared) {
         let first = self.0.replace(shared.take_backlog());
         if let Some(prepared) = first {
@@ -61,6 +64,7 @@ impl OutputQueue {
     }
 
     /// Appends a frame that many connections share: one pointer, whatever its size, if it is the only one.
+    #[inline(always)]
     pub(crate) fn push_prepared(&mut self, frame: &Arc<[u8]>, shared: &Shared) {
         if self.0.is_none() {
             self.0 = Some(shared.share_prepared(frame));
@@ -78,6 +82,7 @@ impl OutputQueue {
     }
 
     /// The slices that wait, oldest first. Those that were looked at keep their place.
+    #[inline(always)]
     pub(crate) fn slices(&self) -> Slices<'_> {
         match self.0.as_deref() {
             None => Slices::default(),
@@ -87,6 +92,7 @@ impl OutputQueue {
     }
 
     /// Gives up the first `count` bytes.
+    #[inline(always)]
     pub(crate) fn consume(&mut self, count: usize, shared: &Shared) -> Result<(), Error> {
         let waiting = self.len();
         if count > waiting {
@@ -140,6 +146,7 @@ impl<'q> Slices<'q> {
 impl<'q> Iterator for Slices<'q> {
     type Item = &'q [u8];
 
+    #[inline(always)]
     fn next(&mut self) -> Option<&'q [u8]> {
         let bytes = match self.chunks.next() {
             Some(chunk) => chunk.bytes(),

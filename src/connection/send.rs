@@ -132,6 +132,7 @@ impl Outbound {
     }
 
     /// A message may begin now.
+    #[inline(always)]
     fn check_ready(&self) -> Result<(), Error> {
         self.check_open()?;
         if self.making.is_some() {
@@ -141,35 +142,50 @@ impl Outbound {
     }
 
     /// A message of this size may be queued now.
+    #[inline(always)]
     fn check_message(&mut self, len: usize) -> Result<(), Error> {
         self.check_ready()?;
         self.check_room(len)
     }
 
+    #[inline(always)]
     fn check_room(&mut self, len: usize) -> Result<(), Error> {
         let config = &self.shared.config;
         let added = len.saturating_add(MAX_HEADER_LEN);
         let fits = |held: usize, max| held.checked_add(added).is_some_and(|total| total <= max);
-        if fits(self.queue.len(), config.max_queued_bytes)
-            && fits(self.queue.len() + self.held_input, config.max_connection_bytes)
+        let queued = self.queue.len();
+        if fits(queued, config.max_queued_bytes)
+            && fits(queued + self.held_input, config.max_connection_bytes)
             && fits(self.shared.metrics.held_bytes(), config.max_engine_bytes)
         {
             return Ok(());
         }
+        self.refuse_for_room()
+    }
+
+    #[cold]
+    fn refuse_for_room(&mut self) -> Result<(), Error> {
         self.shared.metrics.queue_full();
         self.above_high_water |= self.queue.len() > 0; // when it falls, it is worth another try
         Err(Error::QueueFull)
     }
 
+    #[inline(always)]
     fn push_message(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Error> {
         match self.compresses(payload.len()) {
             Some(agreed) => self.push_compressed(opcode, payload, agreed)?,
-            None => self.push(opcode, false, true, payload)?,
+            None => {
+                let mask = self.mask_key()?;
+                self.note_frame(opcode);
+                let header = Header { fin: true, rsv1: false, opcode, mask, payload_len: payload.len() as u64 };
+                self.queue.backlog(&self.shared).push_frame(&header, payload, &self.shared);
+            }
         }
         self.message_queued(opcode, payload.len() as u64);
         Ok(())
     }
 
+    #[inline(never)]
     fn push_compressed(&mut self, opcode: OpCode, payload: &[u8], agreed: Agreed) -> Result<(), Error> {
         let mask = self.mask_key()?; // before the deflator takes notice of the message
         let mut compressed = self.shared.take_input();
@@ -234,6 +250,7 @@ impl Outbound {
     }
 
     /// Whether a message of this size goes compressed.
+    #[inline(always)]
     fn compresses(&self, len: usize) -> Option<Agreed> {
         self.compression.filter(|_| len >= self.shared.config.compression.threshold)
     }
@@ -252,11 +269,13 @@ impl Outbound {
     }
 
     /// A message was queued to its end.
+    #[inline(always)]
     fn message_queued(&mut self, opcode: OpCode, len: u64) {
         self.shared.metrics.message_out(MessageType::of(opcode), len);
         self.watch_high_water();
     }
 
+    #[inline(always)]
     fn watch_high_water(&mut self) {
         self.above_high_water |= self.queue.len() > self.shared.config.high_water;
     }

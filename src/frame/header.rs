@@ -161,11 +161,13 @@ impl Header {
     }
 
     /// Appends the header as it is on the wire.
+    #[inline(always)]
     pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
         self.write(|part| bytes.extend_from_slice(part));
     }
 
     /// Bytes of the header on the wire.
+    #[inline(always)]
     pub(crate) fn encoded_len(&self) -> usize {
         let mask = if self.mask.is_some() { 4 } else { 0 };
         match self.payload_len {

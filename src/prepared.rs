@@ -33,7 +33,6 @@ const WINDOWS: usize = 8;
 /// A form of the message, as it is to be sent to one connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Encoded<'p> {
-    pub(crate) opcode: OpCode,
     pub(crate) compressed: bool,
     /// Header without a mask, and payload.
     pub(crate) frame: &'p Arc<[u8]>,
@@ -57,7 +56,24 @@ impl Prepared {
     }
 
     pub(crate) fn plain(&self) -> Encoded<'_> {
-        Encoded { opcode: self.0.opcode, compressed: false, frame: &self.0.plain, payload: self.payload() }
+        Encoded { compressed: false, frame: &self.0.plain, payload: self.payload() }
+    }
+
+    /// The frame that a server sends uncompressed.
+    #[inline]
+    pub(crate) fn plain_frame(&self) -> &Arc<[u8]> {
+        &self.0.plain
+    }
+
+    #[inline]
+    pub(crate) fn opcode(&self) -> OpCode {
+        self.0.opcode
+    }
+
+    /// Bytes of payload.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.plain.len() - self.0.header_len
     }
 
     /// The compressed form, if it is the smaller one. It refers to no other message.
@@ -70,7 +86,6 @@ impl Prepared {
             (payload.len() < self.payload().len()).then(|| encode(self.0.opcode, true, &payload))
         });
         form.as_ref().map(|form| Encoded {
-            opcode: self.0.opcode,
             compressed: true,
             frame: &form.frame,
             payload: &form.frame[form.header_len..],

@@ -145,7 +145,18 @@ impl Backlog {
         Slices::of_backlog(self.chunks.iter(), &self.tail, self.taken, &self.settled)
     }
 
+    /// What waits, if it is one slice. It keeps its place.
+    #[inline(always)]
+    pub(crate) fn only_slice(&self) -> Option<&[u8]> {
+        if !self.chunks.is_empty() || self.tail.is_empty() {
+            return None;
+        }
+        self.settled.set(1);
+        self.tail.get(self.taken..)
+    }
+
     /// Gives up the first `count` bytes, which wait.
+    #[inline(always)]
     pub(crate) fn consume(&mut self, count: usize, shared: &Shared) {
         self.len -= count;
         self.to_close = self.to_close.saturating_sub(count);

@@ -138,6 +138,7 @@ impl Outbound {
     }
 
     /// Queues a frame; control frames overtake messages where they can.
+    #[inline(never)]
     pub(crate) fn push(&mut self, opcode: OpCode, rsv1: bool, fin: bool, payload: &[u8]) -> Result<(), Error> {
         let mask = self.mask_key()?;
         self.queue_frame(opcode, rsv1, fin, mask, payload);
@@ -198,12 +199,20 @@ impl Outbound {
 /// Taking what was queued.
 impl Outbound {
     /// The bytes to write, oldest first. None while the host writes the payload of a frame itself.
+    #[inline]
     pub fn output(&self) -> impl Iterator<Item = &[u8]> {
         if self.in_host_frame { Slices::default() } else { self.queue.slices() }
     }
 
+    /// All output, if it is one slice: the most frequent case.
+    #[inline(always)]
+    pub(crate) fn only_output(&self) -> Option<&[u8]> {
+        if self.in_host_frame { None } else { self.queue.only_slice() }
+    }
+
     /// Gives up the first `count` bytes of the output, after they were written. The queue may have room again then:
     /// see [`Event::Writable`](crate::Event::Writable).
+    #[inline]
     pub fn output_consume(&mut self, count: usize) -> Result<(), Error> {
         if self.in_host_frame && count > 0 {
             return Err(Error::State("the payload of a frame is being written: end it first"));
@@ -212,7 +221,9 @@ impl Outbound {
         self.queue.consume(count, &self.shared)?;
         if count > 0 {
             self.note_taken(close_waited);
-            self.pay_pong();
+            if !self.queue.is_at_rest() {
+                self.pay_pong();
+            }
         }
         let config = &self.shared.config;
         if self.above_high_water && self.queue.len() <= config.low_water.min(config.max_queued_bytes / 2) {

@@ -91,29 +91,50 @@ impl OutputQueue {
         }
     }
 
+    /// What waits, if it is one slice. It keeps its place.
+    #[inline(always)]
+    pub(crate) fn only_slice(&self) -> Option<&[u8]> {
+        match self.0.as_deref()? {
+            Waiting::Prepared(frame) => Some(frame),
+            Waiting::Backlog(backlog) => backlog.only_slice(),
+        }
+    }
+
+    /// Nothing waits, and nothing is owed.
+    #[inline(always)]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Gives up the first `count` bytes.
     #[inline(always)]
     pub(crate) fn consume(&mut self, count: usize, shared: &Shared) -> Result<(), Error> {
-        let waiting = self.len();
-        if count > waiting {
+        match self.0.as_deref() {
+            Some(Waiting::Prepared(frame)) if frame.len() == count => {
+                shared.metrics.taken(count);
+                if let Some(frame) = self.0.take() {
+                    shared.return_prepared(frame);
+                }
+                Ok(())
+            }
+            _ => self.consume_backlog(count, shared),
+        }
+    }
+
+    fn consume_backlog(&mut self, count: usize, shared: &Shared) -> Result<(), Error> {
+        if count > self.len() {
             return Err(Error::InvalidArgument("more bytes consumed than there were to take"));
         }
         if count == 0 {
             return Ok(());
         }
         shared.metrics.taken(count);
-        let all_of_a_frame = count == waiting && matches!(self.0.as_deref(), Some(Waiting::Prepared(_)));
-        if !all_of_a_frame {
-            let backlog = self.backlog(shared);
-            backlog.consume(count, shared);
-            if backlog.is_in_use() {
-                return Ok(());
-            }
-        }
-        match self.0.take() {
-            Some(frame) if all_of_a_frame => shared.return_prepared(frame),
-            Some(backlog) => shared.return_backlog(backlog),
-            None => {}
+        let backlog = self.backlog(shared);
+        backlog.consume(count, shared);
+        if !backlog.is_in_use()
+            && let Some(backlog) = self.0.take()
+        {
+            shared.return_backlog(backlog);
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ pub(crate) struct Making {
 /// Queueing messages.
 impl Outbound {
     /// Queues a text message (RFC 6455, 5.6). Refused: bytes that are not UTF-8.
+    #[inline]
     pub fn queue_text(&mut self, text: &[u8]) -> Result<(), Error> {
         self.check_message(text.len())?;
         if !is_utf8(text) {
@@ -35,34 +36,23 @@ impl Outbound {
     }
 
     /// Queues a binary message.
+    #[inline]
     pub fn queue_binary(&mut self, data: &[u8]) -> Result<(), Error> {
         self.check_message(data.len())?;
         self.push_message(OpCode::Binary, data)
     }
 
     /// Queues a message that was prepared for many connections.
+    #[inline]
     pub fn queue_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        self.check_message(prepared.payload().len())?;
-        let settings = &self.shared.config.compression;
-        let encoded = self
-            .compresses(prepared.payload().len())
-            .and_then(|agreed| prepared.compressed(settings, agreed.own_window_bits))
-            .unwrap_or_else(|| prepared.plain());
-        match self.role {
-            Role::Server => {
-                self.note_frame(encoded.opcode);
-                self.queue.push_prepared(encoded.frame, &self.shared);
-            }
-            Role::Client => self.push(encoded.opcode, encoded.compressed, true, encoded.payload)?,
+        self.check_message(prepared.len())?;
+        if self.role == Role::Server && self.compresses(prepared.len()).is_none() {
+            self.note_frame(prepared.opcode());
+            self.queue.push_prepared(prepared.plain_frame(), &self.shared);
+        } else {
+            self.push_form(prepared)?;
         }
-        if encoded.compressed {
-            self.shared.metrics.compressed_out(prepared.payload().len() as u64, encoded.payload.len() as u64);
-            if let Some(deflator) = &mut self.deflator {
-                // It did not see this message, so what it knows is no longer what lies behind in the peer's window.
-                deflator.reset();
-            }
-        }
-        self.message_queued(encoded.opcode, prepared.payload().len() as u64);
+        self.message_queued(prepared.opcode(), prepared.len() as u64);
         Ok(())
     }
 
@@ -174,12 +164,12 @@ impl Outbound {
     fn push_message(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Error> {
         match self.compresses(payload.len()) {
             Some(agreed) => self.push_compressed(opcode, payload, agreed)?,
-            None => {
-                let mask = self.mask_key()?;
+            None if self.role == Role::Server => {
                 self.note_frame(opcode);
-                let header = Header { fin: true, rsv1: false, opcode, mask, payload_len: payload.len() as u64 };
+                let header = Header { fin: true, rsv1: false, opcode, mask: None, payload_len: payload.len() as u64 };
                 self.queue.backlog(&self.shared).push_frame(&header, payload, &self.shared);
             }
+            None => self.push_masked(opcode, payload)?,
         }
         self.message_queued(opcode, payload.len() as u64);
         Ok(())
@@ -200,6 +190,40 @@ impl Outbound {
         }
         self.message_ended(agreed);
         self.shared.return_input(compressed);
+        Ok(())
+    }
+
+    /// Queues a prepared message that is masked, or may be compressed.
+    #[inline(never)]
+    fn push_form(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        let settings = &self.shared.config.compression;
+        let encoded = self
+            .compresses(prepared.len())
+            .and_then(|agreed| prepared.compressed(settings, agreed.own_window_bits))
+            .unwrap_or_else(|| prepared.plain());
+        match self.role {
+            Role::Server => {
+                self.note_frame(prepared.opcode());
+                self.queue.push_prepared(encoded.frame, &self.shared);
+            }
+            Role::Client => self.push(prepared.opcode(), encoded.compressed, true, encoded.payload)?,
+        }
+        if encoded.compressed {
+            self.shared.metrics.compressed_out(prepared.len() as u64, encoded.payload.len() as u64);
+            if let Some(deflator) = &mut self.deflator {
+                // It did not see this message, so what it knows is no longer what lies behind in the peer's window.
+                deflator.reset();
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn push_masked(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Error> {
+        let mask = self.mask_key()?;
+        self.note_frame(opcode);
+        let header = Header { fin: true, rsv1: false, opcode, mask, payload_len: payload.len() as u64 };
+        self.queue.backlog(&self.shared).push_frame(&header, payload, &self.shared);
         Ok(())
     }
 

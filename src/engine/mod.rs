@@ -159,17 +159,24 @@ impl Shared {
     }
 
     /// A frame of a prepared message, for one more connection.
+    #[inline]
     pub(crate) fn share_prepared(&self, frame: &Arc<[u8]>) -> Rc<Waiting> {
         self.prepared.borrow_mut().share(frame)
     }
 
     /// A connection has no more use for a frame of a prepared message.
+    #[inline]
     pub(crate) fn return_prepared(&self, frame: Rc<Waiting>) {
         let is_last = Rc::strong_count(&frame) <= 2 && pool::is_given_up(&frame); // the engine has the other one
         drop(frame);
         if is_last {
-            self.prepared.borrow_mut().tidy();
+            self.forget_prepared();
         }
+    }
+
+    #[cold]
+    fn forget_prepared(&self) {
+        self.prepared.borrow_mut().tidy();
     }
 
     /// Frees memory that was not needed of late.

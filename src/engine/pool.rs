@@ -117,6 +117,7 @@ const MAX_PREPARED: usize = 4;
 
 impl PreparedPool {
     /// The engine's reference to a frame.
+    #[inline]
     pub(crate) fn share(&mut self, frame: &Arc<[u8]>) -> Rc<Waiting> {
         let is_it = |kept: &&Rc<Waiting>| matches!(&***kept, Waiting::Prepared(kept) if Arc::ptr_eq(kept, frame));
         match self.frames.iter().flatten().find(is_it) {
@@ -144,6 +145,7 @@ impl PreparedPool {
 }
 
 /// Whether the application and all other engines have given a frame up.
+#[inline]
 pub(crate) fn is_given_up(frame: &Rc<Waiting>) -> bool {
     matches!(&**frame, Waiting::Prepared(frame) if Arc::strong_count(frame) == 1)
 }

@@ -228,14 +228,19 @@ pub unsafe extern "C" fn ws_conn_output(conn: *mut ws_conn, slices: *mut libc::i
             unsafe { slices.write(to_iovec(part)) };
             return 1;
         }
-        let mut count = 0;
-        for part in conn.conn.output().take(max) {
-            // SAFETY: the caller has room for `max` slices, and count < max.
-            unsafe { slices.add(count).write(to_iovec(part)) };
-            count += 1;
-        }
-        count as c_int // at most max, which is a c_int
+        lend_slices(conn, slices, max) as c_int // at most max, which is a c_int
     })
+}
+
+#[inline(never)]
+fn lend_slices(conn: &ws_conn, slices: *mut libc::iovec, max: usize) -> usize {
+    let mut count = 0;
+    for part in conn.conn.output().take(max) {
+        // SAFETY: the caller has room for `max` slices, and count < max.
+        unsafe { slices.add(count).write(to_iovec(part)) };
+        count += 1;
+    }
+    count
 }
 
 fn to_iovec(slice: &[u8]) -> libc::iovec {

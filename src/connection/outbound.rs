@@ -214,6 +214,16 @@ impl Outbound {
     /// see [`Event::Writable`](crate::Event::Writable).
     #[inline]
     pub fn output_consume(&mut self, count: usize) -> Result<(), Error> {
+        if !self.in_host_frame && self.queue.consume_prepared(count, &self.shared) {
+            self.note_taken(false); // a close frame is no prepared message
+            self.note_room();
+            return Ok(());
+        }
+        self.consume_backlog(count)
+    }
+
+    #[inline(never)]
+    fn consume_backlog(&mut self, count: usize) -> Result<(), Error> {
         if self.in_host_frame && count > 0 {
             return Err(Error::State("the payload of a frame is being written: end it first"));
         }
@@ -225,12 +235,18 @@ impl Outbound {
                 self.pay_pong();
             }
         }
+        self.note_room();
+        Ok(())
+    }
+
+    /// The queue has become shorter.
+    #[inline(always)]
+    fn note_room(&mut self) {
         let config = &self.shared.config;
         if self.above_high_water && self.queue.len() <= config.low_water.min(config.max_queued_bytes / 2) {
             self.above_high_water = false;
             self.writable_due = self.state == State::Open;
         }
-        Ok(())
     }
 
     /// Bytes that wait to be taken.

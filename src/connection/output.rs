@@ -106,22 +106,19 @@ impl OutputQueue {
         self.0.is_none()
     }
 
-    /// Gives up the first `count` bytes.
+    /// Gives up `count` bytes if a prepared frame of that size is all that waits.
     #[inline(always)]
-    pub(crate) fn consume(&mut self, count: usize, shared: &Shared) -> Result<(), Error> {
-        match self.0.as_deref() {
-            Some(Waiting::Prepared(frame)) if frame.len() == count => {
-                shared.metrics.taken(count);
-                if let Some(frame) = self.0.take() {
-                    shared.return_prepared(frame);
-                }
-                Ok(())
-            }
-            _ => self.consume_backlog(count, shared),
+    pub(crate) fn consume_prepared(&mut self, count: usize, shared: &Shared) -> bool {
+        let is_it = matches!(self.0.as_deref(), Some(Waiting::Prepared(frame)) if frame.len() == count);
+        if is_it && let Some(frame) = self.0.take() {
+            shared.metrics.taken(count);
+            shared.return_prepared(frame);
         }
+        is_it
     }
 
-    fn consume_backlog(&mut self, count: usize, shared: &Shared) -> Result<(), Error> {
+    /// Gives up the first `count` bytes.
+    pub(crate) fn consume(&mut self, count: usize, shared: &Shared) -> Result<(), Error> {
         if count > self.len() {
             return Err(Error::InvalidArgument("more bytes consumed than there were to take"));
         }

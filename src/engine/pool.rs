@@ -104,12 +104,11 @@ impl ChunkPool {
     }
 }
 
-/// Frames of prepared messages that the engine's connections queued last. The engine has one atomic reference to a
-/// frame, and its connections count theirs without.
+/// Frames of prepared messages that the engine's connections queued last, the very last one first. The engine has one
+/// atomic reference to a frame, and its connections count theirs without.
 #[derive(Default)]
 pub(crate) struct PreparedPool {
     frames: [Option<Rc<Waiting>>; MAX_PREPARED],
-    next: usize,
 }
 
 /// A message has a form for each window size, and connections of a few sizes may take turns.
@@ -119,21 +118,24 @@ impl PreparedPool {
     /// The engine's reference to a frame.
     #[inline]
     pub(crate) fn share(&mut self, frame: &Arc<[u8]>) -> Rc<Waiting> {
-        let is_it = |kept: &&Rc<Waiting>| matches!(&***kept, Waiting::Prepared(kept) if Arc::ptr_eq(kept, frame));
-        match self.frames.iter().flatten().find(is_it) {
-            Some(kept) => Rc::clone(kept),
-            None => self.add(frame),
+        match &self.frames[0] {
+            Some(last) if is_frame(last, frame) => Rc::clone(last),
+            _ => self.find_or_add(frame),
         }
     }
 
     #[cold]
-    fn add(&mut self, frame: &Arc<[u8]>) -> Rc<Waiting> {
-        self.tidy();
-        let added = Rc::new(Waiting::Prepared(Arc::clone(frame)));
-        let place = self.frames.iter().position(Option::is_none).unwrap_or(self.next);
-        self.next = (place + 1) % MAX_PREPARED;
-        self.frames[place] = Some(Rc::clone(&added));
-        added
+    fn find_or_add(&mut self, frame: &Arc<[u8]>) -> Rc<Waiting> {
+        let found = self.frames.iter().position(|kept| kept.as_ref().is_some_and(|kept| is_frame(kept, frame)));
+        let place = found.unwrap_or_else(|| {
+            self.tidy();
+            let place = self.frames.iter().position(Option::is_none).unwrap_or(MAX_PREPARED - 1);
+            self.frames[place] = None;
+            place
+        });
+        self.frames[..=place].rotate_right(1);
+        let first = &mut self.frames[0];
+        Rc::clone(first.get_or_insert_with(|| Rc::new(Waiting::Prepared(Arc::clone(frame)))))
     }
 
     /// Forgets the frames that nobody else has.
@@ -142,6 +144,10 @@ impl PreparedPool {
             slot.take_if(|kept| Rc::strong_count(kept) == 1 && is_given_up(kept));
         }
     }
+}
+
+fn is_frame(waiting: &Rc<Waiting>, frame: &Arc<[u8]>) -> bool {
+    matches!(&**waiting, Waiting::Prepared(shared) if Arc::ptr_eq(shared, frame))
 }
 
 /// Whether the application and all other engines have given a frame up.

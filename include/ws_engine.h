@@ -1354,8 +1354,8 @@ ws_status ws_prepared_new(int type, const void *data, size_t len, ws_prepared **
 ws_prepared *ws_prepared_retain(ws_prepared *prepared);
 
 /**
- * Frees one reference; the message goes with the last one. Connections that queued it keep what they need. Any
- * thread.
+ * Frees one reference; the message goes with the last one. Connections that queued it keep what they need; an engine
+ * may keep the message it queued last until it queues another one, or ws_engine_advance() a second later. Any thread.
  *
  * @param prepared  a message, or NULL
  */

@@ -13,7 +13,7 @@ use crate::frame::{Header, OpCode};
 pub struct Prepared(Arc<Forms>);
 
 struct Forms {
-    opcode: OpCode,
+    message_type: MessageType,
     /// The frame that a server sends, header and payload.
     plain: Arc<[u8]>,
     header_len: usize,
@@ -45,9 +45,8 @@ impl Prepared {
         if message_type == MessageType::Text && simdutf8::basic::from_utf8(payload).is_err() {
             return Err(Error::InvalidUtf8);
         }
-        let opcode = message_type.opcode();
-        let Form { frame: plain, header_len } = encode(opcode, false, payload);
-        Ok(Prepared(Arc::new(Forms { opcode, plain, header_len, compressed: Default::default() })))
+        let Form { frame: plain, header_len } = encode(message_type.opcode(), false, payload);
+        Ok(Prepared(Arc::new(Forms { message_type, plain, header_len, compressed: Default::default() })))
     }
 
     /// Bytes of the message.
@@ -66,8 +65,8 @@ impl Prepared {
     }
 
     #[inline]
-    pub(crate) fn opcode(&self) -> OpCode {
-        self.0.opcode
+    pub(crate) fn message_type(&self) -> MessageType {
+        self.0.message_type
     }
 
     /// Bytes of payload.
@@ -83,7 +82,7 @@ impl Prepared {
             let mut payload = Vec::new();
             let mut deflator = Deflator::new(settings.level, settings.mem_level, window_bits);
             deflator.deflate(self.payload(), Flush::Message, &mut payload);
-            (payload.len() < self.payload().len()).then(|| encode(self.0.opcode, true, &payload))
+            (payload.len() < self.payload().len()).then(|| encode(self.0.message_type.opcode(), true, &payload))
         });
         form.as_ref().map(|form| Encoded {
             compressed: true,

@@ -21,6 +21,8 @@ pub(crate) struct Backlog {
     taken: usize,
     /// Bytes that wait in all.
     len: usize,
+    /// The room of all chunks that are not shared.
+    capacity: usize,
     /// Chunks at the front that keep their place: they were lent, or are the head of a handshake.
     settled: Cell<usize>,
     /// Chunks at the front up to the last one with a control frame: control frames do not overtake each other.
@@ -75,14 +77,16 @@ impl Backlog {
         if self.tail.capacity() != CHUNK_SIZE {
             shared.return_chunk(std::mem::take(&mut self.tail));
         }
+        self.capacity = self.tail.capacity();
     }
 
-    /// Appends a frame, masking its payload if the header has a key.
+    /// Appends a frame, masking its payload if the header has a key. Returns how many bytes wait then.
     #[inline(always)]
-    pub(crate) fn push_frame(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
+    pub(crate) fn push_frame(&mut self, header: &Header, payload: &[u8], shared: &Shared) -> usize {
         let len = header.encoded_len() + payload.len();
         write_frame(header, payload, self.room_for(len, shared));
         self.grow(len, shared);
+        self.len
     }
 
     /// Appends our close frame.
@@ -108,14 +112,15 @@ impl Backlog {
         } else {
             let mut bytes = shared.take_chunk(CHUNK_SIZE);
             write_frame(header, payload, &mut bytes);
+            self.capacity += bytes.capacity();
             self.chunks.insert(place, Chunk::Urgent(bytes));
             self.controls = place + 1;
         }
         self.grow(len, shared);
     }
 
-    /// Appends a frame that many connections share.
-    pub(crate) fn push_prepared(&mut self, frame: &Arc<[u8]>, shared: &Shared) {
+    /// Appends a frame that many connections share. Returns how many bytes wait then.
+    pub(crate) fn push_prepared(&mut self, frame: &Arc<[u8]>, shared: &Shared) -> usize {
         if frame.len() <= MAX_COPIED {
             self.room_for(frame.len(), shared).extend_from_slice(frame);
         } else {
@@ -123,6 +128,7 @@ impl Backlog {
             self.chunks.push_back(Chunk::Prepared(shared.share_prepared(frame)));
         }
         self.grow(frame.len(), shared);
+        self.len
     }
 
     /// Begins with a frame that waited alone. It may have been lent.
@@ -137,6 +143,7 @@ impl Backlog {
     pub(crate) fn push_head(&mut self, bytes: Vec<u8>, shared: &Shared) {
         self.grow(bytes.len(), shared);
         self.end_tail();
+        self.capacity += bytes.capacity();
         self.chunks.push_back(Chunk::Own(bytes));
         self.settled.set(self.count());
     }
@@ -168,7 +175,10 @@ impl Backlog {
             }
             self.pass_first(len);
             match self.chunks.pop_front() {
-                Some(Chunk::Own(bytes) | Chunk::Urgent(bytes)) => shared.return_chunk(bytes),
+                Some(Chunk::Own(bytes) | Chunk::Urgent(bytes)) => {
+                    self.capacity -= bytes.capacity();
+                    shared.return_chunk(bytes);
+                }
                 Some(Chunk::Prepared(frame)) => shared.return_prepared(frame),
                 None => {}
             }
@@ -206,14 +216,21 @@ impl Backlog {
         &mut self.tail
     }
 
-    /// Makes room for `len` bytes in a chunk of their own, or one that is larger where much waits: then few slices hold it,
-    /// and no more than half of the memory is empty.
+    /// Makes room for `len` bytes in another chunk: a large one where much waits, so that few slices hold it, but only if
+    /// no more than half of the memory is empty then.
     #[cold]
     fn begin_tail(&mut self, len: usize, shared: &Shared) {
-        let size = if len <= CHUNK_SIZE && self.len >= LARGE_CHUNK_SIZE - CHUNK_SIZE { LARGE_CHUNK_SIZE } else { len };
         self.end_tail();
-        let unused = std::mem::replace(&mut self.tail, shared.take_chunk(size.max(CHUNK_SIZE)));
+        let unused = std::mem::take(&mut self.tail);
+        self.capacity -= unused.capacity();
         shared.return_chunk(unused);
+        let is_large_fine = self.len.saturating_mul(2).saturating_sub(self.capacity) >= LARGE_CHUNK_SIZE;
+        self.tail = shared.take_chunk(match len {
+            _ if len > CHUNK_SIZE => len,
+            _ if is_large_fine => LARGE_CHUNK_SIZE,
+            _ => CHUNK_SIZE,
+        });
+        self.capacity += self.tail.capacity();
     }
 
     /// Nothing more is appended to the last chunk.

@@ -152,7 +152,9 @@ impl Outbound {
         match opcode {
             OpCode::Ping | OpCode::Pong => backlog.push_urgent(&header, payload, &self.shared),
             OpCode::Close => backlog.push_close(&header, payload, &self.shared),
-            _ => backlog.push_frame(&header, payload, &self.shared),
+            _ => {
+                backlog.push_frame(&header, payload, &self.shared);
+            }
         }
     }
 
@@ -212,7 +214,7 @@ impl Outbound {
 
     /// Gives up the first `count` bytes of the output, after they were written. The queue may have room again then:
     /// see [`Event::Writable`](crate::Event::Writable).
-    #[inline]
+    #[inline(always)]
     pub fn output_consume(&mut self, count: usize) -> Result<(), Error> {
         if !self.in_host_frame && self.queue.consume_prepared(count, &self.shared) {
             self.note_taken(false); // a close frame is no prepared message

@@ -63,14 +63,16 @@ impl OutputQueue {
         }
     }
 
-    /// Appends a frame that many connections share: one pointer, whatever its size, if it is the only one.
+    /// Appends a frame that many connections share: one pointer, whatever its size, if it is the only one. Returns how
+    /// many bytes wait then.
     #[inline(always)]
-    pub(crate) fn push_prepared(&mut self, frame: &Arc<[u8]>, shared: &Shared) {
+    pub(crate) fn push_prepared(&mut self, frame: &Arc<[u8]>, shared: &Shared) -> usize {
         if self.0.is_none() {
             self.0 = Some(shared.share_prepared(frame));
             shared.metrics.queued(frame.len(), frame.len());
+            frame.len()
         } else {
-            self.backlog(shared).push_prepared(frame, shared);
+            self.backlog(shared).push_prepared(frame, shared)
         }
     }
 

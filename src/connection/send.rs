@@ -58,13 +58,12 @@ impl Outbound {
     fn add_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         self.check_message(prepared.len())?;
         if self.role == Role::Server && self.compresses(prepared.len()).is_none() {
-            self.note_frame(prepared.opcode());
-            self.queue.push_prepared(prepared.plain_frame(), &self.shared);
-        } else {
-            self.push_form(prepared)?;
+            self.note_frame(prepared.message_type().opcode());
+            let queued = self.queue.push_prepared(prepared.plain_frame(), &self.shared);
+            self.message_queued(prepared.message_type(), prepared.len() as u64, queued);
+            return Ok(());
         }
-        self.message_queued(prepared.opcode(), prepared.len() as u64);
-        Ok(())
+        self.push_form(prepared)
     }
 
     /// Begins a message of which the size need not be known: any number of [`Outbound::queue_part`], then
@@ -118,7 +117,7 @@ impl Outbound {
         self.in_host_frame = true;
         let encoded = header.encode();
         self.shared.metrics.written_by_host(encoded.as_bytes().len() as u64 + payload_len);
-        self.message_queued(header.opcode, payload_len);
+        self.message_queued(message_type, payload_len, 0);
         Ok(encoded)
     }
 
@@ -178,11 +177,13 @@ impl Outbound {
             None if self.role == Role::Server => {
                 self.note_frame(opcode);
                 let header = Header { fin: true, rsv1: false, opcode, mask: None, payload_len: payload.len() as u64 };
-                self.queue.backlog(&self.shared).push_frame(&header, payload, &self.shared);
+                let queued = self.queue.backlog(&self.shared).push_frame(&header, payload, &self.shared);
+                self.message_queued(MessageType::of(opcode), payload.len() as u64, queued);
+                return Ok(());
             }
             None => self.push_masked(opcode, payload)?,
         }
-        self.message_queued(opcode, payload.len() as u64);
+        self.message_queued(MessageType::of(opcode), payload.len() as u64, self.queue.len());
         Ok(())
     }
 
@@ -214,10 +215,10 @@ impl Outbound {
             .unwrap_or_else(|| prepared.plain());
         match self.role {
             Role::Server => {
-                self.note_frame(prepared.opcode());
+                self.note_frame(prepared.message_type().opcode());
                 self.queue.push_prepared(encoded.frame, &self.shared);
             }
-            Role::Client => self.push(prepared.opcode(), encoded.compressed, true, encoded.payload)?,
+            Role::Client => self.push(prepared.message_type().opcode(), encoded.compressed, true, encoded.payload)?,
         }
         if encoded.compressed {
             self.shared.metrics.compressed_out(prepared.len() as u64, encoded.payload.len() as u64);
@@ -226,6 +227,7 @@ impl Outbound {
                 deflator.reset();
             }
         }
+        self.message_queued(prepared.message_type(), prepared.len() as u64, self.queue.len());
         Ok(())
     }
 
@@ -276,10 +278,10 @@ impl Outbound {
         }
         if last {
             self.making = None;
-            self.message_queued(making.opcode, making.len);
+            self.message_queued(MessageType::of(making.opcode), making.len, self.queue.len());
         } else if let Some(kept) = &mut self.making {
             **kept = making;
-            self.watch_high_water();
+            self.watch_high_water(self.queue.len());
         }
         Ok(())
     }
@@ -303,16 +305,18 @@ impl Outbound {
         }
     }
 
-    /// A message was queued to its end.
+    /// A message was queued to its end; so many bytes wait now.
     #[inline(always)]
-    fn message_queued(&mut self, opcode: OpCode, len: u64) {
-        self.shared.metrics.message_out(MessageType::of(opcode), len);
-        self.watch_high_water();
+    fn message_queued(&mut self, message_type: MessageType, len: u64, queued: usize) {
+        self.shared.metrics.message_out(message_type, len);
+        self.watch_high_water(queued);
     }
 
     #[inline(always)]
-    fn watch_high_water(&mut self) {
-        self.above_high_water |= self.queue.len() > self.shared.config.high_water;
+    fn watch_high_water(&mut self, queued: usize) {
+        if queued > self.shared.config.high_water {
+            self.above_high_water = true;
+        }
     }
 }
 

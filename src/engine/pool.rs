@@ -89,7 +89,7 @@ impl ChunkPool {
     /// Takes a chunk back; it is freed if it is of another size than [`ChunkPool::take`] makes, or if there are many.
     pub(crate) fn put(&mut self, mut chunk: Vec<u8>) {
         let size = chunk.capacity();
-        if size < CHUNK_SIZE || size % CHUNK_SIZE != 0 || self.bytes + size > MAX_FREE_BYTES {
+        if size < CHUNK_SIZE || !size.is_multiple_of(CHUNK_SIZE) || self.bytes + size > MAX_FREE_BYTES {
             return;
         }
         chunk.clear();

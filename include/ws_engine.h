@@ -362,6 +362,17 @@ ws_status ws_config_set_max_control_rate(ws_config *config, uint32_t frames_per_
 ws_status ws_config_set_max_queued_bytes(ws_config *config, size_t bytes);
 
 /**
+ * Chooses whether text to send is checked for UTF-8 (RFC 6455, 5.6), which costs a pass over it. Without, the host
+ * vouches for it, as an echo can, or a relay of text that was received: a peer fails the connection over text that is
+ * not UTF-8. Prepared messages and close reasons are always checked.
+ *
+ * @param config   settings
+ * @param enabled  1 or 0; default 1
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_outgoing_utf8_check(ws_config *config, int enabled);
+
+/**
  * Chooses above how many bytes of output the queue counts as full, see ws_conn_above_high_water(), and at how many
  * it has room again and #WS_EVENT_WRITABLE comes: at `low`, or half of `max_queued_bytes` if that is less.
  *
@@ -1414,8 +1425,8 @@ ws_status ws_prepared_new(int type, const void *data, size_t len, ws_prepared **
 ws_prepared *ws_prepared_retain(ws_prepared *prepared);
 
 /**
- * Frees one reference; the message goes with the last one. Connections that queued it keep what they need. Any
- * thread.
+ * Frees one reference; the message goes with the last one. Connections that queued it keep what they need; an engine
+ * may keep the message it queued last until it queues another one, or ws_engine_advance() a second later. Any thread.
  *
  * @param prepared  a message, or NULL
  */

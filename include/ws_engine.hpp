@@ -96,6 +96,9 @@ public:
     [[nodiscard]] ws_status set_max_queued_bytes(std::size_t bytes) noexcept {
         return ws_config_set_max_queued_bytes(get(), bytes);
     }
+    [[nodiscard]] ws_status set_outgoing_utf8_check(bool enabled) noexcept {
+        return ws_config_set_outgoing_utf8_check(get(), enabled);
+    }
     [[nodiscard]] ws_status set_water_marks(std::size_t low, std::size_t high) noexcept {
         return ws_config_set_water_marks(get(), low, high);
     }

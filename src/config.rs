@@ -29,6 +29,7 @@ pub struct Config {
     pub(crate) max_engine_bytes: usize,
     pub(crate) receive_buffer_size: usize,
 
+    pub(crate) outgoing_utf8_check: bool,
     pub(crate) max_queued_bytes: usize,
     pub(crate) low_water: usize,
     pub(crate) high_water: usize,
@@ -83,6 +84,7 @@ impl Default for Config {
             max_engine_bytes: 1024 * MIB,
             receive_buffer_size: 512 * KIB,
 
+            outgoing_utf8_check: true,
             max_queued_bytes: 4 * MIB,
             low_water: 256 * KIB,
             high_water: MIB,
@@ -291,6 +293,14 @@ impl Config {
         }
         self.max_queued_bytes = bytes;
         Ok(self)
+    }
+
+    /// Whether text to send is checked for UTF-8 (RFC 6455, 5.6), which costs a pass over it; default yes. Without, the
+    /// host vouches for it, as an echo can: a peer fails the connection over text that is not UTF-8. Prepared messages
+    /// and close reasons are always checked.
+    pub fn set_outgoing_utf8_check(&mut self, enabled: bool) -> &mut Config {
+        self.outgoing_utf8_check = enabled;
+        self
     }
 
     /// Bytes of output at which the queue is called full ([`Outbound::is_above_high_water`]) and at which it has room

@@ -13,7 +13,7 @@ use crate::frame::{Header, OpCode};
 pub struct Prepared(Arc<Forms>);
 
 struct Forms {
-    opcode: OpCode,
+    message_type: MessageType,
     /// The frame that a server sends, header and payload.
     plain: Arc<[u8]>,
     header_len: usize,
@@ -33,7 +33,6 @@ const WINDOWS: usize = 8;
 /// A form of the message, as it is to be sent to one connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Encoded<'p> {
-    pub(crate) opcode: OpCode,
     pub(crate) compressed: bool,
     /// Header without a mask, and payload.
     pub(crate) frame: &'p Arc<[u8]>,
@@ -46,9 +45,8 @@ impl Prepared {
         if message_type == MessageType::Text && simdutf8::basic::from_utf8(payload).is_err() {
             return Err(Error::InvalidUtf8);
         }
-        let opcode = message_type.opcode();
-        let Form { frame: plain, header_len } = encode(opcode, false, payload);
-        Ok(Prepared(Arc::new(Forms { opcode, plain, header_len, compressed: Default::default() })))
+        let Form { frame: plain, header_len } = encode(message_type.opcode(), false, payload);
+        Ok(Prepared(Arc::new(Forms { message_type, plain, header_len, compressed: Default::default() })))
     }
 
     /// Bytes of the message.
@@ -57,7 +55,24 @@ impl Prepared {
     }
 
     pub(crate) fn plain(&self) -> Encoded<'_> {
-        Encoded { opcode: self.0.opcode, compressed: false, frame: &self.0.plain, payload: self.payload() }
+        Encoded { compressed: false, frame: &self.0.plain, payload: self.payload() }
+    }
+
+    /// The frame that a server sends uncompressed.
+    #[inline]
+    pub(crate) fn plain_frame(&self) -> &Arc<[u8]> {
+        &self.0.plain
+    }
+
+    #[inline]
+    pub(crate) fn message_type(&self) -> MessageType {
+        self.0.message_type
+    }
+
+    /// Bytes of payload.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.plain.len() - self.0.header_len
     }
 
     /// The compressed form, if it is the smaller one. It refers to no other message.
@@ -67,10 +82,9 @@ impl Prepared {
             let mut payload = Vec::new();
             let mut deflator = Deflator::new(settings.level, settings.mem_level, window_bits);
             deflator.deflate(self.payload(), Flush::Message, &mut payload);
-            (payload.len() < self.payload().len()).then(|| encode(self.0.opcode, true, &payload))
+            (payload.len() < self.payload().len()).then(|| encode(self.0.message_type.opcode(), true, &payload))
         });
         form.as_ref().map(|form| Encoded {
-            opcode: self.0.opcode,
             compressed: true,
             frame: &form.frame,
             payload: &form.frame[form.header_len..],

@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use wsengine::{Config, Connection, Engine, State};
+use wsengine::{Config, Connection, Engine, MessageType, Prepared, State};
 
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
@@ -200,4 +200,65 @@ fn half_a_compressed_message_holds_an_inflator() {
         let much = held_with(100_000);
         assert!(much <= 64 * 1024 + WINDOW + 2 * 100_000, "{much} bytes for a hundred thousand");
     }
+}
+
+/// A message that was prepared goes when the application and the connections have given it up, in whichever order; at
+/// the latest when time goes on.
+#[test]
+fn a_prepared_message_is_not_kept() {
+    const LEN: isize = 1_000_000;
+    let engine = Engine::default();
+    engine.advance(1);
+    let mut conn = Connection::server(&engine);
+    feed(&mut conn, REQUEST);
+    let take = |conn: &mut Connection| {
+        let waiting = conn.outbound().queued_bytes();
+        conn.outbound().output_consume(waiting).unwrap();
+    };
+    take(&mut conn);
+    let before = LIVE.get();
+    let prepare = || Prepared::new(MessageType::Binary, &vec![1; LEN as usize]).unwrap();
+
+    let message = prepare();
+    conn.outbound().queue_prepared(&message).unwrap();
+    drop(message);
+    assert!(LIVE.get() - before >= LEN, "it waits");
+    take(&mut conn);
+    assert!(LIVE.get() - before < 1_000, "{} bytes are kept", LIVE.get() - before);
+
+    for round in 0..3 {
+        let message = prepare();
+        conn.outbound().queue_prepared(&message).unwrap();
+        take(&mut conn);
+        drop(message);
+        assert!(LIVE.get() - before < 2 * LEN, "round {round}: not more than the last one is kept");
+    }
+    engine.advance(5_000);
+    assert!(LIVE.get() - before < 1_000, "{} bytes are kept", LIVE.get() - before);
+}
+
+/// Chunks of output are kept for the next ones up to a bound, and while there is use for them.
+#[test]
+fn unused_output_chunks_are_bounded_and_go() {
+    let engine = Engine::default();
+    engine.advance(1);
+    let before = LIVE.get();
+    let mut conns: Vec<_> = (0..30).map(|_| Connection::server(&engine)).collect();
+    for conn in &mut conns {
+        feed(conn, REQUEST);
+        for len in [100, 16_384, 16_384, 16_384, 16_384, 100, 1_000_000] {
+            conn.outbound().queue_binary(&vec![1; len]).unwrap();
+        }
+    }
+    for conn in &mut conns {
+        let waiting = conn.outbound().queued_bytes();
+        conn.outbound().output_consume(waiting).unwrap();
+    }
+    let kept = LIVE.get() - before;
+    assert!(kept > 1_000_000, "{kept} bytes: a large chunk waits for the next message");
+    assert!(kept < 5 << 20, "{kept} bytes are kept");
+    engine.advance(2_000);
+    engine.advance(4_000);
+    let kept = LIVE.get() - before;
+    assert!(kept < 400 << 10, "{kept} bytes are kept without use");
 }

@@ -223,15 +223,28 @@ pub unsafe extern "C" fn ws_conn_output(conn: *mut ws_conn, slices: *mut libc::i
         let Some(max) = usize::try_from(max).ok().filter(|&max| max > 0 && !slices.is_null()) else {
             return invalid;
         };
-        let mut count = 0;
-        for part in conn.conn.output().take(max) {
-            let slice = libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() };
-            // SAFETY: the caller has room for `max` slices, and count < max.
-            unsafe { slices.add(count).write(slice) };
-            count += 1;
+        if let Some(part) = conn.conn.outbound().only_output() {
+            // SAFETY: the caller has room for a slice at least.
+            unsafe { slices.write(to_iovec(part)) };
+            return 1;
         }
-        count as c_int // at most max, which is a c_int
+        lend_slices(conn, slices, max) as c_int // at most max, which is a c_int
     })
+}
+
+#[inline(never)]
+fn lend_slices(conn: &ws_conn, slices: *mut libc::iovec, max: usize) -> usize {
+    let mut count = 0;
+    for part in conn.conn.output().take(max) {
+        // SAFETY: the caller has room for `max` slices, and count < max.
+        unsafe { slices.add(count).write(to_iovec(part)) };
+        count += 1;
+    }
+    count
+}
+
+fn to_iovec(slice: &[u8]) -> libc::iovec {
+    libc::iovec { iov_base: slice.as_ptr().cast_mut().cast(), iov_len: slice.len() }
 }
 
 /// Takes output that was written. When the queue falls to the low-water mark after it was above the high one, a pull

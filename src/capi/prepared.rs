@@ -53,8 +53,8 @@ pub unsafe extern "C" fn ws_prepared_retain(prepared: *mut ws_prepared) -> *mut 
     prepared
 }
 
-/// Frees one reference; the message goes with the last one. Connections that queued it keep what they need. Any
-/// thread.
+/// Frees one reference; the message goes with the last one. Connections that queued it keep what they need; an engine
+/// may keep the message it queued last until it queues another one, or ws_engine_advance() a second later. Any thread.
 ///
 /// @param prepared  a message, or NULL
 #[unsafe(no_mangle)]

@@ -123,6 +123,7 @@ impl Outbound {
     }
 
     /// Something is about to be queued; `None` is an HTTP head. To be called while the queue is as it was.
+    #[inline(always)]
     pub(crate) fn note_queueing(&mut self, opcode: Option<OpCode>) {
         let now = self.now();
         if opcode.is_some_and(|opcode| !opcode.is_control()) {
@@ -135,6 +136,7 @@ impl Outbound {
     }
 
     /// Output was taken; `close_waited`: our close frame, or something before it.
+    #[inline(always)]
     pub(crate) fn note_taken(&mut self, close_waited: bool) {
         let now = self.now();
         let had_to_wait = self.clock.output != now;
@@ -258,6 +260,7 @@ impl Outbound {
 
     /// Makes sure that the timer goes off within so many milliseconds; 0 is off. One that is stale is set when nothing is
     /// left to pull, for all deadlines.
+    #[inline(always)]
     fn set_timer_within(&mut self, timeout: u32) {
         let left = self.clock.set_for.wrapping_sub(self.now());
         let is_soon_enough = match self.clock.timer_state {
@@ -270,6 +273,7 @@ impl Outbound {
         }
     }
 
+    #[cold]
     fn set_timer(&mut self, after: Option<u32>) {
         if after.is_some() || self.clock.timer_state != TimerState::Off {
             self.shared.time.set_timer(self.clock.timer, after);

@@ -1,5 +1,6 @@
 //! One connection, server or client: make it, feed it, pull from it, queue, take, ask.
 
+mod backlog;
 mod clock;
 mod extras;
 mod heads;
@@ -27,10 +28,11 @@ use crate::violation::Violation;
 use opening::{Opening, Phase};
 use receive::{Received, Terms};
 
+pub(crate) use backlog::Backlog;
 pub(crate) use extras::Extra;
 pub use input::Drain;
 pub use outbound::{Outbound, Role, State};
-pub(crate) use output::Backlog;
+pub(crate) use output::Waiting;
 pub(crate) use work::{Lent, MAX_KEPT, Work};
 
 /// One WebSocket connection. See [the contract](crate#the-contract).

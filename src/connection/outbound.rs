@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::connection::clock::Clock;
 use crate::connection::extras::Extras;
-use crate::connection::output::OutputQueue;
+use crate::connection::output::{OutputQueue, Slices};
 use crate::deflate::Agreed;
 use crate::detail::Detail;
 use crate::engine::Shared;
@@ -115,7 +115,13 @@ impl Outbound {
         self.push(opcode, false, true, data)
     }
 
+    #[inline(always)]
     pub(crate) fn check_open(&self) -> Result<(), Error> {
+        if self.state == State::Open { Ok(()) } else { self.refuse_unopened() }
+    }
+
+    #[cold]
+    fn refuse_unopened(&self) -> Result<(), Error> {
         match self.state {
             State::Open => Ok(()),
             State::Connecting => Err(Error::State("the handshake is not complete")),
@@ -125,6 +131,7 @@ impl Outbound {
     }
 
     /// Queues a frame; control frames overtake messages where they can.
+    #[inline(never)]
     pub(crate) fn push(&mut self, opcode: OpCode, rsv1: bool, fin: bool, payload: &[u8]) -> Result<(), Error> {
         let mask = self.mask_key()?;
         self.queue_frame(opcode, rsv1, fin, mask, payload);
@@ -138,22 +145,31 @@ impl Outbound {
         match opcode {
             OpCode::Ping | OpCode::Pong => backlog.push_urgent(&header, payload, &self.shared),
             OpCode::Close => backlog.push_close(&header, payload, &self.shared),
-            _ => backlog.push_frame(&header, payload, &self.shared),
+            _ => {
+                backlog.push_frame(&header, payload, &self.shared);
+            }
         }
     }
 
     /// A frame is about to be queued, or given to the host.
+    #[inline(always)]
     pub(crate) fn note_frame(&mut self, opcode: OpCode) {
         self.note_queueing(Some(opcode));
         self.shared.metrics.frame_out(opcode);
     }
 
     /// A new key for a client's frame (RFC 6455, 5.3).
+    #[inline(always)]
     pub(crate) fn mask_key(&self) -> Result<Option<[u8; 4]>, Error> {
         match self.role {
             Role::Server => Ok(None),
-            Role::Client => self.shared.random().map(Some),
+            Role::Client => self.new_mask_key(),
         }
+    }
+
+    #[inline(never)]
+    fn new_mask_key(&self) -> Result<Option<[u8; 4]>, Error> {
+        self.shared.random().map(Some)
     }
 
     fn push_close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Error> {
@@ -178,13 +194,31 @@ impl Outbound {
 /// Taking what was queued.
 impl Outbound {
     /// The bytes to write, oldest first. None while the host writes the payload of a frame itself.
+    #[inline]
     pub fn output(&self) -> impl Iterator<Item = &[u8]> {
-        self.queue.slices().take(if self.in_host_frame { 0 } else { usize::MAX })
+        if self.in_host_frame { Slices::default() } else { self.queue.slices() }
+    }
+
+    /// All output, if it is one slice: the most frequent case.
+    #[inline(always)]
+    pub(crate) fn only_output(&self) -> Option<&[u8]> {
+        if self.in_host_frame { None } else { self.queue.only_slice() }
     }
 
     /// Gives up the first `count` bytes of the output, after they were written. The queue may have room again then:
     /// see [`Event::Writable`](crate::Event::Writable).
+    #[inline(always)]
     pub fn output_consume(&mut self, count: usize) -> Result<(), Error> {
+        if !self.in_host_frame && self.queue.consume_prepared(count, &self.shared) {
+            self.note_taken(false); // a close frame is no prepared message
+            self.note_room();
+            return Ok(());
+        }
+        self.consume_backlog(count)
+    }
+
+    #[inline(never)]
+    fn consume_backlog(&mut self, count: usize) -> Result<(), Error> {
         if self.in_host_frame && count > 0 {
             return Err(Error::State("the payload of a frame is being written: end it first"));
         }
@@ -192,14 +226,22 @@ impl Outbound {
         self.queue.consume(count, &self.shared)?;
         if count > 0 {
             self.note_taken(close_waited);
-            self.pay_pong();
+            if !self.queue.is_at_rest() {
+                self.pay_pong();
+            }
         }
+        self.note_room();
+        Ok(())
+    }
+
+    /// The queue has become shorter.
+    #[inline(always)]
+    fn note_room(&mut self) {
         let config = &self.shared.config;
         if self.above_high_water && self.queue.len() <= config.low_water.min(config.max_queued_bytes / 2) {
             self.above_high_water = false;
             self.writable_due = self.state == State::Open;
         }
-        Ok(())
     }
 
     /// Bytes that wait to be taken.

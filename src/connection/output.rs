@@ -1,80 +1,122 @@
-//! Bytes that wait to be written: appended at the back, taken at the front, never moved in between.
+//! The output of a connection: nothing, one frame that it shares with others, or a backlog.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::vec_deque;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::engine::{CHUNK_SIZE, Shared};
+use crate::connection::backlog::{Backlog, Chunk};
+use crate::engine::Shared;
 use crate::error::Error;
-use crate::frame::header::EncodedHeader;
-use crate::frame::{Header, mask};
 
-/// The output of one connection: while none waits, nothing but a place for it.
+/// The output of one connection: one pointer, and nothing behind it while no output waits.
 #[derive(Default)]
-pub(crate) struct OutputQueue(Option<Box<Backlog>>);
+pub(crate) struct OutputQueue(Option<Rc<Waiting>>);
 
-/// Output that waits; borrowed from the engine's pool. Chunks are filled up to their capacity and never grow, so a slice
-/// that was handed out stays where it is until it is consumed, whatever is queued behind it. A frame lies in one chunk.
-#[derive(Default)]
-pub(crate) struct Backlog {
-    chunks: VecDeque<Chunk>,
-    /// Bytes of the first chunk that were taken.
-    taken: usize,
-    /// Bytes that wait in all.
-    len: usize,
-    /// Chunks at the front that keep their place: they were lent, or are the head of a handshake.
-    settled: Cell<usize>,
-    /// Chunks at the front up to the last one with a control frame: control frames do not overtake each other.
-    controls: usize,
-    /// Bytes up to the end of our close frame, if that waits. Nothing overtakes it.
-    to_close: usize,
-    /// The pong that is to be queued when more was taken.
-    pub(crate) owed_pong: Option<Box<[u8]>>,
-}
-
-enum Chunk {
-    /// Frames side by side.
-    Own(Vec<u8>),
-    /// Control frames that overtook others.
-    Urgent(Vec<u8>),
-    /// One frame of a prepared message.
+/// What waits.
+pub(crate) enum Waiting {
+    /// One frame of a prepared message, shared by all connections of the engine that wait to write it. The count of who
+    /// does is not atomic: the engine holds the one atomic reference for all of them.
     Prepared(Arc<[u8]>),
+    /// Anything else. It belongs to one connection alone; borrowed from the engine's pool.
+    Backlog(Backlog),
 }
-
-/// A prepared frame up to this size is copied: one write of bytes side by side beats a slice of its own.
-const MAX_COPIED: usize = 512;
-
-/// More chunks than this are so seldom that the room for them is not kept.
-const MAX_KEPT_CHUNKS: usize = 64;
 
 impl OutputQueue {
     /// Bytes that wait.
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |backlog| backlog.len)
+        match self.0.as_deref() {
+            None => 0,
+            Some(Waiting::Prepared(frame)) => frame.len(),
+            Some(Waiting::Backlog(backlog)) => backlog.len(),
+        }
     }
 
     /// Whether our close frame is not yet taken.
     pub(crate) fn close_waits(&self) -> bool {
-        self.0.as_ref().is_some_and(|backlog| backlog.to_close > 0)
+        matches!(self.0.as_deref(), Some(Waiting::Backlog(backlog)) if backlog.close_waits())
     }
 
     /// Whether a control frame is not yet taken.
     pub(crate) fn control_waits(&self) -> bool {
-        self.0.as_ref().is_some_and(|backlog| backlog.controls > 0)
+        matches!(self.0.as_deref(), Some(Waiting::Backlog(backlog)) if backlog.control_waits())
     }
 
     /// Where to append.
+    #[inline(always)]
     pub(crate) fn backlog(&mut self, shared: &Shared) -> &mut Backlog {
-        self.0.get_or_insert_with(|| shared.take_backlog())
+        if !matches!(self.0.as_deref(), Some(Waiting::Backlog(_))) {
+            self.begin_backlog(shared);
+        }
+        match self.0.as_mut().and_then(Rc::get_mut) {
+            Some(Waiting::Backlog(backlog)) => backlog,
+            _ => unreachable!("a backlog was there or was just made, and nobody shares it"),
+        }
+    }
+
+    #[cold]
+    fn begin_backlog(&mut self, shared: &Shared) {
+        let first = self.0.replace(shared.take_backlog());
+        if let Some(prepared) = first {
+            self.backlog(shared).begin_with(prepared);
+        }
+    }
+
+    /// Appends a frame that many connections share: one pointer, whatever its size, if it is the only one. Returns how
+    /// many bytes wait then.
+    #[inline(always)]
+    pub(crate) fn push_prepared(&mut self, frame: &Arc<[u8]>, shared: &Shared) -> usize {
+        if self.0.is_none() {
+            self.0 = Some(shared.share_prepared(frame));
+            shared.metrics.queued(frame.len(), frame.len());
+            frame.len()
+        } else {
+            self.backlog(shared).push_prepared(frame, shared)
+        }
     }
 
     pub(crate) fn take_owed_pong(&mut self) -> Option<Box<[u8]>> {
-        self.0.as_mut()?.owed_pong.take()
+        match Rc::get_mut(self.0.as_mut()?)? {
+            Waiting::Backlog(backlog) => backlog.owed_pong.take(),
+            Waiting::Prepared(_) => None,
+        }
     }
 
     /// The slices that wait, oldest first. Those that were looked at keep their place.
-    pub(crate) fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().flat_map(|backlog| backlog.slices())
+    #[inline(always)]
+    pub(crate) fn slices(&self) -> Slices<'_> {
+        match self.0.as_deref() {
+            None => Slices::default(),
+            Some(Waiting::Prepared(frame)) => Slices { last: frame, ..Slices::default() },
+            Some(Waiting::Backlog(backlog)) => backlog.slices(),
+        }
+    }
+
+    /// What waits, if it is one slice. It keeps its place.
+    #[inline(always)]
+    pub(crate) fn only_slice(&self) -> Option<&[u8]> {
+        match self.0.as_deref()? {
+            Waiting::Prepared(frame) => Some(frame),
+            Waiting::Backlog(backlog) => backlog.only_slice(),
+        }
+    }
+
+    /// Nothing waits, and nothing is owed.
+    #[inline(always)]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Gives up `count` bytes if a prepared frame of that size is all that waits.
+    #[inline(always)]
+    pub(crate) fn consume_prepared(&mut self, count: usize, shared: &Shared) -> bool {
+        let is_it = matches!(self.0.as_deref(), Some(Waiting::Prepared(frame)) if frame.len() == count);
+        if is_it && let Some(frame) = self.0.take() {
+            shared.metrics.taken(count);
+            shared.return_prepared(frame);
+        }
+        is_it
     }
 
     /// Gives up the first `count` bytes.
@@ -82,158 +124,59 @@ impl OutputQueue {
         if count > self.len() {
             return Err(Error::InvalidArgument("more bytes consumed than there were to take"));
         }
-        if let Some(backlog) = &mut self.0 {
-            backlog.consume(count, shared);
+        if count == 0 {
+            return Ok(());
         }
-        if let Some(empty) = self.0.take_if(|backlog| backlog.chunks.is_empty() && backlog.owed_pong.is_none()) {
-            shared.return_backlog(empty);
+        shared.metrics.taken(count);
+        let backlog = self.backlog(shared);
+        backlog.consume(count, shared);
+        if !backlog.is_in_use()
+            && let Some(backlog) = self.0.take()
+        {
+            shared.return_backlog(backlog);
         }
         Ok(())
     }
 }
 
-impl Backlog {
-    /// As new, but with room for chunks.
-    pub(crate) fn reset(&mut self) {
-        let mut chunks = std::mem::take(&mut self.chunks);
-        chunks.clear();
-        if chunks.capacity() > MAX_KEPT_CHUNKS {
-            chunks = VecDeque::new();
-        }
-        *self = Backlog { chunks, ..Backlog::default() };
-    }
+/// Goes through what waits.
+#[derive(Default)]
+pub(crate) struct Slices<'q> {
+    chunks: vec_deque::Iter<'q, Chunk>,
+    /// What comes behind the chunks; empty if nothing does.
+    last: &'q [u8],
+    /// Bytes of the first slice that were taken.
+    taken: usize,
+    given: usize,
+    /// Where to note that slices were given.
+    settled: Option<&'q Cell<usize>>,
+}
 
-    /// Appends a frame, masking its payload if the header has a key.
-    pub(crate) fn push_frame(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
-        let frame = Frame::new(header, payload);
-        frame.write(self.room_for(frame.len(), shared));
-        self.grow(frame.len(), shared);
-    }
-
-    /// Appends our close frame.
-    pub(crate) fn push_close(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
-        self.push_frame(header, payload, shared);
-        self.to_close = self.len;
-    }
-
-    /// Queues a ping or pong ahead of what may still be overtaken (RFC 6455, 5.4: control frames may come between the
-    /// frames of a message), so that a backlog does not hold it up.
-    pub(crate) fn push_urgent(&mut self, header: &Header, payload: &[u8], shared: &Shared) {
-        let first_free = self.settled.get().max(usize::from(self.taken > 0));
-        let place = if self.to_close > 0 { self.chunks.len() } else { first_free.max(self.controls) };
-        let frame = Frame::new(header, payload);
-        let len = frame.len();
-        if self.chunks.len() <= place + 1 {
-            frame.write(self.room_for(len, shared));
-            self.controls = self.chunks.len();
-        } else if place > first_free
-            && let Some(Chunk::Urgent(bytes)) = self.chunks.get_mut(place - 1)
-            && bytes.capacity() - bytes.len() >= len
-        {
-            frame.write(bytes);
-        } else {
-            let mut bytes = shared.take_chunk();
-            frame.write(&mut bytes);
-            self.chunks.insert(place, Chunk::Urgent(bytes));
-            self.controls = place + 1;
-        }
-        self.grow(len, shared);
-    }
-
-    /// Appends a frame that many connections share.
-    pub(crate) fn push_prepared(&mut self, frame: &Arc<[u8]>, shared: &Shared) {
-        if frame.len() <= MAX_COPIED {
-            self.room_for(frame.len(), shared).extend_from_slice(frame);
-        } else {
-            self.chunks.push_back(Chunk::Prepared(Arc::clone(frame)));
-        }
-        self.grow(frame.len(), shared);
-    }
-
-    /// Appends the head of a handshake, which nothing may overtake.
-    pub(crate) fn push_head(&mut self, bytes: Vec<u8>, shared: &Shared) {
-        self.grow(bytes.len(), shared);
-        self.chunks.push_back(Chunk::Own(bytes));
-        self.settled.set(self.chunks.len());
-    }
-
-    fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        self.chunks.iter().enumerate().map(|(i, chunk)| {
-            self.settled.set(self.settled.get().max(i + 1));
-            if i == 0 { &chunk.bytes()[self.taken..] } else { chunk.bytes() }
-        })
-    }
-
-    fn consume(&mut self, count: usize, shared: &Shared) {
-        self.len -= count;
-        self.to_close = self.to_close.saturating_sub(count);
-        shared.metrics.taken(count);
-        self.taken += count;
-        while let Some(first) = self.chunks.front() {
-            let len = first.bytes().len();
-            if self.taken < len {
-                break;
-            }
-            self.taken -= len;
-            self.settled.set(self.settled.get().saturating_sub(1));
-            self.controls = self.controls.saturating_sub(1);
-            if let Some(Chunk::Own(bytes) | Chunk::Urgent(bytes)) = self.chunks.pop_front() {
-                shared.return_chunk(bytes);
-            }
-        }
-    }
-
-    fn grow(&mut self, len: usize, shared: &Shared) {
-        self.len += len;
-        shared.metrics.queued(len, self.len);
-    }
-
-    /// A chunk in which `len` more bytes fit without moving those that are there.
-    fn room_for(&mut self, len: usize, shared: &Shared) -> &mut Vec<u8> {
-        let fits = matches!(self.chunks.back(), Some(Chunk::Own(bytes)) if bytes.capacity() - bytes.len() >= len);
-        if !fits {
-            let chunk = if len <= CHUNK_SIZE { shared.take_chunk() } else { Vec::with_capacity(len) };
-            self.chunks.push_back(Chunk::Own(chunk));
-        }
-        match self.chunks.back_mut() {
-            Some(Chunk::Own(bytes)) => bytes,
-            _ => unreachable!("such a chunk was there or was just added"),
-        }
+impl<'q> Slices<'q> {
+    pub(crate) fn of_backlog(
+        chunks: vec_deque::Iter<'q, Chunk>,
+        last: &'q [u8],
+        taken: usize,
+        settled: &'q Cell<usize>,
+    ) -> Slices<'q> {
+        Slices { chunks, last, taken, given: 0, settled: Some(settled) }
     }
 }
 
-impl Chunk {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Chunk::Own(bytes) | Chunk::Urgent(bytes) => bytes,
-            Chunk::Prepared(bytes) => bytes,
+impl<'q> Iterator for Slices<'q> {
+    type Item = &'q [u8];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'q [u8]> {
+        let bytes = match self.chunks.next() {
+            Some(chunk) => chunk.bytes(),
+            None if self.last.is_empty() => return None,
+            None => std::mem::take(&mut self.last),
+        };
+        self.given += 1;
+        if let Some(settled) = self.settled {
+            settled.set(settled.get().max(self.given));
         }
-    }
-}
-
-/// A frame to write.
-struct Frame<'p> {
-    header: EncodedHeader,
-    mask: Option<[u8; 4]>,
-    payload: &'p [u8],
-}
-
-impl<'p> Frame<'p> {
-    fn new(header: &Header, payload: &'p [u8]) -> Frame<'p> {
-        Frame { header: header.encode(), mask: header.mask, payload }
-    }
-
-    fn len(&self) -> usize {
-        self.header.as_bytes().len() + self.payload.len()
-    }
-
-    /// Masks it where it is written.
-    fn write(&self, chunk: &mut Vec<u8>) {
-        chunk.extend_from_slice(self.header.as_bytes());
-        let start = chunk.len();
-        chunk.extend_from_slice(self.payload);
-        if let Some(key) = self.mask {
-            mask::apply(key, 0, &mut chunk[start..]);
-        }
+        Some(&bytes[std::mem::take(&mut self.taken)..])
     }
 }

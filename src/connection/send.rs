@@ -8,6 +8,7 @@ use crate::event::MessageType;
 use crate::frame::header::{EncodedHeader, MAX_HEADER_LEN};
 use crate::frame::{Header, OpCode};
 use crate::prepared::Prepared;
+use crate::simd;
 use crate::utf8;
 
 /// A message that is made piece by piece.
@@ -25,43 +26,46 @@ pub(crate) struct Making {
 
 /// Queueing messages.
 impl Outbound {
-    /// Queues a text message (RFC 6455, 5.6). Refused: bytes that are not UTF-8.
+    /// Queues a text message (RFC 6455, 5.6). Refused: bytes that are not UTF-8, unless
+    /// [that check is off](crate::Config::set_outgoing_utf8_check).
+    #[inline]
     pub fn queue_text(&mut self, text: &[u8]) -> Result<(), Error> {
         self.check_message(text.len())?;
-        if simdutf8::basic::from_utf8(text).is_err() {
+        if self.shared.config.outgoing_utf8_check && !is_utf8(text) {
             return Err(Error::InvalidUtf8);
         }
         self.push_message(OpCode::Text, text)
     }
 
     /// Queues a binary message.
+    #[inline]
     pub fn queue_binary(&mut self, data: &[u8]) -> Result<(), Error> {
         self.check_message(data.len())?;
         self.push_message(OpCode::Binary, data)
     }
 
     /// Queues a message that was prepared for many connections.
+    #[inline]
     pub fn queue_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        self.check_message(prepared.payload().len())?;
-        let settings = &self.shared.config.compression;
-        let encoded = self
-            .compresses(prepared.payload().len())
-            .and_then(|agreed| prepared.compressed(settings, agreed.own_window_bits))
-            .unwrap_or_else(|| prepared.plain());
-        match self.role {
-            Role::Server => {
-                self.note_frame(encoded.opcode);
-                self.queue.backlog(&self.shared).push_prepared(encoded.frame, &self.shared);
-            }
-            Role::Client => self.push(encoded.opcode, encoded.compressed, true, encoded.payload)?,
+        // The same in both cases, compiled apart: a broadcast is mostly to connections where nothing waits.
+        if self.queue.is_at_rest() { self.add_prepared(prepared) } else { self.add_prepared_behind(prepared) }
+    }
+
+    #[inline(never)]
+    fn add_prepared_behind(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        self.add_prepared(prepared)
+    }
+
+    #[inline(always)]
+    fn add_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        self.check_message(prepared.len())?;
+        if self.role == Role::Server && self.compresses(prepared.len()).is_none() {
+            self.note_frame(prepared.message_type().opcode());
+            let queued = self.queue.push_prepared(prepared.plain_frame(), &self.shared);
+            self.message_queued(prepared.message_type(), prepared.len() as u64, queued);
+            return Ok(());
         }
-        if encoded.compressed {
-            self.shared.metrics.compressed_out(prepared.payload().len() as u64, encoded.payload.len() as u64);
-            // It did not see this message, so what it knows is no longer what lies behind in the peer's window.
-            self.extras.reset_deflator();
-        }
-        self.message_queued(encoded.opcode, prepared.payload().len() as u64);
-        Ok(())
+        self.push_form(prepared)
     }
 
     /// Begins a message of which the size need not be known: any number of [`Outbound::queue_part`], then
@@ -116,7 +120,7 @@ impl Outbound {
         self.in_host_frame = true;
         let encoded = header.encode();
         self.shared.metrics.written_by_host(encoded.as_bytes().len() as u64 + payload_len);
-        self.message_queued(header.opcode, payload_len);
+        self.message_queued(message_type, payload_len, 0);
         Ok(encoded)
     }
 
@@ -131,6 +135,7 @@ impl Outbound {
     }
 
     /// A message may begin now.
+    #[inline(always)]
     fn check_ready(&self) -> Result<(), Error> {
         self.check_open()?;
         if self.extras.making().is_some() {
@@ -140,35 +145,52 @@ impl Outbound {
     }
 
     /// A message of this size may be queued now.
+    #[inline(always)]
     fn check_message(&mut self, len: usize) -> Result<(), Error> {
         self.check_ready()?;
         self.check_room(len)
     }
 
+    #[inline(always)]
     fn check_room(&mut self, len: usize) -> Result<(), Error> {
         let config = &self.shared.config;
         let added = len.saturating_add(MAX_HEADER_LEN);
-        let fits = |held: usize, max| held.checked_add(added).is_some_and(|total| total <= max);
-        if fits(self.queue.len(), config.max_queued_bytes)
-            && fits(self.queue.len() + self.extras.held_input(), config.max_connection_bytes)
+        let fits = |held: usize, max: usize| added <= max.saturating_sub(held);
+        let queued = self.queue.len();
+        if fits(queued, config.max_queued_bytes)
+            && fits(queued + self.extras.held_input(), config.max_connection_bytes)
             && fits(self.shared.metrics.held_bytes(), config.max_engine_bytes)
         {
             return Ok(());
         }
+        self.refuse_for_room()
+    }
+
+    #[cold]
+    fn refuse_for_room(&mut self) -> Result<(), Error> {
         self.shared.metrics.queue_full();
         self.above_high_water |= self.queue.len() > 0; // when it falls, it is worth another try
         Err(Error::QueueFull)
     }
 
+    #[inline(always)]
     fn push_message(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Error> {
         match self.compresses(payload.len()) {
             Some(agreed) => self.push_compressed(opcode, payload, agreed)?,
-            None => self.push(opcode, false, true, payload)?,
+            None if self.role == Role::Server => {
+                self.note_frame(opcode);
+                let header = Header { fin: true, rsv1: false, opcode, mask: None, payload_len: payload.len() as u64 };
+                let queued = self.queue.backlog(&self.shared).push_frame(&header, payload, &self.shared);
+                self.message_queued(MessageType::of(opcode), payload.len() as u64, queued);
+                return Ok(());
+            }
+            None => self.push_masked(opcode, payload)?,
         }
-        self.message_queued(opcode, payload.len() as u64);
+        self.message_queued(MessageType::of(opcode), payload.len() as u64, self.queue.len());
         Ok(())
     }
 
+    #[inline(never)]
     fn push_compressed(&mut self, opcode: OpCode, payload: &[u8], agreed: Agreed) -> Result<(), Error> {
         let mask = self.mask_key()?; // before the deflator takes notice of the message
         let mut compressed = self.shared.take_input();
@@ -186,10 +208,43 @@ impl Outbound {
         Ok(())
     }
 
+    /// Queues a prepared message that is masked, or may be compressed.
+    #[inline(never)]
+    fn push_form(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        let settings = &self.shared.config.compression;
+        let encoded = self
+            .compresses(prepared.len())
+            .and_then(|agreed| prepared.compressed(settings, agreed.own_window_bits))
+            .unwrap_or_else(|| prepared.plain());
+        match self.role {
+            Role::Server => {
+                self.note_frame(prepared.message_type().opcode());
+                self.queue.push_prepared(encoded.frame, &self.shared);
+            }
+            Role::Client => self.push(prepared.message_type().opcode(), encoded.compressed, true, encoded.payload)?,
+        }
+        if encoded.compressed {
+            self.shared.metrics.compressed_out(prepared.len() as u64, encoded.payload.len() as u64);
+            // It did not see this message, so what it knows is no longer what lies behind in the peer's window.
+            self.extras.reset_deflator();
+        }
+        self.message_queued(prepared.message_type(), prepared.len() as u64, self.queue.len());
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn push_masked(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Error> {
+        let mask = self.mask_key()?;
+        self.note_frame(opcode);
+        let header = Header { fin: true, rsv1: false, opcode, mask, payload_len: payload.len() as u64 };
+        self.queue.backlog(&self.shared).push_frame(&header, payload, &self.shared);
+        Ok(())
+    }
+
     fn push_part(&mut self, part: &[u8], last: bool) -> Result<(), Error> {
         self.check_open()?;
         let mut making = *self.extras.making().ok_or(Error::State("no message was begun"))?;
-        if making.opcode == OpCode::Text {
+        if making.opcode == OpCode::Text && self.shared.config.outgoing_utf8_check {
             making.utf8.feed(part).map_err(|_| Error::InvalidUtf8)?;
             if last {
                 making.utf8.finish().map_err(|_| Error::InvalidUtf8)?;
@@ -224,15 +279,16 @@ impl Outbound {
         }
         if last {
             self.extras.end_making(&self.shared);
-            self.message_queued(making.opcode, making.len);
+            self.message_queued(MessageType::of(making.opcode), making.len, self.queue.len());
         } else {
             self.extras.make(making, &self.shared);
-            self.watch_high_water();
+            self.watch_high_water(self.queue.len());
         }
         Ok(())
     }
 
     /// Whether a message of this size goes compressed.
+    #[inline(always)]
     fn compresses(&self, len: usize) -> Option<Agreed> {
         self.compression.filter(|_| len >= self.shared.config.compression.threshold)
     }
@@ -244,13 +300,22 @@ impl Outbound {
         }
     }
 
-    /// A message was queued to its end.
-    fn message_queued(&mut self, opcode: OpCode, len: u64) {
-        self.shared.metrics.message_out(MessageType::of(opcode), len);
-        self.watch_high_water();
+    /// A message was queued to its end; so many bytes wait now.
+    #[inline(always)]
+    fn message_queued(&mut self, message_type: MessageType, len: u64, queued: usize) {
+        self.shared.metrics.message_out(message_type, len);
+        self.watch_high_water(queued);
     }
 
-    fn watch_high_water(&mut self) {
-        self.above_high_water |= self.queue.len() > self.shared.config.high_water;
+    #[inline(always)]
+    fn watch_high_water(&mut self, queued: usize) {
+        if queued > self.shared.config.high_water {
+            self.above_high_water = true;
+        }
     }
+}
+
+/// Text is mostly ASCII, and much of it is short: then a look at it is faster than a decoder that has to be set up.
+fn is_utf8(text: &[u8]) -> bool {
+    simd::is_ascii(text) || simdutf8::basic::from_utf8(text).is_ok()
 }

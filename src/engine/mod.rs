@@ -6,17 +6,19 @@ mod random;
 mod time;
 mod timers;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::config::Config;
-use crate::connection::{Backlog, Extra, MAX_KEPT, Work};
+use crate::connection::{Backlog, Extra, MAX_KEPT, Waiting, Work};
 use crate::deflate::{Deflator, History, Inflator, Pools};
 use crate::error::Error;
 use metrics::{Metrics, MetricsSnapshot};
-use pool::Pool;
+use pool::{ChunkPool, Pool, PreparedPool};
 use random::RandomSource;
 
+pub(crate) use pool::{CHUNK_SIZE, LARGE_CHUNK_SIZE};
 pub(crate) use time::Time;
 
 /// One per event loop. Connections that are made from it keep alive what they need of it.
@@ -36,7 +38,9 @@ impl Engine {
                 assemblies: RefCell::new(Pool::new(MAX_POOLED_ASSEMBLIES)),
                 backlogs: RefCell::new(Pool::new(MAX_POOLED)),
                 extras: RefCell::new(Pool::new(MAX_POOLED)),
-                chunks: RefCell::new(Pool::new(MAX_POOLED_CHUNKS)),
+                chunks: RefCell::default(),
+                prepared: RefCell::default(),
+                tidied: Cell::new(0),
                 random: RefCell::new(RandomSource::new()),
                 codecs: RefCell::new(Pools::new(config.compression.level, config.compression.mem_level)),
                 time: Time::new(),
@@ -61,6 +65,7 @@ impl Engine {
     /// made before it count from it, and without it no deadline counts. A time before the last one is ignored.
     pub fn advance(&self, now_ms: u64) {
         self.shared.time.advance(now_ms);
+        self.shared.tidy();
     }
 
     /// When to call [`Engine::advance`] next at the latest, by the host's clock: not after the next deadline, and a few
@@ -88,14 +93,13 @@ impl Default for Engine {
 
 /// In a drain loop one connection after the other has bytes in flight, so few buffers serve many connections.
 const MAX_POOLED: usize = 16;
-const MAX_POOLED_CHUNKS: usize = 64;
 
 /// Large messages are assembled one at a time, unless many arrive at once; a buffer above this is freed.
 const MAX_POOLED_ASSEMBLIES: usize = 2;
 const MAX_KEPT_ASSEMBLY: usize = 2 * 1024 * 1024;
 
-/// The capacity of an output chunk: small frames lie side by side in one, so that a drain is one write.
-pub(crate) const CHUNK_SIZE: usize = 16 * 1024;
+/// Milliseconds after which memory that was not needed meanwhile is freed.
+const TIDY_AFTER: u32 = 1000;
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -103,9 +107,12 @@ pub(crate) struct Shared {
     inputs: RefCell<Pool<Vec<u8>>>,
     receive_buffers: RefCell<Pool<Vec<u8>>>,
     assemblies: RefCell<Pool<Vec<u8>>>,
-    backlogs: RefCell<Pool<Box<Backlog>>>,
+    backlogs: RefCell<Pool<Rc<Waiting>>>,
     extras: RefCell<Pool<Box<Extra>>>,
-    chunks: RefCell<Pool<Vec<u8>>>,
+    chunks: RefCell<ChunkPool>,
+    prepared: RefCell<PreparedPool>,
+    /// When [`Shared::tidy`] did something last.
+    tidied: Cell<u32>,
     random: RefCell<RandomSource>,
     codecs: RefCell<Pools>,
     pub(crate) time: Time,
@@ -165,15 +172,17 @@ impl Shared {
         }
     }
 
-    /// An empty output queue, borrowed while output waits.
-    pub(crate) fn take_backlog(&self) -> Box<Backlog> {
-        self.backlogs.borrow_mut().take().unwrap_or_default()
+    /// An empty backlog that nobody shares, borrowed while output waits.
+    pub(crate) fn take_backlog(&self) -> Rc<Waiting> {
+        self.backlogs.borrow_mut().take().unwrap_or_else(|| Rc::new(Waiting::Backlog(Backlog::default())))
     }
 
-    /// Takes an output queue back.
-    pub(crate) fn return_backlog(&self, mut backlog: Box<Backlog>) {
-        backlog.reset();
-        self.backlogs.borrow_mut().put(backlog);
+    /// Takes a backlog back that is no longer in use.
+    pub(crate) fn return_backlog(&self, mut waiting: Rc<Waiting>) {
+        if let Some(Waiting::Backlog(backlog)) = Rc::get_mut(&mut waiting) {
+            backlog.reset(self);
+            self.backlogs.borrow_mut().put(waiting);
+        }
     }
 
     /// An empty box for what a connection has only at times.
@@ -186,16 +195,44 @@ impl Shared {
         self.extras.borrow_mut().put(extra);
     }
 
-    /// An empty output chunk of [`CHUNK_SIZE`].
-    pub(crate) fn take_chunk(&self) -> Vec<u8> {
-        self.chunks.borrow_mut().take().unwrap_or_else(|| Vec::with_capacity(CHUNK_SIZE))
+    /// An empty output chunk with room for `len` bytes, which are [`CHUNK_SIZE`] at least.
+    pub(crate) fn take_chunk(&self, len: usize) -> Vec<u8> {
+        self.chunks.borrow_mut().take(len)
     }
 
     /// Takes a chunk back; one of another size is freed.
-    pub(crate) fn return_chunk(&self, mut chunk: Vec<u8>) {
-        if chunk.capacity() == CHUNK_SIZE {
-            chunk.clear();
-            self.chunks.borrow_mut().put(chunk);
+    pub(crate) fn return_chunk(&self, chunk: Vec<u8>) {
+        self.chunks.borrow_mut().put(chunk);
+    }
+
+    /// A frame of a prepared message, for one more connection.
+    #[inline]
+    pub(crate) fn share_prepared(&self, frame: &Arc<[u8]>) -> Rc<Waiting> {
+        self.prepared.borrow_mut().share(frame)
+    }
+
+    /// A connection has no more use for a frame of a prepared message.
+    #[inline]
+    pub(crate) fn return_prepared(&self, frame: Rc<Waiting>) {
+        let is_last = Rc::strong_count(&frame) <= 2 && pool::is_given_up(&frame); // the engine has the other one
+        drop(frame);
+        if is_last {
+            self.forget_prepared();
+        }
+    }
+
+    #[cold]
+    fn forget_prepared(&self) {
+        self.prepared.borrow_mut().tidy();
+    }
+
+    /// Frees memory that was not needed of late.
+    fn tidy(&self) {
+        let now = self.time.now();
+        if now.wrapping_sub(self.tidied.get()) >= TIDY_AFTER {
+            self.tidied.set(now);
+            self.chunks.borrow_mut().tidy();
+            self.prepared.borrow_mut().tidy();
         }
     }
 

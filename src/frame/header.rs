@@ -151,30 +151,51 @@ impl Header {
 
     /// The header on the wire, in its shortest form.
     pub fn encode(&self) -> EncodedHeader {
-        let mut bytes = [0u8; MAX_HEADER_LEN];
-        bytes[0] = if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 } | self.opcode as u8;
-        let mut end = match self.payload_len {
-            len @ 0..=125 => {
-                bytes[1] = len as u8;
-                2
-            }
+        let mut encoded = EncodedHeader { bytes: [0; MAX_HEADER_LEN], len: 0 };
+        self.write(|part| {
+            let start = encoded.len as usize;
+            encoded.bytes[start..start + part.len()].copy_from_slice(part);
+            encoded.len += part.len() as u8;
+        });
+        encoded
+    }
+
+    /// Appends the header as it is on the wire.
+    #[inline(always)]
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        self.write(|part| bytes.extend_from_slice(part));
+    }
+
+    /// Bytes of the header on the wire.
+    #[inline(always)]
+    pub(crate) fn encoded_len(&self) -> usize {
+        let mask = if self.mask.is_some() { 4 } else { 0 };
+        match self.payload_len {
+            0..=125 => 2 + mask,
+            126..=0xFFFF => 4 + mask,
+            _ => 10 + mask,
+        }
+    }
+
+    /// Gives the header in parts of a size that the compiler knows, so that each is a store or two.
+    #[inline(always)]
+    fn write(&self, mut put: impl FnMut(&[u8])) {
+        let first = if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 } | self.opcode as u8;
+        let mask = if self.mask.is_some() { MASK } else { 0 };
+        match self.payload_len {
+            len @ 0..=125 => put(&[first, mask | len as u8]),
             len @ 126..=0xFFFF => {
-                bytes[1] = LEN_16;
-                bytes[2..4].copy_from_slice(&(len as u16).to_be_bytes());
-                4
+                let [high, low] = (len as u16).to_be_bytes();
+                put(&[first, mask | LEN_16, high, low]);
             }
             len => {
-                bytes[1] = LEN_64;
-                bytes[2..10].copy_from_slice(&len.to_be_bytes());
-                10
+                put(&[first, mask | LEN_64]);
+                put(&len.to_be_bytes());
             }
-        };
-        if let Some(key) = self.mask {
-            bytes[1] |= MASK;
-            bytes[end..end + 4].copy_from_slice(&key);
-            end += 4;
         }
-        EncodedHeader { bytes, len: end as u8 }
+        if let Some(key) = &self.mask {
+            put(key);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! inflated by `inflate`. Which test holds which rule: `docs/CONFORMANCE.md`.
 
 mod back_pressure;
+mod broadcast;
 mod capi;
 mod capi_handshake;
 mod capi_metrics;

@@ -1,6 +1,9 @@
 //! Settings: output and memory
 
+use std::ffi::c_int;
+
 use crate::capi::config::{set, ws_config};
+use crate::capi::guard::flag;
 use crate::capi::status::ws_status;
 
 /// Limits the output that waits to be taken, frame headers included. A message that would exceed it is refused with
@@ -13,6 +16,21 @@ use crate::capi::status::ws_status;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_config_set_max_queued_bytes(config: *mut ws_config, bytes: usize) -> ws_status {
     set(config, |config| config.set_max_queued_bytes(bytes).map(drop))
+}
+
+/// Chooses whether text to send is checked for UTF-8 (RFC 6455, 5.6), which costs a pass over it. Without, the host
+/// vouches for it, as an echo can, or a relay of text that was received: a peer fails the connection over text that is
+/// not UTF-8. Prepared messages and close reasons are always checked.
+///
+/// @param config   settings
+/// @param enabled  1 or 0; default 1
+/// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_config_set_outgoing_utf8_check(config: *mut ws_config, enabled: c_int) -> ws_status {
+    set(config, |config| {
+        config.set_outgoing_utf8_check(flag(enabled)?);
+        Ok(())
+    })
 }
 
 /// Chooses above how many bytes of output the queue counts as full, see ws_conn_above_high_water(), and at how many

@@ -126,6 +126,7 @@ impl Metrics {
     }
 
     /// A message was queued whole. `len`: bytes of payload, before compression.
+    #[inline]
     pub(crate) fn message_out(&self, kind: MessageType, len: u64) {
         add(&self.messages_out[kind as usize], 1);
         add(&self.message_bytes_out[kind as usize], len);
@@ -159,7 +160,9 @@ impl Metrics {
     /// Output was queued: so many bytes more, so many in that queue now.
     pub(crate) fn queued(&self, bytes: usize, queue_len: usize) {
         add(&self.queued_bytes, bytes as u64);
-        self.queue_high_water.set(self.queue_high_water.get().max(queue_len as u64));
+        if queue_len as u64 > self.queue_high_water.get() {
+            self.queue_high_water.set(queue_len as u64); // hardly ever
+        }
     }
 
     /// Output was written.
@@ -229,9 +232,10 @@ impl Metrics {
 }
 
 /// The bucket that a message of `len` bytes belongs to: the powers of four from 16 on.
+#[inline]
 fn size_bucket(len: u64) -> usize {
-    let bits = u64::BITS - len.saturating_sub(1).leading_zeros();
-    (bits.saturating_sub(3) as usize / 2).min(SIZE_BOUNDS)
+    let log = (len.saturating_sub(1) | 15).ilog2() as usize; // 3 up to 16 bytes, 4 up to 32, 5 up to 64
+    ((log - 2) / 2).min(SIZE_BOUNDS)
 }
 
 #[cfg(test)]

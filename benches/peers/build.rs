@@ -40,10 +40,8 @@ fn compiler() -> cc::Build {
 /// The folder uWebSockets/ in the sources of the crate that bundles it, which Cargo has fetched.
 fn uwebsockets_sources() -> PathBuf {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["metadata", "--locked", "--format-version", "1"])
-        .output()
-        .expect("cargo metadata");
+    let output =
+        Command::new(cargo).args(["metadata", "--locked", "--format-version", "1"]).output().expect("cargo metadata");
     assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     let metadata = String::from_utf8(output.stdout).expect("UTF-8");
     // "manifest_path":"…/libuwebsockets-sys-0.0.10/Cargo.toml"
@@ -61,11 +59,6 @@ fn wsengine(root: &Path) {
     let object = PathBuf::from(std::env::var("OUT_DIR").expect("OUT_DIR")).join("libwsengine_subject.so");
     let mut command = compiler().get_compiler().to_command();
     command.args(FLAGS).args(["-shared", "-fPIC", "-Icpp"]).arg("-I").arg(root.join("include"));
-    if std::fs::read_to_string(&header).expect("the header").contains("ws_conn_next_events") {
-        command.arg("-DWS_HAS_FEED_MUT");
-        println!("cargo:rustc-cfg=has_feed_mut");
-    }
-    println!("cargo:rustc-check-cfg=cfg(has_feed_mut)");
     command.arg("cpp/wsengine.cc").arg("-o").arg(&object);
     command.arg("-L").arg(&library).arg("-lwsengine").arg(format!("-Wl,-rpath,{}", library.display()));
     assert!(command.status().expect("the C++ compiler").success(), "cpp/wsengine.cc does not compile");

@@ -7,6 +7,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
+#include <boost/version.hpp>
 #include <memory>
 #include <vector>
 
@@ -201,3 +202,4 @@ BenchRun *make(const BenchJob &job) {
 } // namespace
 
 BENCH_SUBJECT(subject_beast, "Boost.Beast", make)
+extern "C" const char *const version_boost = BOOST_LIB_VERSION;

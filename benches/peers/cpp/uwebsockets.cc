@@ -181,8 +181,11 @@ struct Handshakes : BenchRun {
                 loop.buffer(), (unsigned int) job.request_len, &context, nullptr,
                 [&](void *user, uWS::HttpRequest *request) -> void * {
                     std::string_view key = request->getHeader("sec-websocket-key");
-                    if (request->getHeader("upgrade") != "websocket" || key.length() != 24) return nullptr;
-                    answer(context, key);
+                    if (request->getMethod() != "get" || key.length() != 24) return nullptr;
+                    std::string_view extensions = request->getHeader("sec-websocket-extensions");
+                    answer(context, key, request->getHeader("sec-websocket-protocol"));
+                    bench_keep(extensions.data()); // compression is not turned on
+
                     conn = new Connection;
                     return user;
                 },
@@ -206,7 +209,7 @@ struct Handshakes : BenchRun {
         write(context, "\r\n");
     }
 
-    static void answer(Context &context, std::string_view key) {
+    static void answer(Context &context, std::string_view key, std::string_view protocol) {
         char accept[29] = {};
         uWS::WebSocketHandshake::generate(key.data(), accept);
         write(context, "HTTP/1.1 ");
@@ -215,6 +218,9 @@ struct Handshakes : BenchRun {
         header(context, "Upgrade", "websocket");
         header(context, "Connection", "Upgrade");
         header(context, "Sec-WebSocket-Accept", accept);
+        if (protocol.length()) header(context, "Sec-WebSocket-Protocol", protocol.substr(0, protocol.find(',')));
+        header(context, "Date", "Thu, 01 Jan 1970 00:00:00 GMT");
+        header(context, "uWebSockets", "20");
         write(context, "\r\n");
     }
 };
@@ -270,3 +276,4 @@ BenchRun *make(const BenchJob &job) {
 } // namespace
 
 BENCH_SUBJECT(subject_uwebsockets, "uWebSockets", make)
+extern "C" const char *const version_zlib = ZLIB_VERSION;

@@ -12,6 +12,7 @@
 #include <websocketpp/http/request.hpp>
 #include <websocketpp/http/response.hpp>
 #include <websocketpp/processors/hybi13.hpp>
+#include <websocketpp/version.hpp>
 
 namespace {
 
@@ -185,3 +186,4 @@ BenchRun *make(const BenchJob &job) {
 } // namespace
 
 BENCH_SUBJECT(subject_websocketpp, "websocketpp", make)
+extern "C" const char *const version_websocketpp = websocketpp::user_agent;

@@ -77,7 +77,6 @@ inline void pull_one_by_one(ws_conn *conn, bool echo, BenchTally *tally) {
     while (ws_conn_next_event(conn, &event) == WS_OK) take(conn, event, echo, tally);
 }
 
-#ifdef WS_HAS_FEED_MUT
 inline void pull_batches(ws_conn *conn, bool echo, BenchTally *tally) {
     ws_event events[64];
     size_t count;
@@ -85,7 +84,6 @@ inline void pull_batches(ws_conn *conn, bool echo, BenchTally *tally) {
         for (size_t i = 0; i < count; i++) take(conn, events[i], echo, tally);
     }
 }
-#endif
 
 struct Host {
     std::vector<char> buffer = std::vector<char>(BENCH_READ);
@@ -98,7 +96,6 @@ struct Host {
             n = reader.read(buffer.data(), buffer.size());
             check(ws_conn_feed(conn, buffer.data(), n) == WS_OK, "feed");
         }
-#ifdef WS_HAS_FEED_MUT
         if constexpr (input == Input::FeedMut || input == Input::FeedMutMany) {
             n = reader.read(buffer.data(), buffer.size());
             check(ws_conn_feed_mut(conn, buffer.data(), n) == WS_OK, "feed_mut");
@@ -110,7 +107,6 @@ struct Host {
             n = reader.read(lent, room);
             check(ws_conn_commit(conn, n) == WS_OK, "commit");
         }
-#endif
     }
 
     template <Input input>
@@ -118,12 +114,8 @@ struct Host {
         BenchReader reader(job);
         while (!reader.at_end()) {
             give<input>(conn, reader);
-#ifdef WS_HAS_FEED_MUT
             if constexpr (input == Input::FeedMutMany || input == Input::Lent) pull_batches(conn, echo, tally);
             else pull_one_by_one(conn, echo, tally);
-#else
-            pull_one_by_one(conn, echo, tally);
-#endif
             if (echo) send_all(conn, tally);
         }
     }
@@ -242,8 +234,6 @@ BenchRun *make(const BenchJob &job) {
 } // namespace
 
 BENCH_SUBJECT(subject_wsengine_feed, "wsengine C feed", make<Input::Feed>)
-#ifdef WS_HAS_FEED_MUT
 BENCH_SUBJECT(subject_wsengine_feed_mut, "wsengine C feed_mut", make<Input::FeedMut>)
 BENCH_SUBJECT(subject_wsengine_feed_mut_batch, "wsengine C feed_mut batch", make<Input::FeedMutMany>)
 BENCH_SUBJECT(subject_wsengine_recv_buffer, "wsengine C recv_buffer", make<Input::Lent>)
-#endif

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 #include <wslay/wslay.h>
+#include <wslay/wslayver.h>
 
 namespace {
 
@@ -114,3 +115,4 @@ BenchRun *make(const BenchJob &job) {
 } // namespace
 
 BENCH_SUBJECT(subject_wslay, "wslay", make)
+extern "C" const char *const version_wslay = WSLAY_VERSION;

@@ -69,7 +69,26 @@ fn pin() -> usize {
     }
 }
 
-/// What kind of machine this is.
+unsafe extern "C" {
+    static version_boost: *const std::ffi::c_char;
+    static version_websocketpp: *const std::ffi::c_char;
+    static version_wslay: *const std::ffi::c_char;
+    static version_zlib: *const std::ffi::c_char;
+}
+
+fn version(text: *const *const std::ffi::c_char) -> String {
+    // SAFETY: literals of cpp/.
+    unsafe { std::ffi::CStr::from_ptr(*text) }.to_string_lossy().replace('_', ".").replace("WebSocket++/", "")
+}
+
+/// The header of Debian's wslay names an older version than the package is.
+fn debian_version(package: &str) -> Option<String> {
+    let output = std::process::Command::new("dpkg-query").args(["-W", "-f=${Version}", package]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.split('-').next().filter(|text| !text.is_empty()).map(str::to_string)
+}
+
+/// What kind of machine this is, and what of its packages was measured.
 fn machine(cpu: usize, rounds: usize) -> Vec<(&'static str, String)> {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -77,11 +96,22 @@ fn machine(cpu: usize, rounds: usize) -> Vec<(&'static str, String)> {
         line.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown").to_string()
     };
     let flags = field("flags");
-    let simd: Vec<_> = ["sse2", "avx2", "avx512bw", "sha_ni"].into_iter().filter(|name| flags.split(' ').any(|flag| flag == *name)).collect();
+    let simd: Vec<_> = ["sse2", "avx2", "avx512bw", "sha_ni"]
+        .into_iter()
+        .filter(|name| flags.split(' ').any(|flag| flag == *name))
+        .collect();
     vec![
         ("cpu", field("model name")),
-        ("cores", std::fs::read_to_string("/proc/cpuinfo").map_or(0, |text| text.matches("processor\t").count()).to_string()),
+        (
+            "cores",
+            std::fs::read_to_string("/proc/cpuinfo").map_or(0, |text| text.matches("processor\t").count()).to_string(),
+        ),
         ("simd", simd.join(", ")),
+        ("virtual", if flags.contains(" hypervisor") { "yes" } else { "no" }.into()),
+        ("boost", version(&raw const version_boost)),
+        ("websocketpp", version(&raw const version_websocketpp)),
+        ("wslay", debian_version("libwslay-dev").unwrap_or_else(|| version(&raw const version_wslay))),
+        ("zlib", version(&raw const version_zlib)),
         ("core", cpu.to_string()),
         ("rounds", rounds.to_string()),
     ]

@@ -114,13 +114,18 @@ fn message(content: Content, size: usize, random: &mut Random) -> Vec<u8> {
             }
         }
         Content::Json => {
-            const NAMES: [&str; 8] = ["temperature", "humidity", "pressure", "voltage", "current", "speed", "load", "flow"];
+            const NAMES: [&str; 8] =
+                ["temperature", "humidity", "pressure", "voltage", "current", "speed", "load", "flow"];
             text.push_str("{\"type\":\"update\",\"readings\":[");
             while text.len() + 110 < size {
                 let name = NAMES[random.below(8) as usize];
                 let (id, value) = (random.below(1_000_000), random.below(10_000_000));
                 let time = 1_700_000_000 + random.below(100_000_000);
-                text.push_str(&format!("{{\"id\":{id},\"name\":\"{name}\",\"value\":{}.{:03},\"time\":{time}}},", value / 1000, value % 1000));
+                text.push_str(&format!(
+                    "{{\"id\":{id},\"name\":\"{name}\",\"value\":{}.{:03},\"time\":{time}}},",
+                    value / 1000,
+                    value % 1000
+                ));
             }
             text.push_str("{}],\"pad\":\"");
             while text.len() + 2 < size {

@@ -17,9 +17,12 @@ fn is_peer(subject: &str) -> bool {
     !is_ours(subject) && !subject.starts_with("limit")
 }
 
+/// The least of those that are wanted, and compress about as well as we do, if they compress.
 fn best_by(rows: &[Row], wanted: fn(&str) -> bool, value: fn(&Row) -> f64) -> Option<(&Row, f64)> {
+    let ours = rows.iter().filter(|row| is_ours(&row.subject)).filter_map(|row| row.compressed).reduce(f64::min);
+    let is_small = |row: &Row| row.compressed.zip(ours).is_none_or(|(size, ours)| size <= ours * 1.05);
     rows.iter()
-        .filter(|row| wanted(&row.subject))
+        .filter(|row| wanted(&row.subject) && is_small(row))
         .map(|row| (row, value(row)))
         .min_by(|left, right| left.1.total_cmp(&right.1))
 }
@@ -36,7 +39,8 @@ pub fn print(rows: &[Row]) {
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by(|left, right| left.median().total_cmp(&right.median()));
     for row in sorted {
-        let mut line = format!("  {:<36} median {:>10}  best {:>10}", row.subject, number(row.median()), number(row.best()));
+        let mut line =
+            format!("  {:<36} median {:>10}  best {:>10}", row.subject, number(row.median()), number(row.best()));
         if let Some((_, peer)) = peer {
             write!(line, "  best peer / this {:>6.2}", peer / row.median()).expect("a String");
         }
@@ -49,9 +53,13 @@ pub fn print(rows: &[Row]) {
 
 /// One line a cell: our ratio to the best peer.
 pub fn print_ratios(cells: &[Vec<Row>]) {
-    println!("\n{:<28}{:<14}{:>12}{:>12}{:>9}{:>9}  best peer; ours", "ratio to the best peer", "", "ours", "peer", "median", "best");
+    println!(
+        "\n{:<28}{:<14}{:>12}{:>12}{:>9}{:>9}  best peer; ours",
+        "ratio to the best peer", "", "ours", "peer", "median", "best"
+    );
     for rows in cells {
-        let (Some(ours), Some(peer)) = (best_by(rows, is_headline, Row::median), best_by(rows, is_peer, Row::median)) else {
+        let (Some(ours), Some(peer)) = (best_by(rows, is_headline, Row::median), best_by(rows, is_peer, Row::median))
+        else {
             continue;
         };
         let best = |wanted| best_by(rows, wanted, Row::best).map_or(f64::NAN, |found| found.1);

@@ -27,8 +27,7 @@ unsafe impl Sync for WireStream {}
 
 impl WireStream {
     pub fn new() -> WireStream {
-        let wire =
-            Wire { input: Cell::new(&[]), read_size: Cell::new(0), tally: Cell::new(std::ptr::null_mut()) };
+        let wire = Wire { input: Cell::new(&[]), read_size: Cell::new(0), tally: Cell::new(std::ptr::null_mut()) };
         WireStream(Box::leak(Box::new(wire)))
     }
 

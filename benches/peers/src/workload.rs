@@ -35,13 +35,25 @@ pub fn all() -> Vec<(&'static str, String, Box<dyn Fn() -> Workload>)> {
         [("receive ASCII", Content::Ascii), ("receive Chinese", Content::Chinese), ("receive binary", Content::Binary)]
     {
         for size in SIZES {
-            add(name, size_name(size), Box::new(move |name, text| messages(name, text, Kind::Receive, content, size, READ)));
+            add(
+                name,
+                size_name(size),
+                Box::new(move |name, text| messages(name, text, Kind::Receive, content, size, READ)),
+            );
         }
     }
     for size in SIZES {
-        add("echo ASCII", size_name(size), Box::new(move |name, text| messages(name, text, Kind::Echo, Content::Ascii, size, READ)));
+        add(
+            "echo ASCII",
+            size_name(size),
+            Box::new(move |name, text| messages(name, text, Kind::Echo, Content::Ascii, size, READ)),
+        );
     }
-    add("receive in 7-byte reads", size_name(128), Box::new(|name, text| messages(name, text, Kind::Receive, Content::Ascii, 128, 7)));
+    add(
+        "receive in 7-byte reads",
+        size_name(128),
+        Box::new(|name, text| messages(name, text, Kind::Receive, Content::Ascii, 128, 7)),
+    );
     add("handshake", "minimal".into(), Box::new(|name, text| handshake(name, text, minimal_request())));
     add("handshake", "browser".into(), Box::new(|name, text| handshake(name, text, browser_request())));
     for size in [128, 1024, 16 << 10] {
@@ -55,18 +67,47 @@ pub fn all() -> Vec<(&'static str, String, Box<dyn Fn() -> Workload>)> {
 
 fn job(kind: Kind, request: Bytes) -> Job {
     let nothing = Bytes::new(Vec::new());
-    Job { kind, text: 0, takeover: 0, input: nothing, input_messages: 0, read_size: READ, request, payload: nothing, count: 0 }
+    Job {
+        kind,
+        text: 0,
+        takeover: 0,
+        input: nothing,
+        input_messages: 0,
+        read_size: READ,
+        request,
+        payload: nothing,
+        count: 0,
+    }
 }
 
-fn messages(name: &'static str, size_name: String, kind: Kind, content: Content, size: usize, read_size: usize) -> Workload {
+fn messages(
+    name: &'static str,
+    size_name: String,
+    kind: Kind,
+    content: Content,
+    size: usize,
+    read_size: usize,
+) -> Workload {
     let stream = Stream::plain(content, size);
-    let job = Job { text: content.is_text().into(), input: stream.frames, input_messages: stream.messages.len(), read_size, ..job(kind, minimal_request()) };
+    let job = Job {
+        text: content.is_text().into(),
+        input: stream.frames,
+        input_messages: stream.messages.len(),
+        read_size,
+        ..job(kind, minimal_request())
+    };
     Workload { name, size: size_name, job, stream: Some(stream) }
 }
 
 fn deflate(name: &'static str, size_name: String, takeover: bool) -> Workload {
     let stream = Stream::compressed(1024, takeover);
-    let job = Job { text: 1, takeover: takeover.into(), input: stream.frames, input_messages: stream.messages.len(), ..job(Kind::Deflate, deflate_request(takeover)) };
+    let job = Job {
+        text: 1,
+        takeover: takeover.into(),
+        input: stream.frames,
+        input_messages: stream.messages.len(),
+        ..job(Kind::Deflate, deflate_request(takeover))
+    };
     Workload { name, size: size_name, job, stream: Some(stream) }
 }
 
@@ -86,7 +127,8 @@ fn broadcast(name: &'static str, size_name: String, size: usize) -> Workload {
 /// Connections that are held; after an echo of each of `traffic`.
 pub fn idle(count: usize, traffic: bool) -> Job {
     let stream = Stream::traffic();
-    let (input, input_messages) = if traffic { (stream.frames, stream.messages.len()) } else { (Bytes::new(Vec::new()), 0) };
+    let (input, input_messages) =
+        if traffic { (stream.frames, stream.messages.len()) } else { (Bytes::new(Vec::new()), 0) };
     Job { text: 1, input, input_messages, count, ..job(Kind::Idle, minimal_request()) }
 }
 
@@ -101,7 +143,12 @@ impl Workload {
 
     /// Checks every byte of one pass; returns the mean size of a compressed answer, if there are such.
     /// `inflate` is the client's, and lives as long as the connection.
-    pub fn inspect(&self, tally: &Tally, out: &Inspected, inflate: &mut flate2::Decompress) -> Result<Option<f64>, String> {
+    pub fn inspect(
+        &self,
+        tally: &Tally,
+        out: &Inspected,
+        inflate: &mut flate2::Decompress,
+    ) -> Result<Option<f64>, String> {
         match self.job.kind {
             Kind::Receive => self.inspect_messages(out).map(|()| None),
             Kind::Echo => {

@@ -49,7 +49,8 @@ fn wsengine_c() -> Vec<Box<dyn Subject>> {
         if library.is_null() {
             panic!("{}", std::ffi::CStr::from_ptr(libc::dlerror()).to_string_lossy());
         }
-        let found = symbols.iter().filter_map(|symbol| libc::dlsym(library, symbol.as_ptr()).cast::<CppSubject>().as_ref());
+        let found =
+            symbols.iter().filter_map(|symbol| libc::dlsym(library, symbol.as_ptr()).cast::<CppSubject>().as_ref());
         found.map(|subject| Box::new(subject) as Box<dyn Subject>).collect()
     }
 }

@@ -22,7 +22,9 @@ impl Subject for SockudoWs {
 
     fn make(&self, job: &Job) -> Option<Box<dyn Run>> {
         match job.kind {
-            Kind::Receive | Kind::Echo => Some(Box::new(Messages { job: *job, buffers: Buffers::new(), codec: plain() })),
+            Kind::Receive | Kind::Echo => {
+                Some(Box::new(Messages { job: *job, buffers: Buffers::new(), codec: plain() }))
+            }
             Kind::Deflate => Some(Box::new(Messages { job: *job, buffers: Buffers::new(), codec: compressed(job) })),
             Kind::Handshake => Some(Box::new(Handshakes { job: *job, received: vec![0; READ] })),
             Kind::Broadcast => {
@@ -139,7 +141,8 @@ impl Run for Handshakes {
         let request = self.job.request.get();
         for _ in 0..self.job.count {
             self.received[..request.len()].copy_from_slice(request);
-            let (parsed, len) = parse_request(&self.received[..request.len()]).expect("a request").expect("a whole one");
+            let (parsed, len) =
+                parse_request(&self.received[..request.len()]).expect("a request").expect("a whole one");
             assert_eq!(len, request.len());
             let answer = build_response(&generate_accept_key(parsed.key), None, None);
             tally.send(&answer);

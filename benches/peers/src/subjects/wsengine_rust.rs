@@ -10,30 +10,20 @@ enum Input {
     /// Copied: `feed()`.
     Feed,
     /// In place: `feed_mut()`.
-    #[cfg(has_feed_mut)]
     FeedMut,
     /// Received into the engine's memory: `recv_buffer()`.
-    #[cfg(has_feed_mut)]
     Lent,
 }
 
 pub fn all() -> Vec<Box<dyn Subject>> {
-    vec![
-        Box::new(Input::Feed),
-        #[cfg(has_feed_mut)]
-        Box::new(Input::FeedMut),
-        #[cfg(has_feed_mut)]
-        Box::new(Input::Lent),
-    ]
+    vec![Box::new(Input::Feed), Box::new(Input::FeedMut), Box::new(Input::Lent)]
 }
 
 impl Subject for Input {
     fn name(&self) -> String {
         match self {
             Input::Feed => "wsengine Rust feed",
-            #[cfg(has_feed_mut)]
             Input::FeedMut => "wsengine Rust feed_mut",
-            #[cfg(has_feed_mut)]
             Input::Lent => "wsengine Rust recv_buffer",
         }
         .into()
@@ -150,7 +140,6 @@ impl Host {
                 }
                 bytes.len()
             }
-            #[cfg(has_feed_mut)]
             Input::FeedMut => {
                 let buffer = &mut self.buffer[..bytes.len()];
                 buffer.copy_from_slice(bytes);
@@ -160,7 +149,6 @@ impl Host {
                 }
                 bytes.len()
             }
-            #[cfg(has_feed_mut)]
             Input::Lent => {
                 let lent = conn.recv_buffer(0).expect("recv_buffer");
                 let len = bytes.len().min(lent.len());
@@ -205,14 +193,12 @@ impl Run for Handshakes {
                     conn.feed(buffer).expect("feed");
                     assert!(matches!(conn.next_event(), Some(Event::Open { .. })));
                 }
-                #[cfg(has_feed_mut)]
                 Input::FeedMut => {
                     let buffer = &mut self.host.buffer[..request.len()];
                     buffer.copy_from_slice(request);
                     let mut drain = conn.feed_mut(buffer).expect("feed_mut");
                     assert!(matches!(drain.next_event(), Some(Event::Open { .. })));
                 }
-                #[cfg(has_feed_mut)]
                 Input::Lent => {
                     conn.recv_buffer(0).expect("recv_buffer")[..request.len()].copy_from_slice(request);
                     conn.commit(request.len()).expect("commit");

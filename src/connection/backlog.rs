@@ -22,6 +22,8 @@ pub(crate) struct Backlog {
     taken: usize,
     /// Bytes that wait in all.
     len: usize,
+    /// How long a short frame may be that is appended without a look at limits: see [`Backlog::append_short`].
+    ready: usize,
     /// The room of all chunks that are not shared.
     capacity: usize,
     /// Chunks at the front that keep their place: they were lent, or are the head of a handshake.
@@ -88,6 +90,34 @@ impl Backlog {
         write_frame(header, payload, self.room_for(len, shared));
         self.grow(len, shared);
         self.len
+    }
+
+    /// More short frames may follow, of so many bytes in all, if there is room for them.
+    #[inline(always)]
+    pub(crate) fn make_ready(&mut self, allowed: usize) {
+        self.ready = allowed.min(self.tail.capacity() - self.tail.len());
+    }
+
+    /// Appends a frame with a header of two bytes behind others, if there was found to be room. Whether it is all ASCII,
+    /// or `None`.
+    #[inline(always)]
+    pub(crate) fn append_short(&mut self, header: [u8; 2], payload: &[u8]) -> Option<bool> {
+        let len = header.len() + payload.len();
+        if len > self.ready {
+            return None;
+        }
+        self.tail.extend_from_slice(&header);
+        let is_ascii = simd::append_unmasked([0; 4], payload, &mut self.tail);
+        self.len += len;
+        self.ready -= len;
+        Some(is_ascii)
+    }
+
+    /// Takes the frame of so many bytes back that was appended last.
+    #[cold]
+    pub(crate) fn take_back(&mut self, len: usize) {
+        self.tail.truncate(self.tail.len() - len);
+        self.len -= len;
     }
 
     /// Appends our close frame.
@@ -166,6 +196,7 @@ impl Backlog {
     /// Gives up the first `count` bytes, which wait.
     #[inline(always)]
     pub(crate) fn consume(&mut self, count: usize, shared: &Shared) {
+        self.ready = 0;
         self.len -= count;
         self.to_close = self.to_close.saturating_sub(count);
         self.taken += count;
@@ -198,6 +229,7 @@ impl Backlog {
     }
 
     fn grow(&mut self, len: usize, shared: &Shared) {
+        self.ready = 0;
         self.len += len;
         shared.metrics.queued(len, self.len);
     }

@@ -36,6 +36,12 @@ impl Extra {
 }
 
 impl Extras {
+    /// Whether there is anything.
+    #[inline(always)]
+    pub(crate) fn are_there(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn get(&mut self, shared: &Shared) -> &mut Extra {
         self.0.get_or_insert_with(|| shared.take_extra())
     }

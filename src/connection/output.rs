@@ -55,6 +55,15 @@ impl OutputQueue {
         }
     }
 
+    /// What waits, unless it is nothing or a prepared frame alone.
+    #[inline(always)]
+    pub(crate) fn own_backlog(&mut self) -> Option<&mut Backlog> {
+        match Rc::get_mut(self.0.as_mut()?)? {
+            Waiting::Backlog(backlog) => Some(backlog),
+            Waiting::Prepared(_) => None,
+        }
+    }
+
     #[cold]
     fn begin_backlog(&mut self, shared: &Shared) {
         let first = self.0.replace(shared.take_backlog());

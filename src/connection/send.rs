@@ -1,11 +1,11 @@
 //! Sending messages: whole, piece by piece, prepared, or with a payload that the host writes itself (RFC 6455, 5.4, 5.6
 //! and 6.1; RFC 7692, 7.2.1).
 
-use crate::connection::outbound::{Outbound, Role};
+use crate::connection::outbound::{Outbound, Role, State};
 use crate::deflate::{Agreed, Flush};
 use crate::error::Error;
 use crate::event::MessageType;
-use crate::frame::header::{EncodedHeader, MAX_HEADER_LEN};
+use crate::frame::header::{EncodedHeader, MAX_HEADER_LEN, short_header};
 use crate::frame::{Header, OpCode};
 use crate::prepared::Prepared;
 use crate::simd;
@@ -30,6 +30,9 @@ impl Outbound {
     /// [that check is off](crate::Config::set_outgoing_utf8_check).
     #[inline]
     pub fn queue_text(&mut self, text: &[u8]) -> Result<(), Error> {
+        if self.append_short(OpCode::Text, text) {
+            return Ok(());
+        }
         self.check_message(text.len())?;
         if self.shared.config.outgoing_utf8_check && !is_utf8(text) {
             return Err(Error::InvalidUtf8);
@@ -40,6 +43,9 @@ impl Outbound {
     /// Queues a binary message.
     #[inline]
     pub fn queue_binary(&mut self, data: &[u8]) -> Result<(), Error> {
+        if self.append_short(OpCode::Binary, data) {
+            return Ok(());
+        }
         self.check_message(data.len())?;
         self.push_message(OpCode::Binary, data)
     }
@@ -173,6 +179,35 @@ impl Outbound {
         Err(Error::QueueFull)
     }
 
+    /// The usual case of a busy connection: a server's short message behind others. `false`: it is not that, or is to be
+    /// refused, and nothing was changed.
+    #[inline(always)]
+    fn append_short(&mut self, opcode: OpCode, payload: &[u8]) -> bool {
+        const MAX_SHORT: usize = 125;
+        let (shared, len) = (&self.shared, payload.len());
+        let is_usual = self.state == State::Open && self.role == Role::Server && self.compression.is_none();
+        // No extras: no message is being made, and no input is held that counts too.
+        if !is_usual || len > MAX_SHORT || self.extras.are_there() || !shared.metrics.may_hold(len, &shared.config) {
+            return false;
+        }
+        let Some(backlog) = self.queue.own_backlog() else {
+            return false;
+        };
+        let Some(is_ascii) = backlog.append_short(short_header(opcode, len as u8), payload) else {
+            return false;
+        };
+        if opcode == OpCode::Text && !is_ascii && shared.config.outgoing_utf8_check && !is_utf8(payload) {
+            backlog.take_back(len + 2);
+            return false;
+        }
+        let queued = backlog.len();
+        shared.metrics.queued(len + 2, queued);
+        shared.metrics.frame_out(opcode);
+        shared.metrics.message_out(MessageType::of(opcode), len as u64);
+        self.note_message();
+        true
+    }
+
     #[inline(always)]
     fn push_message(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Error> {
         match self.compresses(payload.len()) {
@@ -180,7 +215,11 @@ impl Outbound {
             None if self.role == Role::Server => {
                 self.note_frame(opcode);
                 let header = Header { fin: true, rsv1: false, opcode, mask: None, payload_len: payload.len() as u64 };
-                let queued = self.queue.backlog(&self.shared).push_frame(&header, payload, &self.shared);
+                let backlog = self.queue.backlog(&self.shared);
+                let queued = backlog.push_frame(&header, payload, &self.shared);
+                let config = &self.shared.config;
+                let allowed = config.high_water.min(config.max_queued_bytes).min(config.max_connection_bytes);
+                backlog.make_ready(allowed.saturating_sub(queued));
                 self.message_queued(MessageType::of(opcode), payload.len() as u64, queued);
                 return Ok(());
             }

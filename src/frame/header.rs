@@ -245,6 +245,12 @@ impl WholeFrame {
     }
 }
 
+/// The header on the wire of a whole message of at most 125 bytes that is not masked.
+#[inline(always)]
+pub(crate) fn short_header(opcode: OpCode, payload_len: u8) -> [u8; 2] {
+    [FIN | opcode as u8, payload_len]
+}
+
 /// A header on the wire.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodedHeader {

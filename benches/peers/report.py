@@ -89,10 +89,9 @@ def number(value):
 def sections(machine, cells, summary):
     behind = [line for line in summary if line["ratio"] < 1 - TIE]
     ties = [line for line in summary if abs(line["ratio"] - 1) <= TIE]
+    shared = "; a virtual machine" if machine.get("virtual") == "yes" else ""
     return {
-        "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['simd']}; a virtual machine, shared with others"
-        if machine.get("virtual") == "yes"
-        else f"{machine['cpu']}, {machine['cores']} cores, {machine['simd']}",
+        "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['simd']}" + shared,
         "rounds": machine["rounds"],
         "versions": versions(machine),
         "lead": lead(summary, behind, ties),
@@ -195,7 +194,7 @@ def chart(summary):
         "<title id=\"title\">Time (or memory) of each peer as a multiple of wsengine's, by workload</title>",
         f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#ffffff" stroke="{FAINT}"/>',
         text(20, 28, "Time or memory of each peer, as a multiple of wsengine's through its C ABI", size=16, weight=600),
-        text(20, 48, "Medians of one interleaved run. Right of 1: the peer needs more. Logarithmic scale."),
+        text(20, 48, "Medians of one interleaved run. Right of 1: the peer needs more. Logarithmic; what lies beyond is on the edge."),
     ]
     out += legend()
     bottom = height - 30

@@ -11,6 +11,10 @@
 #undef LIBUS_RECV_BUFFER_LENGTH
 #define LIBUS_RECV_BUFFER_LENGTH 65536
 #include <PerMessageDeflate.h>
+#include <iostream>
+#include <unordered_map>
+#include <unordered_set>
+#include <TopicTree.h>
 #include <WebSocketHandshake.h>
 #include <WebSocketProtocol.h>
 #include <optional>
@@ -225,22 +229,56 @@ struct Handshakes : BenchRun {
     }
 };
 
-// Each connection's frame is formatted into the cork buffer, as publishing does.
+struct Message {
+    std::string message;
+    uWS::OpCode opcode;
+};
+
+struct BigMessage {
+    std::string_view message;
+    uWS::OpCode opcode;
+};
+
+// App::publish() to a topic that all have subscribed to, and the drain at the end of the loop's turn. Each connection's
+// frame is formatted into the cork buffer.
 struct Broadcast : BenchRun {
+    typedef uWS::TopicTree<Message, BigMessage> Tree;
     BenchJob job;
     Loop loop;
+    Context context{&loop, nullptr, false, false};
     std::vector<std::unique_ptr<Connection>> conns;
+    Tree tree{[this](uWS::Subscriber *subscriber, Message &message, Tree::IteratorFlags flags) {
+        context.send((Connection *) subscriber->user, message.message, message.opcode);
+        if (flags & Tree::LAST) context.uncork();
+        return false;
+    }};
 
     explicit Broadcast(const BenchJob &job) : job(job) {
-        for (size_t i = 0; i < job.count; i++) conns.push_back(std::make_unique<Connection>());
+        for (size_t i = 0; i < job.count; i++) {
+            conns.push_back(std::make_unique<Connection>());
+            uWS::Subscriber *subscriber = tree.createSubscriber();
+            subscriber->user = conns.back().get();
+            conns.back()->subscriber = subscriber;
+            tree.subscribe(subscriber, "all");
+        }
+    }
+
+    ~Broadcast() override {
+        for (auto &conn : conns) tree.freeSubscriber((uWS::Subscriber *) conn->subscriber);
     }
 
     void pass(BenchTally *tally) override {
-        Context context{&loop, tally, false, false};
-        for (auto &conn : conns) {
-            context.send(conn.get(), {(const char *) job.payload, job.payload_len}, uWS::BINARY);
-            context.uncork();
+        context.tally = tally;
+        std::string_view payload((const char *) job.payload, job.payload_len);
+        if (payload.length() < 16 * 1024) { // LoopData::CORK_BUFFER_SIZE
+            tree.publish(nullptr, "all", {std::string(payload), uWS::BINARY});
+            tree.drain();
+            return;
         }
+        tree.publishBig(nullptr, "all", {payload, uWS::BINARY}, [this](uWS::Subscriber *subscriber, BigMessage &message) {
+            context.send((Connection *) subscriber->user, message.message, message.opcode);
+            context.uncork();
+        });
     }
 };
 

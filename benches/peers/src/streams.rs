@@ -162,8 +162,9 @@ pub fn server_messages(mut bytes: &[u8], compressed: bool) -> Option<Vec<&[u8]>>
     let mut messages = Vec::new();
     while !bytes.is_empty() {
         let (&[first, second], rest) = bytes.split_first_chunk()?;
-        let plain = first == 0x81 || first == 0x82;
-        if !plain && !(compressed && first == 0xc1) || second & 0x80 != 0 {
+        let is_data = matches!(first, 0x81 | 0x82) || (compressed && first == 0xc1);
+        let is_masked = second & 0x80 != 0;
+        if !is_data || is_masked {
             return None;
         }
         let (len, rest) = match second {

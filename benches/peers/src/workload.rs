@@ -24,10 +24,15 @@ fn size_name(size: usize) -> String {
     }
 }
 
-/// All that are timed. Each is made when it is measured: the streams are large.
-pub fn all() -> Vec<(&'static str, String, Box<dyn Fn() -> Workload>)> {
-    let mut list: Vec<(&'static str, String, Box<dyn Fn() -> Workload>)> = Vec::new();
-    let mut add = |name: &'static str, size: String, make: Box<dyn Fn(&'static str, String) -> Workload>| {
+/// A workload by its name and size. It is made when it is measured: the streams are large.
+pub type Entry = (&'static str, String, Box<dyn Fn() -> Workload>);
+
+type Make = Box<dyn Fn(&'static str, String) -> Workload>;
+
+/// All that are timed.
+pub fn all() -> Vec<Entry> {
+    let mut list: Vec<Entry> = Vec::new();
+    let mut add = |name: &'static str, size: String, make: Make| {
         let again = size.clone();
         list.push((name, size, Box::new(move || make(name, again.clone()))));
     };

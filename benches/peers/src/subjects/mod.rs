@@ -1,5 +1,8 @@
 //! What is compared: one file a subject; those in C++ are in cpp/.
 
+// Each connection is a block of memory of its own, as in a server, where they come and go.
+#![allow(clippy::vec_box)]
+
 mod fastwebsockets;
 mod limits;
 mod sockudo_ws;

@@ -74,8 +74,8 @@ fn open(engine: &Engine, job: &Job, tally: &mut Tally) -> Connection {
     conn
 }
 
-fn open_all(engine: &Engine, job: &Job) -> Vec<Connection> {
-    (0..job.count).map(|_| open(engine, job, &mut Tally::ignored())).collect()
+fn open_all(engine: &Engine, job: &Job) -> Vec<Box<Connection>> {
+    (0..job.count).map(|_| Box::new(open(engine, job, &mut Tally::ignored()))).collect()
 }
 
 /// One send() of everything that waits, gathered.
@@ -214,7 +214,7 @@ impl Run for Handshakes {
 
 struct Broadcast {
     job: Job,
-    conns: Vec<Connection>,
+    conns: Vec<Box<Connection>>,
 }
 
 impl Run for Broadcast {
@@ -228,7 +228,7 @@ impl Run for Broadcast {
 }
 
 struct Idle {
-    _conns: Vec<Connection>,
+    _conns: Vec<Box<Connection>>,
 }
 
 impl Run for Idle {

@@ -7,6 +7,7 @@
 mod back_pressure;
 mod capi;
 mod capi_handshake;
+mod capi_input;
 mod capi_metrics;
 mod capi_rules;
 mod capi_sending;
@@ -28,6 +29,7 @@ mod header_file;
 mod heartbeat;
 mod host_frames;
 mod inflate;
+mod input;
 mod limits;
 mod manual_accept;
 mod messages;
@@ -53,3 +55,6 @@ mod utf8;
 #[allow(dead_code)]
 #[path = "../shared/collector.rs"]
 mod collector;
+
+#[path = "../shared/ways.rs"]
+mod ways;

@@ -5,6 +5,7 @@
 use crate::collector::configs;
 use crate::properties_run::{Call, MAX_QUEUED, Run};
 use crate::support::{client_request, raw_frame, take};
+use crate::ways::{WAYS, Way};
 use proptest::prelude::*;
 use wsengine::{Config, Connection, Delivery, Engine, MessageType};
 
@@ -54,7 +55,9 @@ fn any_call() -> impl Strategy<Value = Call> {
     let code = prop_oneof![Just(1000u16), Just(1005), Just(4000), any::<u16>()];
     let kind = prop_oneof![Just(MessageType::Text), Just(MessageType::Binary)];
     prop_oneof![
-        8 => prop_oneof![0..4usize, 0..400usize].prop_map(Call::Feed),
+        8 => (proptest::sample::select(&WAYS[..]), prop_oneof![0..4usize, 0..400usize]).prop_map(|(way, len)| Call::Feed(way, len)),
+        1 => prop_oneof![Just(0usize), 1..9_000usize].prop_map(Call::Lend),
+        1 => Just(Call::GiveBack),
         4 => Just(Call::PullOne),
         8 => Just(Call::PullAll),
         2 => text.clone().prop_map(Call::Text),
@@ -80,13 +83,13 @@ fn any_call() -> impl Strategy<Value = Call> {
 /// brings: a peer that does not read, sends on, and is closed; or messages that share a window with a broadcast.
 fn any_calls() -> impl Strategy<Value = Vec<Call>> {
     let busy = [
-        vec![Call::Feed(220), Call::PullAll, Call::Accept, Call::PullAll, Call::Binary(6_000)],
-        vec![Call::Feed(300), Call::PullAll, Call::Close(Some(1000), String::new()), Call::Take(7_000)],
+        vec![Call::Feed(Way::Copied, 220), Call::PullAll, Call::Accept, Call::PullAll, Call::Binary(6_000)],
+        vec![Call::Feed(Way::Copied, 300), Call::PullAll, Call::Close(Some(1000), String::new()), Call::Take(7_000)],
     ]
     .concat();
     let eof = proptest::option::weighted(0.15, any::<proptest::sample::Index>());
     let broadcast = vec![
-        Call::Feed(400),
+        Call::Feed(Way::Copied, 400),
         Call::PullAll,
         Call::Accept,
         Call::PullAll,

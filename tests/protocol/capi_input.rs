@@ -1,0 +1,1 @@
+//! Input through the C ABI.

@@ -30,6 +30,7 @@ mod heartbeat;
 mod host_frames;
 mod inflate;
 mod input;
+mod input_large;
 mod limits;
 mod manual_accept;
 mod messages;

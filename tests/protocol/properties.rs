@@ -2,7 +2,7 @@
 //! input was cut, only the errors that are documented, output that is bounded and that the peer understands, one end
 //! and nothing after it. What this costs in memory: `tests/memory_bounds.rs`.
 
-use crate::collector::configs;
+use crate::collector::{Collector, configs};
 use crate::properties_run::{Call, MAX_QUEUED, Run};
 use crate::support::{client_request, raw_frame, take};
 use crate::ways::{WAYS, Way};
@@ -196,5 +196,50 @@ proptest! {
         run.finish();
         prop_assert_eq!(run.collector.got.len(), 1, "the end, and nothing else");
         prop_assert!(run.output.is_empty() || run.output.starts_with(b"HTTP/1.1 4"), "a refusal, or silence");
+    }
+
+    /// Whichever way in is taken: the same events, output and counters as when all is copied.
+    #[test]
+    fn any_way_in(
+        config in any_config(),
+        masked in any_stream(true),
+        plain in any_stream(false),
+        pieces in proptest::collection::vec((proptest::sample::select(&WAYS[..]), 1..500usize), 1..20),
+    ) {
+        let run = |is_server: bool, pieces: &[(Way, usize)]| {
+            let engine = Engine::new(&config);
+            let mut conn = Connection::server(&engine);
+            let mut client = Connection::client(&engine, &client_request()).unwrap();
+            conn.feed(&take(&mut client)).unwrap();
+            let mut collector = Collector::default();
+            collector.pull(&mut conn);
+            if conn.accept(None, &[]).is_ok() {
+                collector.pull(&mut conn);
+            }
+            if !is_server {
+                client.feed(&take(&mut conn)).unwrap();
+                (conn, collector) = (client, Collector::default());
+                collector.pull(&mut conn);
+            }
+            take(&mut conn); // the handshake's is random
+            let mut rest = if is_server { &masked[..] } else { &plain };
+            for &(way, size) in pieces.iter().cycle() {
+                let (piece, behind) = rest.split_at(rest.len().min(size));
+                way.bring(&mut conn, piece, |event| collector.add(event)).unwrap();
+                rest = behind;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            let mut output = take(&mut conn);
+            if !is_server {
+                output.fill(0); // its keys are random
+            }
+            (collector.got, output, conn.state(), engine.metrics())
+        };
+        let copied = pieces.iter().map(|&(_, size)| (Way::Copied, size)).collect::<Vec<_>>();
+        for is_server in [true, false] {
+            prop_assert_eq!(run(is_server, &pieces), run(is_server, &copied));
+        }
     }
 }

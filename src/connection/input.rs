@@ -62,6 +62,9 @@ impl Connection {
 
     /// Says that the peer closed its side of the stream.
     pub fn feed_eof(&mut self) {
+        if let Some(work) = &mut self.work {
+            work.end_lent();
+        }
         self.eof = true;
         self.given = Given::Input;
     }

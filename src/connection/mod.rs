@@ -285,7 +285,10 @@ impl Connection {
 
     /// All input was looked at: what is left is held until more comes, within limits.
     fn limit_held(&mut self) {
-        let behind_head = self.work.as_ref().map_or(0, |work| work.held());
+        let behind_head = self.work.as_mut().map_or(0, |work| {
+            work.end_lent(); // what was lent and not committed is not held
+            work.held()
+        });
         let held = behind_head + self.opening.as_ref().map_or(0, |opening| opening.held());
         let out = &mut self.outbound;
         let grew = held > out.extras.held_input();

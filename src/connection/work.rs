@@ -134,8 +134,10 @@ impl Work {
     pub(crate) fn settle(&mut self, host: Option<&mut [u8]>, shared: &Shared) {
         self.end_lent();
         if self.host_input.take().is_some() {
-            let rest = &host.unwrap_or_default()[std::mem::take(&mut self.pos)..];
-            if !rest.is_empty() {
+            let pos = std::mem::take(&mut self.pos);
+            if let Some(rest) = host.map(|host| &host[pos..]) // none: a `Drain` that was forgotten
+                && !rest.is_empty()
+            {
                 self.give(rest, shared);
             }
         } else if self.pos == self.end {

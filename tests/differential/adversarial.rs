@@ -4,6 +4,7 @@
 use crate::collector::{Collector, Got, configs};
 use crate::support::{feed as feed_support, raw_frame, take};
 use crate::theirs::{Arrived, End, Theirs};
+use crate::ways::Way;
 use proptest::prelude::*;
 use tungstenite::protocol::Role;
 use wsengine::{Config, Connection, Engine};
@@ -50,8 +51,8 @@ fn our_verdict(config: &Config, is_server: bool, bytes: &[u8], sizes: &[usize]) 
     let mut rest = bytes;
     for &size in sizes.iter().cycle() {
         let (piece, behind) = rest.split_at(size.clamp(1, rest.len().max(1)).min(rest.len()));
-        conn.feed(piece).expect("the earlier input was pulled");
-        collector.pull(&mut conn);
+        let way = Way::pick(size); // any, but the same in every run
+        way.bring(&mut conn, piece, |event| collector.add(event)).expect("the earlier input was pulled");
         take(&mut conn);
         rest = behind;
         if rest.is_empty() {

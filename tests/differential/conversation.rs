@@ -3,6 +3,7 @@
 use crate::collector::{Collector, DELIVERIES, Got, configs};
 use crate::support::{client_request, take};
 use crate::theirs::{Arrived, End, Theirs};
+use crate::ways::Way;
 use proptest::prelude::*;
 use tungstenite::Message;
 use tungstenite::protocol::CloseFrame;
@@ -231,8 +232,8 @@ fn feed(conn: &mut Connection, collector: &mut Collector, bytes: &[u8], sizes: &
     let mut rest = bytes;
     while !rest.is_empty() {
         let size = sizes.next().expect("they cycle").clamp(1, rest.len());
-        conn.feed(&rest[..size]).expect("the earlier input was pulled");
-        collector.pull(conn);
+        let way = Way::pick(size); // any, but the same in every run
+        way.bring(conn, &rest[..size], |event| collector.add(event)).expect("the earlier input was pulled");
         rest = &rest[size..];
     }
 }

@@ -10,6 +10,9 @@ mod theirs;
 #[path = "../shared/collector.rs"]
 mod collector;
 
+#[path = "../shared/ways.rs"]
+mod ways;
+
 #[allow(dead_code)]
 #[path = "../protocol/support.rs"]
 mod support;

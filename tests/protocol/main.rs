@@ -8,6 +8,7 @@ mod back_pressure;
 mod broadcast;
 mod capi;
 mod capi_handshake;
+mod capi_input;
 mod capi_metrics;
 mod capi_rules;
 mod capi_sending;
@@ -29,6 +30,8 @@ mod header_file;
 mod heartbeat;
 mod host_frames;
 mod inflate;
+mod input;
+mod input_large;
 mod limits;
 mod manual_accept;
 mod messages;
@@ -54,3 +57,6 @@ mod utf8;
 #[allow(dead_code)]
 #[path = "../shared/collector.rs"]
 mod collector;
+
+#[path = "../shared/ways.rs"]
+mod ways;

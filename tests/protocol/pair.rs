@@ -1,12 +1,14 @@
 //! A client and a server, joined back to back: every message arrives, however the bytes between them are cut.
 
 use crate::support::*;
+use crate::ways::Way;
 use proptest::prelude::*;
 use wsengine::{Config, Connection, Engine, State};
 
-/// Moves what waits from one to the other in pieces; returns what the receiver saw.
+/// Moves what waits from one to the other in pieces, by each way in in turn; returns what the receiver saw.
 fn carry(from: &mut Connection, to: &mut Connection, mut size: impl FnMut() -> usize) -> Vec<Seen> {
     let mut events = Vec::new();
+    let mut ways = (0..).map(Way::pick);
     loop {
         let bytes = take(from);
         if bytes.is_empty() {
@@ -15,7 +17,8 @@ fn carry(from: &mut Connection, to: &mut Connection, mut size: impl FnMut() -> u
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at(size().clamp(1, rest.len()));
-            events.extend(feed(to, piece));
+            let way = ways.next().unwrap();
+            way.bring(to, piece, |event| events.push(seen(event))).expect("the earlier input was pulled");
             rest = behind;
         }
     }

@@ -2,9 +2,10 @@
 //! input was cut, only the errors that are documented, output that is bounded and that the peer understands, one end
 //! and nothing after it. What this costs in memory: `tests/memory_bounds.rs`.
 
-use crate::collector::configs;
+use crate::collector::{Collector, configs};
 use crate::properties_run::{Call, MAX_QUEUED, Run};
 use crate::support::{client_request, raw_frame, take};
+use crate::ways::{WAYS, Way};
 use proptest::prelude::*;
 use wsengine::{Config, Connection, Delivery, Engine, MessageType};
 
@@ -54,7 +55,9 @@ fn any_call() -> impl Strategy<Value = Call> {
     let code = prop_oneof![Just(1000u16), Just(1005), Just(4000), any::<u16>()];
     let kind = prop_oneof![Just(MessageType::Text), Just(MessageType::Binary)];
     prop_oneof![
-        8 => prop_oneof![0..4usize, 0..400usize].prop_map(Call::Feed),
+        8 => (proptest::sample::select(&WAYS[..]), prop_oneof![0..4usize, 0..400usize]).prop_map(|(way, len)| Call::Feed(way, len)),
+        1 => prop_oneof![Just(0usize), 1..9_000usize].prop_map(Call::Lend),
+        1 => Just(Call::GiveBack),
         4 => Just(Call::PullOne),
         8 => Just(Call::PullAll),
         2 => text.clone().prop_map(Call::Text),
@@ -80,13 +83,13 @@ fn any_call() -> impl Strategy<Value = Call> {
 /// brings: a peer that does not read, sends on, and is closed; or messages that share a window with a broadcast.
 fn any_calls() -> impl Strategy<Value = Vec<Call>> {
     let busy = [
-        vec![Call::Feed(220), Call::PullAll, Call::Accept, Call::PullAll, Call::Binary(6_000)],
-        vec![Call::Feed(300), Call::PullAll, Call::Close(Some(1000), String::new()), Call::Take(7_000)],
+        vec![Call::Feed(Way::Copied, 220), Call::PullAll, Call::Accept, Call::PullAll, Call::Binary(6_000)],
+        vec![Call::Feed(Way::Copied, 300), Call::PullAll, Call::Close(Some(1000), String::new()), Call::Take(7_000)],
     ]
     .concat();
     let eof = proptest::option::weighted(0.15, any::<proptest::sample::Index>());
     let broadcast = vec![
-        Call::Feed(400),
+        Call::Feed(Way::Copied, 400),
         Call::PullAll,
         Call::Accept,
         Call::PullAll,
@@ -193,5 +196,50 @@ proptest! {
         run.finish();
         prop_assert_eq!(run.collector.got.len(), 1, "the end, and nothing else");
         prop_assert!(run.output.is_empty() || run.output.starts_with(b"HTTP/1.1 4"), "a refusal, or silence");
+    }
+
+    /// Whichever way in is taken: the same events, output and counters as when all is copied.
+    #[test]
+    fn any_way_in(
+        config in any_config(),
+        masked in any_stream(true),
+        plain in any_stream(false),
+        pieces in proptest::collection::vec((proptest::sample::select(&WAYS[..]), 1..500usize), 1..20),
+    ) {
+        let run = |is_server: bool, pieces: &[(Way, usize)]| {
+            let engine = Engine::new(&config);
+            let mut conn = Connection::server(&engine);
+            let mut client = Connection::client(&engine, &client_request()).unwrap();
+            conn.feed(&take(&mut client)).unwrap();
+            let mut collector = Collector::default();
+            collector.pull(&mut conn);
+            if conn.accept(None, &[]).is_ok() {
+                collector.pull(&mut conn);
+            }
+            if !is_server {
+                client.feed(&take(&mut conn)).unwrap();
+                (conn, collector) = (client, Collector::default());
+                collector.pull(&mut conn);
+            }
+            take(&mut conn); // the handshake's is random
+            let mut rest = if is_server { &masked[..] } else { &plain };
+            for &(way, size) in pieces.iter().cycle() {
+                let (piece, behind) = rest.split_at(rest.len().min(size));
+                way.bring(&mut conn, piece, |event| collector.add(event)).unwrap();
+                rest = behind;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            let mut output = take(&mut conn);
+            if !is_server {
+                output.fill(0); // its keys are random
+            }
+            (collector.got, output, conn.state(), engine.metrics())
+        };
+        let copied = pieces.iter().map(|&(_, size)| (Way::Copied, size)).collect::<Vec<_>>();
+        for is_server in [true, false] {
+            prop_assert_eq!(run(is_server, &pieces), run(is_server, &copied));
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! A connection under a script of calls, with what must be true of it after each: see `properties`.
 
 use crate::collector::{Collector, Got, assert_only_pongs_follow_a_close};
+use crate::ways::Way;
 use wsengine::frame::mask;
-use wsengine::{Connection, Delivery, Engine, Error, Event, MessageType, Prepared, State};
+use wsengine::{Connection, Delivery, Engine, Error, Event, MessageType, Outbound, Prepared, State};
 
 /// More than what may wait while pings are still answered at once.
 pub const MAX_QUEUED: usize = 16 * 1024;
@@ -15,8 +16,12 @@ const CONTROL_FRAME: usize = 2 + 4 + 125;
 
 #[derive(Debug, Clone)]
 pub enum Call {
-    /// The next so many bytes of the stream.
-    Feed(usize),
+    /// The next so many bytes of the stream, or fewer if there is no room for them.
+    Feed(Way, usize),
+    /// Asks for memory to receive into, of at least so many bytes, and leaves it at that.
+    Lend(usize),
+    /// Gives it back.
+    GiveBack,
     PullOne,
     PullAll,
     Text(Vec<u8>),
@@ -101,7 +106,17 @@ impl<'a> Run<'a> {
     pub fn call(&mut self, call: &Call) {
         let before = self.conn.state();
         match call {
-            Call::Feed(count) => self.feed(*count),
+            Call::Feed(way, count) => self.feed(*way, *count),
+            Call::Lend(min) => {
+                let room = self.conn.recv_buffer(*min).map(|buffer| buffer.len());
+                if self.took_input(room.map(drop), before) {
+                    assert!(room.is_ok_and(|room| room >= (*min).max(1)));
+                }
+            }
+            Call::GiveBack => {
+                let result = self.conn.commit(0);
+                assert!(matches!(result, Ok(()) | Err(Error::State(_))), "{result:?}");
+            }
             Call::PullOne => {
                 self.pull_one();
             }
@@ -187,44 +202,69 @@ impl<'a> Run<'a> {
         is_live && !self.reading && self.conn.outbound().is_above_high_water()
     }
 
-    fn feed(&mut self, count: usize) {
-        let count = count.min(self.stream.len());
-        let (piece, rest) = self.stream.split_at(count);
-        let closed = self.conn.state() == State::Closed;
-        match self.conn.feed(piece) {
-            Ok(()) => {
-                assert!(!self.eof && (closed || !self.pending));
-                self.stream = rest;
-                self.pending |= !closed && !piece.is_empty();
+    fn feed(&mut self, way: Way, count: usize) {
+        let before = self.conn.state();
+        let piece = &self.stream[..count.min(self.stream.len())];
+        let mut checks = Checks {
+            collector: &mut self.collector,
+            request_waits: &mut self.request_waits,
+            was_full: &mut self.was_full,
+        };
+        let mut pulled = 0;
+        let given = way.give(&mut self.conn, piece, |event, outbound| {
+            checks.note(event, outbound);
+            pulled += 1;
+        });
+        if self.took_input(given.map(drop), before) {
+            let given = given.unwrap_or_default();
+            assert!(given == piece.len() || matches!(way, Way::Received(_)) && given >= 4_096);
+            self.stream = &self.stream[given..];
+            self.pending |= before != State::Closed && given > 0;
+            if way == Way::Lent || matches!(way, Way::LentFor(most) if pulled < most) {
+                self.found_nothing();
             }
+        }
+    }
+
+    /// Input is refused after its end, and before the last was pulled; after the end of the connection it is ignored.
+    fn took_input(&self, result: Result<(), Error>, before: State) -> bool {
+        let closed = before == State::Closed;
+        match result {
+            Ok(()) => assert!(!self.eof && (closed || !self.pending)),
             Err(Error::State(_)) => assert!(self.eof),
             Err(Error::InputPending) => assert!(self.pending && !self.eof && !closed),
             Err(other) => panic!("{other:?}"),
         }
+        result.is_ok()
     }
 
     /// False when there is nothing.
     fn pull_one(&mut self) -> bool {
-        match self.conn.next_event() {
-            Some(event) => {
-                self.request_waits |= matches!(event, Event::Request { .. });
-                if event == Event::Writable {
-                    assert!(std::mem::take(&mut self.was_full), "there was room all the time");
-                }
-                self.collector.add(event);
+        let mut checks = Checks {
+            collector: &mut self.collector,
+            request_waits: &mut self.request_waits,
+            was_full: &mut self.was_full,
+        };
+        match self.conn.next_event_and_outbound() {
+            Some((event, outbound)) => {
+                checks.note(event, outbound);
                 true
             }
             None => {
-                self.pending &= self.is_held_back();
-                assert!(!self.conn.has_events());
-                assert_eq!(self.conn.state() == State::Closed, self.collector.is_over());
-                assert!(
-                    !self.eof || self.collector.is_over() || self.is_held_back(),
-                    "the end of the input ends the connection"
-                );
+                self.found_nothing();
                 false
             }
         }
+    }
+
+    fn found_nothing(&mut self) {
+        self.pending &= self.is_held_back();
+        assert!(!self.conn.has_events());
+        assert_eq!(self.conn.state() == State::Closed, self.collector.is_over());
+        assert!(
+            !self.eof || self.collector.is_over() || self.is_held_back(),
+            "the end of the input ends the connection"
+        );
     }
 
     /// Time passes, and the connection is pulled if it is handed out.
@@ -374,11 +414,11 @@ impl<'a> Run<'a> {
             self.call(&call);
         }
         while !self.eof && !self.stream.is_empty() {
-            for call in [Call::Feed(usize::MAX), Call::PullAll, Call::Accept, Call::PullAll] {
+            for call in [Call::Feed(Way::Copied, usize::MAX), Call::PullAll, Call::Accept, Call::PullAll] {
                 self.call(&call);
             }
         }
-        for call in [Call::Eof, Call::PullAll, Call::Feed(1), Call::PullAll] {
+        for call in [Call::Eof, Call::PullAll, Call::Feed(Way::Copied, 1), Call::PullAll] {
             self.call(&call);
         }
         for _ in 0..3 {
@@ -420,6 +460,24 @@ impl<'a> Run<'a> {
             (pings, messages)
         };
         assert_eq!(apart(at_peer.got), apart(self.sent));
+    }
+}
+
+/// What is checked of each event, whoever pulls it.
+struct Checks<'r> {
+    collector: &'r mut Collector,
+    request_waits: &'r mut bool,
+    was_full: &'r mut bool,
+}
+
+impl Checks<'_> {
+    fn note(&mut self, event: Event<'_>, outbound: &mut Outbound) {
+        *self.request_waits |= matches!(event, Event::Request { .. });
+        if event == Event::Writable {
+            assert!(std::mem::take(self.was_full), "there was room all the time");
+        }
+        self.collector.add(event);
+        *self.was_full |= outbound.is_above_high_water();
     }
 }
 

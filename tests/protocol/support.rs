@@ -1,5 +1,6 @@
 //! What the tests share: frames as bytes, connections that are open, events as values.
 
+use crate::ways::{WAYS, Way};
 use wsengine::{ClientRequest, Config, Connection, Engine, Event, Initiator};
 
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d]; // the key of RFC 6455, 5.7
@@ -222,24 +223,26 @@ fn open_for(request: &[u8]) -> Connection {
     server
 }
 
-/// Feeds `bytes` whole, cut in two at every place, and byte by byte, to a new connection each time: events and output
-/// must be the same, and are returned.
+/// Gives `bytes` whole, cut in two at every place, and byte by byte, by each way in, to a new connection each time: events
+/// and output must be the same, and are returned.
 pub fn every_split(make: impl Fn() -> Connection, bytes: &[u8]) -> (Vec<Seen>, Vec<u8>) {
-    let run = |pieces: &[&[u8]]| {
+    let run = |way: Way, pieces: &[&[u8]]| {
         let mut conn = make();
         let mut events = Vec::new();
         let mut output = Vec::new();
         for piece in pieces {
-            events.extend(feed(&mut conn, piece));
+            way.bring(&mut conn, piece, |event| events.push(seen(event))).expect("the earlier input was pulled");
             output.extend(take(&mut conn));
         }
         (events, output)
     };
-    let whole = run(&[bytes]);
-    for at in 0..=bytes.len() {
-        assert_eq!(run(&[&bytes[..at], &bytes[at..]]), whole, "cut at {at}");
+    let whole = run(Way::Copied, &[bytes]);
+    for way in WAYS {
+        for at in 0..=bytes.len() {
+            assert_eq!(run(way, &[&bytes[..at], &bytes[at..]]), whole, "{way:?}, cut at {at}");
+        }
+        assert_eq!(run(way, &bytes.chunks(1).collect::<Vec<_>>()), whole, "{way:?}, byte by byte");
     }
-    assert_eq!(run(&bytes.chunks(1).collect::<Vec<_>>()), whole, "byte by byte");
     whole
 }
 

@@ -156,6 +156,7 @@ pub fn configs_with(compression: bool) -> Vec<Config> {
     let config = |delivery| {
         let mut config = Config::new();
         config.set_delivery(delivery).set_compression(compression);
+        config.set_receive_buffer_size(4096).expect("in range"); // so that reads fill it
         config
     };
     DELIVERIES.map(config).to_vec()

@@ -394,6 +394,16 @@ ws_status ws_config_set_max_connection_bytes(ws_config *config, size_t bytes);
  */
 ws_status ws_config_set_max_engine_bytes(ws_config *config, size_t bytes);
 
+/**
+ * Chooses the size of the buffer that ws_conn_recv_buffer() lends, which the connections of an engine share. The
+ * larger, the more messages come with one read. Memory that no read has reached is not used.
+ *
+ * @param config  settings
+ * @param bytes   4,096 to 16 MiB; default 512 KiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_receive_buffer_size(ws_config *config, size_t bytes);
+
 /* ---- Settings: compression (RFC 7692) -------------------------------------------------------------------------------- */
 
 /**
@@ -916,6 +926,43 @@ typedef struct ws_event {
 ws_status ws_conn_feed(ws_conn *conn, const void *data, size_t len);
 
 /**
+ * Lends bytes that came from the peer: payloads are unmasked where they are, and events point there. Pull events until
+ * #WS_AGAIN; until then the bytes must stay where they are, untouched, and from then on they are the caller's again.
+ * Nothing before or behind them is read or written.
+ *
+ * @param conn  a connection
+ * @param data  the bytes; NULL if len is 0
+ * @param len   their number; any, 0 included
+ * @return as ws_conn_feed(); with an error nothing was lent
+ */
+ws_status ws_conn_feed_mut(ws_conn *conn, void *data, size_t len);
+
+/**
+ * Lends memory to receive into, for recv() or SSL_read(). It is the engine's receive buffer, which its connections
+ * share; or, while a large message is arriving, the place where that is assembled, up to its end. Call
+ * ws_conn_commit() next.
+ *
+ * @param conn      a connection
+ * @param min       bytes that are needed at least, 0 to 16 MiB; 0 if any number will do
+ * @param buffer    receives a pointer to the memory, which stays valid until ws_conn_commit(), the next input call or
+ *                  ws_conn_free(); what is in it is undefined
+ * @param capacity  receives its size in bytes, 1 and up: `receive_buffer_size`, or less, or min if that is more
+ * @return #WS_OK; #WS_ERR_INPUT_PENDING before #WS_AGAIN; #WS_ERR_STATE after ws_conn_feed_eof();
+ *         #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_recv_buffer(ws_conn *conn, size_t min, void **buffer, size_t *capacity);
+
+/**
+ * Says how many bytes were received into the memory that ws_conn_recv_buffer() lent. Pull events until #WS_AGAIN
+ * then.
+ *
+ * @param conn   a connection
+ * @param bytes  0 to the capacity that was lent; 0 gives the memory back, when recv() had nothing
+ * @return #WS_OK; #WS_ERR_STATE if nothing is lent; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_commit(ws_conn *conn, size_t bytes);
+
+/**
  * Says that the peer closed its side of the stream: recv() returned 0, or the stream broke. Pull events afterwards;
  * if the connection was not closed before, #WS_EVENT_CLOSE with code 1006 follows (RFC 6455, 7.1.5).
  *
@@ -932,6 +979,19 @@ ws_status ws_conn_feed_eof(ws_conn *conn);
  * @return #WS_OK if there is one; #WS_AGAIN if all input was used; #WS_ERR_INVALID_ARGUMENT
  */
 ws_status ws_conn_next_event(ws_conn *conn, ws_event *event);
+
+/**
+ * Pulls events, as many as there are and there is room for: fewer calls for many small messages. The first may be any
+ * event; the others are whole messages that lie behind it in the input, and nothing else happens on their way: what
+ * closes the connection comes with the next pull, after they were answered.
+ *
+ * @param conn      a connection
+ * @param events    receives up to `capacity` events, which all live until the next pull or input call
+ * @param capacity  room for events, 1 and up
+ * @param count     receives the number of events; 0 if the call does not return #WS_OK
+ * @return #WS_OK if there are any; #WS_AGAIN if all input was used; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_next_events(ws_conn *conn, ws_event *events, size_t capacity, size_t *count);
 
 /**
  * Chooses how the messages of one connection are delivered, from the next one on; also before the opening.

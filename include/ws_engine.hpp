@@ -105,6 +105,9 @@ public:
     [[nodiscard]] ws_status set_max_engine_bytes(std::size_t bytes) noexcept {
         return ws_config_set_max_engine_bytes(get(), bytes);
     }
+    [[nodiscard]] ws_status set_receive_buffer_size(std::size_t bytes) noexcept {
+        return ws_config_set_receive_buffer_size(get(), bytes);
+    }
 
     // Compression (RFC 7692)
 
@@ -358,8 +361,16 @@ public:
 
     [[nodiscard]] ws_status feed(const void *data, std::size_t len) noexcept { return ws_conn_feed(get(), data, len); }
     [[nodiscard]] ws_status feed(std::string_view data) noexcept { return feed(data.data(), data.size()); }
+    [[nodiscard]] ws_status feed_mut(void *data, std::size_t len) noexcept { return ws_conn_feed_mut(get(), data, len); }
+    [[nodiscard]] ws_status recv_buffer(std::size_t min, void *&buffer, std::size_t &capacity) noexcept {
+        return ws_conn_recv_buffer(get(), min, &buffer, &capacity);
+    }
+    ws_status commit(std::size_t bytes) noexcept { return ws_conn_commit(get(), bytes); }
     ws_status feed_eof() noexcept { return ws_conn_feed_eof(get()); }
     [[nodiscard]] ws_status next_event(Event &event) noexcept { return ws_conn_next_event(get(), &event); }
+    [[nodiscard]] ws_status next_events(Event *events, std::size_t capacity, std::size_t &count) noexcept {
+        return ws_conn_next_events(get(), events, capacity, &count);
+    }
     [[nodiscard]] ws_status set_delivery(ws_delivery delivery) noexcept { return ws_conn_set_delivery(get(), delivery); }
 
     // Looking at a request; views that are not there now have a null data()

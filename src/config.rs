@@ -27,6 +27,7 @@ pub struct Config {
     pub(crate) max_control_rate: u32,
     pub(crate) max_connection_bytes: usize,
     pub(crate) max_engine_bytes: usize,
+    pub(crate) receive_buffer_size: usize,
 
     pub(crate) max_queued_bytes: usize,
     pub(crate) low_water: usize,
@@ -80,6 +81,7 @@ impl Default for Config {
             max_control_rate: 250,
             max_connection_bytes: 16 * MIB,
             max_engine_bytes: 1024 * MIB,
+            receive_buffer_size: 512 * KIB,
 
             max_queued_bytes: 4 * MIB,
             low_water: 256 * KIB,
@@ -262,6 +264,19 @@ impl Config {
     /// to send above it is refused.
     pub fn set_max_engine_bytes(&mut self, bytes: usize) -> Result<&mut Config, Error> {
         self.max_engine_bytes = in_memory_range(bytes)?;
+        Ok(self)
+    }
+
+    /// Bytes of the buffer that [`Connection::recv_buffer`] lends, which the connections of an engine share: 4 KiB to 16
+    /// MiB, default 512 KiB. The larger, the more messages come with one read. Memory that no read has reached is not
+    /// used.
+    ///
+    /// [`Connection::recv_buffer`]: crate::Connection::recv_buffer
+    pub fn set_receive_buffer_size(&mut self, bytes: usize) -> Result<&mut Config, Error> {
+        if !(4 * KIB..=16 * MIB).contains(&bytes) {
+            return Err(Error::InvalidArgument("receive_buffer_size must be 4 KiB to 16 MiB"));
+        }
+        self.receive_buffer_size = bytes;
         Ok(self)
     }
 }

@@ -57,13 +57,14 @@ mod expiry;
 pub mod frame;
 mod handshake;
 mod prepared;
+mod simd;
 pub mod utf8;
 mod violation;
 
 pub mod capi;
 
 pub use config::Config;
-pub use connection::{Connection, Outbound, Role, State};
+pub use connection::{Connection, Drain, Outbound, Role, State};
 pub use detail::Detail;
 pub use engine::Engine;
 pub use engine::metrics::MetricsSnapshot;

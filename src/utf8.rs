@@ -34,6 +34,11 @@ impl Validator {
         }
     }
 
+    /// Takes the next piece, of so many bytes, which is known to be all ASCII.
+    pub fn feed_ascii(&mut self, len: usize) -> Result<(), Invalid> {
+        if len > 0 && self.partial_len > 0 { Err(Invalid) } else { Ok(()) }
+    }
+
     /// Ends the text and makes the validator ready for the next one.
     pub fn finish(&mut self) -> Result<(), Invalid> {
         match std::mem::take(&mut self.partial_len) {

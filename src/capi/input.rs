@@ -1,13 +1,16 @@
 //! Input and events
 
 use std::ffi::{c_char, c_int, c_void};
+use std::ptr::NonNull;
 
 use crate::capi::config::to_delivery;
 use crate::capi::connection::ws_conn;
-use crate::capi::guard::{bytes, out, with};
+use crate::capi::guard::{bytes, bytes_mut, out, preset, with};
 use crate::capi::status::ws_status;
+use crate::connection::{Connection, Lent};
 use crate::detail::Detail;
-use crate::event::{Event, Initiator};
+use crate::error::Error;
+use crate::event::{Event, Initiator, MessageType};
 
 /// Gives bytes that came from the peer; they are copied. Pull events until #WS_AGAIN before giving more. What comes
 /// after the connection has ended is ignored (RFC 6455, 7.1.7).
@@ -20,6 +23,74 @@ use crate::event::{Event, Initiator};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_feed(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
     with(conn, |conn| conn.conn.feed(bytes(data, len)?).map(|()| ws_status::WS_OK))
+}
+
+/// Lends bytes that came from the peer: payloads are unmasked where they are, and events point there. Pull events until
+/// #WS_AGAIN; until then the bytes must stay where they are, untouched, and from then on they are the caller's again.
+/// Nothing before or behind them is read or written.
+///
+/// @param conn  a connection
+/// @param data  the bytes; NULL if len is 0
+/// @param len   their number; any, 0 included
+/// @return as ws_conn_feed(); with an error nothing was lent
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_feed_mut(conn: *mut ws_conn, data: *mut c_void, len: usize) -> ws_status {
+    with(conn, |conn| {
+        let lent = NonNull::from(bytes_mut(data, len)?);
+        if !conn.conn.lend_host_input(lent)? {
+            conn.conn.feed(bytes(data, len)?)?;
+        }
+        Ok(ws_status::WS_OK)
+    })
+}
+
+/// Lends memory to receive into, for recv() or SSL_read(). It is the engine's receive buffer, which its connections
+/// share; or, while a large message is arriving, the place where that is assembled, up to its end. Call
+/// ws_conn_commit() next.
+///
+/// @param conn      a connection
+/// @param min       bytes that are needed at least, 0 to 16 MiB; 0 if any number will do
+/// @param buffer    receives a pointer to the memory, which stays valid until ws_conn_commit(), the next input call or
+///                  ws_conn_free(); what is in it is undefined
+/// @param capacity  receives its size in bytes, 1 and up: `receive_buffer_size`, or less, or min if that is more
+/// @return #WS_OK; #WS_ERR_INPUT_PENDING before #WS_AGAIN; #WS_ERR_STATE after ws_conn_feed_eof();
+///         #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_recv_buffer(
+    conn: *mut ws_conn,
+    min: usize,
+    buffer: *mut *mut c_void,
+    capacity: *mut usize,
+) -> ws_status {
+    preset(buffer, std::ptr::null_mut());
+    preset(capacity, 0);
+    with(conn, |conn| {
+        let (buffer, capacity) = (out(buffer)?, out(capacity)?);
+        let (address, room) = conn.conn.lend_address(min)?;
+        (*buffer, *capacity) = (address.cast(), room);
+        Ok(ws_status::WS_OK)
+    })
+}
+
+/// Says how many bytes were received into the memory that ws_conn_recv_buffer() lent. Pull events until #WS_AGAIN
+/// then.
+///
+/// @param conn   a connection
+/// @param bytes  0 to the capacity that was lent; 0 gives the memory back, when recv() had nothing
+/// @return #WS_OK; #WS_ERR_STATE if nothing is lent; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_commit(conn: *mut ws_conn, bytes: usize) -> ws_status {
+    with(conn, |conn| {
+        if let Lent::Assembly { filled, .. } = conn.conn.check_commit(bytes)?
+            && let Some(buffer) = conn.conn.assembly()
+        {
+            // SAFETY: check_commit() saw that this is within the capacity, and the caller has written the bytes behind
+            // the first `filled` (ws_conn_commit).
+            unsafe { buffer.set_len(filled + bytes) };
+        }
+        conn.conn.note_commit(bytes);
+        Ok(ws_status::WS_OK)
+    })
 }
 
 /// Says that the peer closed its side of the stream: recv() returned 0, or the stream broke. Pull events afterwards;
@@ -139,17 +210,76 @@ const _: () = assert!(size_of::<ws_event>() == 64 || size_of::<usize>() != 8);
 pub unsafe extern "C" fn ws_conn_next_event(conn: *mut ws_conn, event: *mut ws_event) -> ws_status {
     with(conn, |conn| {
         let place = out(event)?;
-        match conn.conn.next_event() {
-            Some(event) => {
-                *place = to_c(event);
-                Ok(ws_status::WS_OK)
-            }
-            None => {
-                *place = EMPTY;
-                Ok(ws_status::WS_AGAIN)
-            }
+        if pull_messages(&mut conn.conn, 1, |_, message| *place = message) == 0 {
+            *place = pull(&mut conn.conn);
         }
+        Ok(if place.r#type == ws_event_type::WS_EVENT_NONE { ws_status::WS_AGAIN } else { ws_status::WS_OK })
     })
+}
+
+/// Pulls events, as many as there are and there is room for: fewer calls for many small messages. The first may be any
+/// event; the others are whole messages that lie behind it in the input, and nothing else happens on their way: what
+/// closes the connection comes with the next pull, after they were answered.
+///
+/// @param conn      a connection
+/// @param events    receives up to `capacity` events, which all live until the next pull or input call
+/// @param capacity  room for events, 1 and up
+/// @param count     receives the number of events; 0 if the call does not return #WS_OK
+/// @return #WS_OK if there are any; #WS_AGAIN if all input was used; #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_conn_next_events(
+    conn: *mut ws_conn,
+    events: *mut ws_event,
+    capacity: usize,
+    count: *mut usize,
+) -> ws_status {
+    preset(count, 0);
+    with(conn, |conn| {
+        let count = out(count)?;
+        if events.is_null() || capacity == 0 {
+            return Err(Error::InvalidArgument("no room for events"));
+        }
+        // SAFETY: the caller has room for `capacity` events, and each index is below that.
+        let put = |index: usize, event| unsafe { events.add(index).write(event) };
+        *count = pull_messages(&mut conn.conn, capacity, put);
+        if *count == 0 {
+            let event = pull(&mut conn.conn);
+            if event.r#type == ws_event_type::WS_EVENT_NONE {
+                return Ok(ws_status::WS_AGAIN);
+            }
+            put(0, event);
+            *count = 1;
+        }
+        Ok(ws_status::WS_OK)
+    })
+}
+
+/// Pulls up to `max` whole messages, if nothing else comes first.
+#[inline]
+fn pull_messages(conn: &mut Connection, max: usize, mut put: impl FnMut(usize, ws_event)) -> usize {
+    let host = host_input(conn);
+    let mut index = 0;
+    conn.whole_messages(host, max, |message_type, payload| {
+        let r#type = match message_type {
+            MessageType::Text => ws_event_type::WS_EVENT_TEXT,
+            MessageType::Binary => ws_event_type::WS_EVENT_BINARY,
+        };
+        put(index, ws_event { r#type, data: payload.as_ptr().cast(), len: payload.len(), ..EMPTY });
+        index += 1;
+    })
+}
+
+/// Pulls what comes next, which is no whole message.
+fn pull(conn: &mut Connection) -> ws_event {
+    let host = host_input(conn);
+    conn.next_event_but_whole_messages(host).map_or(EMPTY, |(event, _outbound)| to_c(event))
+}
+
+/// What ws_conn_feed_mut() was lent.
+fn host_input<'a>(conn: &Connection) -> Option<&'a mut [u8]> {
+    // SAFETY: the caller has lent these bytes to this connection until it is told WS_AGAIN, and touches none of them
+    // before (ws_conn_feed_mut); then the connection forgets them.
+    conn.host_input().map(|mut bytes| unsafe { bytes.as_mut() })
 }
 
 const EMPTY: ws_event = ws_event {

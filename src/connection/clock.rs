@@ -175,13 +175,18 @@ impl Outbound {
         self.clock.life = self.now();
     }
 
+    /// Whole messages came.
+    pub(crate) fn note_message(&mut self) {
+        self.clock.message = self.now();
+    }
+
     /// The receiver made something of the input; `progress`: it took bytes. Refused: too many control frames.
     pub(crate) fn note_received(&mut self, received: Received, progress: bool) -> Result<Received, Violation> {
         match received {
             Received::Ping(_) | Received::Pong { .. } => self.count_control()?,
             Received::Nothing if !progress => {}
             Received::Close(_) => {}
-            _ => self.clock.message = self.now(), // a message, or a part of one
+            _ => self.note_message(), // or a part of one
         }
         Ok(received)
     }

@@ -2,6 +2,8 @@
 
 mod clock;
 mod heads;
+mod inflated;
+mod input;
 mod opening;
 mod outbound;
 mod output;
@@ -23,11 +25,13 @@ use crate::handshake::response::Header;
 use crate::violation::Violation;
 use opening::{Opening, Phase};
 use outbound::Farewell;
-use receive::{Inflation, Received, Terms};
+use inflated::Inflation;
+use receive::{Received, Terms};
 
+pub use input::Drain;
 pub use outbound::{Outbound, Role, State};
 pub(crate) use output::Backlog;
-pub(crate) use work::{MAX_KEPT, Work};
+pub(crate) use work::{Lent, MAX_KEPT, Work};
 
 /// One WebSocket connection. See [the contract](crate#the-contract).
 pub struct Connection {
@@ -101,39 +105,6 @@ impl Connection {
     }
 }
 
-/// Feed.
-impl Connection {
-    /// Gives bytes that came from the peer. They are copied. Pull events until there are none before giving more.
-    /// What comes after the end is ignored (RFC 6455, 7.1.7).
-    pub fn feed(&mut self, data: &[u8]) -> Result<(), Error> {
-        if self.eof {
-            return Err(Error::State("input after the end of input"));
-        }
-        if self.outbound.state == State::Closed {
-            return Ok(());
-        }
-        if self.has_input {
-            return Err(Error::InputPending);
-        }
-        if data.is_empty() {
-            return Ok(());
-        }
-        let shared = &self.outbound.shared;
-        let work = self.work.get_or_insert_with(|| shared.take_work());
-        work.give(data, shared);
-        shared.metrics.wire_in(data.len());
-        self.has_input = true;
-        self.outbound.note_input();
-        Ok(())
-    }
-
-    /// Says that the peer closed its side of the stream.
-    pub fn feed_eof(&mut self) {
-        self.eof = true;
-        self.has_input = true;
-    }
-}
-
 /// Pull.
 impl Connection {
     /// The next event, or `None` when more input is needed. Its views live until the next pull or input call.
@@ -143,13 +114,41 @@ impl Connection {
 
     /// The next event together with the sending half, so that an answer can be made from the event's own bytes.
     pub fn next_event_and_outbound(&mut self) -> Option<(Event<'_>, &mut Outbound)> {
+        self.next_event_in(None)
+    }
+
+    /// The next event of the input that the host lends, or of that of the connection's own.
+    pub(crate) fn next_event_in<'a>(
+        &'a mut self,
+        mut host: Option<&'a mut [u8]>,
+    ) -> Option<(Event<'a>, &'a mut Outbound)> {
+        match self.whole_message(host.as_deref_mut()) {
+            Some(received) => self.report(Next::Received(received), host),
+            None => self.next_event_but_whole_messages(host),
+        }
+    }
+
+    /// The same, where it is known that what comes next is no whole message in the input.
+    pub(crate) fn next_event_but_whole_messages<'a>(
+        &'a mut self,
+        mut host: Option<&'a mut [u8]>,
+    ) -> Option<(Event<'a>, &'a mut Outbound)> {
         self.end_views();
-        let Some(next) = self.advance() else {
-            self.rest();
-            return None;
-        };
-        let payload = |place| match &self.work {
-            Some(work) => work.receiver.payload(&place, &work.input),
+        match self.advance(host.as_deref_mut()) {
+            Some(next) => self.report(next, host),
+            None => {
+                self.rest(host);
+                None
+            }
+        }
+    }
+
+    fn report<'a>(&'a mut self, next: Next, host: Option<&'a mut [u8]>) -> Option<(Event<'a>, &'a mut Outbound)> {
+        let payload = |place| match &mut self.work {
+            Some(work) => {
+                let (input, _pos, receiver) = work.input(host);
+                receiver.payload(place, input)
+            }
             None => &[],
         };
         let event = match next {
@@ -188,12 +187,12 @@ impl Connection {
     }
 
     /// Goes on to the next thing to report.
-    fn advance(&mut self) -> Option<Next> {
+    fn advance(&mut self, host: Option<&mut [u8]>) -> Option<Next> {
         let held_back = self.is_held_back();
         let next = match self.outbound.state {
-            State::Connecting => self.advance_opening(),
+            State::Connecting => self.advance_opening(host),
             State::Open | State::Closing => match self.report_opening() {
-                None if !held_back => self.advance_frames(),
+                None if !held_back => self.advance_frames(host),
                 opened => opened,
             },
             State::Closed => None,
@@ -212,13 +211,14 @@ impl Connection {
         self.outbound.farewell.is_some().then_some(Next::Close)
     }
 
-    fn advance_opening(&mut self) -> Option<Next> {
+    fn advance_opening(&mut self, host: Option<&mut [u8]>) -> Option<Next> {
         if self.opening.as_ref()?.phase == Phase::RequestWaits {
             return None;
         }
         let opening = self.opening.as_mut()?;
         if let Some(work) = &mut self.work {
-            opening.advance(&work.input, &mut work.pos, &mut self.outbound);
+            let (input, pos, _receiver) = work.input(host);
+            opening.advance(input, pos, &mut self.outbound);
         }
         if opening.phase == Phase::RequestDue {
             opening.phase = Phase::RequestWaits;
@@ -242,8 +242,8 @@ impl Connection {
         })
     }
 
-    fn advance_frames(&mut self) -> Option<Next> {
-        let Work { input, pos, receiver, .. } = self.work.as_deref_mut()?;
+    fn advance_frames(&mut self, host: Option<&mut [u8]>) -> Option<Next> {
+        let (input, pos, receiver) = self.work.as_deref_mut()?.input(host);
         let out = &mut self.outbound;
         let mut terms = Terms {
             masked: out.role == Role::Server,
@@ -256,14 +256,14 @@ impl Connection {
         let received = receiver.next(input, pos, &mut terms);
         match received.and_then(|received| out.note_received(received, *pos > before)) {
             Ok(Received::Nothing) => return None,
-            Ok(Received::Close(place)) => match close::parse(receiver.payload(&place, input)) {
+            Ok(Received::Close(place)) => match close::parse(receiver.payload(place, input)) {
                 Ok(received) => out.peer_closed(received),
                 Err(violation) => out.fail(violation),
             },
             Ok(mut received) => {
                 match &mut received {
-                    Received::Ping(place) => out.answer_ping(receiver.payload(place, input)),
-                    Received::Pong { place, rtt_ms } => *rtt_ms = out.note_pong(receiver.payload(place, input)),
+                    Received::Ping(place) => out.answer_ping(receiver.payload(place.clone(), input)),
+                    Received::Pong { place, rtt_ms } => *rtt_ms = out.note_pong(receiver.payload(place.clone(), input)),
                     _ => {}
                 }
                 return Some(Next::Received(received));
@@ -324,7 +324,7 @@ impl Connection {
     }
 
     /// Nothing is left to pull: gives back what an idle connection does not need.
-    fn rest(&mut self) {
+    fn rest(&mut self, host: Option<&mut [u8]>) {
         self.has_input &= self.is_held_back();
         self.rest_clock();
         if self.outbound.state == State::Closed {
@@ -335,13 +335,21 @@ impl Connection {
                 work.discard();
             }
         }
+        if let Some(work) = &mut self.work {
+            work.receiver.drop_reported();
+        }
+        self.put_away(host);
+    }
+
+    /// Gives back what is not needed until more input comes.
+    fn put_away(&mut self, host: Option<&mut [u8]>) {
         let Some(work) = &mut self.work else {
             return;
         };
-        work.receiver.drop_reported();
-        if !work.is_idle() {
-            work.trim(&self.outbound.shared);
-        } else if let Some(work) = self.work.take() {
+        work.settle(host, &self.outbound.shared);
+        if work.is_idle()
+            && let Some(work) = self.work.take()
+        {
             self.outbound.shared.return_work(work);
         }
     }

@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use crate::deflate::{Agreed, History, Inflator};
+use crate::connection::inflated::Inflation;
+use crate::connection::work::MAX_KEPT;
+use crate::deflate::Agreed;
 use crate::engine::Shared;
 use crate::event::{Delivery, MessageType};
-use crate::frame::header::{Expect, MAX_HEADER_LEN};
+use crate::frame::header::{Expect, MAX_HEADER_LEN, WholeFrame};
 use crate::frame::{Header, OpCode, mask};
+use crate::simd;
 use crate::utf8;
 use crate::violation::Violation;
 
@@ -42,6 +45,7 @@ pub(crate) enum Received {
 }
 
 /// Where a payload lies.
+#[derive(Clone)]
 pub(crate) enum Place {
     /// In the input: it came whole.
     Input(Range<usize>),
@@ -59,59 +63,19 @@ pub(crate) struct Terms<'c> {
     pub(crate) shared: &'c Shared,
 }
 
-/// What inflates a connection's messages.
-#[derive(Default)]
-pub(crate) enum Inflation {
-    #[default]
-    None,
-    /// A compressed message is under way.
-    Running(Box<Inflator>),
-    /// With context takeover, between two messages: what the next one may refer to.
-    Parked(Box<History>),
-}
-
-impl Inflation {
-    /// What inflates the message that begins, or goes on.
-    fn begin(&mut self, agreed: Agreed, shared: &Shared) {
-        *self = Inflation::Running(match std::mem::take(self) {
-            Inflation::Running(inflator) => inflator,
-            Inflation::Parked(history) => shared.resume_inflator(*history),
-            Inflation::None => shared.take_inflator(agreed.peer_window_bits),
-        });
-    }
-
-    /// The message has ended: keeps what the next one may refer to.
-    fn park(&mut self, agreed: Agreed, shared: &Shared) {
-        *self = match std::mem::take(self) {
-            Inflation::Running(inflator) if agreed.peer_takeover => {
-                Inflation::Parked(Box::new(shared.park_inflator(inflator)))
-            }
-            other => {
-                other.give_back(shared);
-                Inflation::None
-            }
-        };
-    }
-
-    /// The connection has ended.
-    pub(crate) fn give_back(self, shared: &Shared) {
-        if let Inflation::Running(inflator) = self {
-            shared.return_inflator(inflator);
-        }
-    }
-}
-
 /// The receiving half of a connection: the parts that outlive one piece of input.
 #[derive(Default)]
 pub(crate) struct Receiver {
     /// The start of a header whose end has not arrived.
     partial_header: [u8; MAX_HEADER_LEN],
     partial_header_len: usize,
-    frame: Option<Frame>,
-    message: Option<Message>,
+    pub(super) frame: Option<Frame>,
+    pub(super) message: Option<Message>,
     /// Payload that was joined or inflated.
     pub(crate) buffer: Vec<u8>,
-    utf8: utf8::Validator,
+    /// Bytes at the end of the buffer that the host received there: payload of the frame under way, still masked.
+    arrived: usize,
+    pub(super) utf8: utf8::Validator,
     control: Vec<u8>,
     /// The buffer or control payload was reported, and goes with the next pull.
     buffer_reported: bool,
@@ -119,23 +83,23 @@ pub(crate) struct Receiver {
 }
 
 /// A frame whose payload is arriving.
-struct Frame {
-    header: Header,
-    received: u64,
+pub(super) struct Frame {
+    pub(super) header: Header,
+    pub(super) received: u64,
     /// Bytes of the input behind `received` that were unmasked and wait to be inflated.
-    unmasked: usize,
+    pub(super) unmasked: usize,
 }
 
 /// A message of which frames have arrived.
-struct Message {
-    opcode: OpCode,
+pub(super) struct Message {
+    pub(super) opcode: OpCode,
     compressed: bool,
     /// Something of it was delivered.
     begun: bool,
     frames: u32,
     empty_frames: u32,
     /// Bytes of it that were delivered or wait in the buffer, inflated.
-    len: u64,
+    pub(super) len: u64,
     /// Bytes of payload of its frames.
     wire_len: u64,
 }
@@ -144,8 +108,8 @@ struct Message {
 /// that announces a megabyte and sends a byte costs a page.
 const FIRST_RESERVE: usize = 4 * 1024;
 
-/// The most that one chunk of a compressed message holds.
-const MAX_INFLATED_CHUNK: usize = 64 * 1024;
+/// Less than this is not worth a read of its own, of a message that is received where it is assembled.
+const MIN_LENT: usize = 32 * 1024;
 
 impl Receiver {
     /// Takes frames from `input` at `pos` until there is something to report.
@@ -181,9 +145,9 @@ impl Receiver {
     }
 
     /// The bytes of a payload that was reported last.
-    pub(crate) fn payload<'a>(&'a self, place: &Place, input: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn payload<'a>(&'a self, place: Place, input: &'a [u8]) -> &'a [u8] {
         match place {
-            Place::Input(range) => &input[range.clone()],
+            Place::Input(range) => &input[range],
             Place::Buffer => &self.buffer,
             Place::Control => &self.control,
         }
@@ -215,9 +179,9 @@ impl Receiver {
     }
 
     /// Frees the buffer unless a message waits there.
-    pub(crate) fn trim(&mut self) {
-        if self.buffer.is_empty() {
-            self.buffer = Vec::new();
+    pub(crate) fn trim(&mut self, shared: &Shared) {
+        if self.buffer.is_empty() && self.buffer.capacity() > 0 {
+            shared.return_assembly(std::mem::take(&mut self.buffer));
         }
     }
 
@@ -228,6 +192,30 @@ impl Receiver {
         control.clear();
         *self = Receiver { buffer, control, ..Receiver::default() };
     }
+}
+
+/// A data message that lies whole at the start of `input`, in one plain frame, and is unmasked there: the usual case,
+/// without a detour. `None`: anything else, also what breaks a rule, and nothing was changed.
+#[inline(always)]
+pub(crate) fn whole_message<const MASKED: bool>(input: &mut [u8], max_len: usize) -> Option<WholeFrame> {
+    let frame = WholeFrame::decode::<MASKED>(input)?;
+    let payload = &mut input[frame.start..frame.end];
+    if payload.len() > max_len {
+        return None;
+    }
+    let is_ascii = if MASKED { simd::unmask(frame.key, payload) } else { simd::is_ascii(payload) };
+    if !is_ascii && frame.opcode == OpCode::Text && !is_utf8(payload) {
+        if MASKED {
+            simd::unmask(frame.key, payload); // masked again, as it was
+        }
+        return None;
+    }
+    Some(frame)
+}
+
+#[inline(never)]
+fn is_utf8(bytes: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(bytes).is_ok()
 }
 
 /// Headers.
@@ -302,39 +290,39 @@ impl Receiver {
 
 /// Payload.
 impl Receiver {
-    /// Unmasks what there is of the payload of the frame under way, and takes it.
-    fn take_payload(&mut self, input: &mut [u8], pos: &mut usize) -> Option<Piece> {
+    /// Takes as much of the payload of the frame under way as is there.
+    fn take_piece(&mut self, there: usize) -> Option<Piece> {
         let frame = self.frame.as_mut()?;
         let header = frame.header;
-        let start = *pos;
-        let end = start + available(header.payload_len - frame.received, input.len() - start);
-        let piece = &mut input[start..end];
-        if let Some(key) = header.mask {
-            mask::apply(key, frame.received, piece);
-        }
+        let announced = header.payload_len - frame.received;
+        let len = available(announced, there);
+        let key = header.mask.map(|key| mask::rotate(key, frame.received));
         let begins = frame.received == 0;
-        frame.received += piece.len() as u64;
-        *pos = end;
+        frame.received += len as u64;
         let complete = frame.received == header.payload_len;
         if complete {
             self.frame = None;
         }
-        Some(Piece { header, range: start..end, begins, complete })
+        Some(Piece { header, key, len, announced, begins, complete })
     }
 
     fn control_payload(&mut self, input: &mut [u8], pos: &mut usize) -> Option<Received> {
-        let Piece { header, range, begins, complete } = self.take_payload(input, pos)?;
-        let place = if begins && complete {
+        let piece = self.take_piece(input.len() - *pos)?;
+        let range = *pos..*pos + piece.len;
+        *pos = range.end;
+        let bytes = &mut input[range.clone()];
+        let place = if piece.begins && piece.complete {
+            piece.unmask(bytes);
             Place::Input(range)
         } else {
-            self.control.extend_from_slice(&input[range]);
-            if !complete {
+            piece.unmask_behind(bytes, &mut self.control);
+            if !piece.complete {
                 return Some(Received::Nothing);
             }
             self.control_reported = true;
             Place::Control
         };
-        Some(match header.opcode {
+        Some(match piece.header.opcode {
             OpCode::Ping => Received::Ping(place),
             OpCode::Pong => Received::Pong { place, rtt_ms: None },
             _ => Received::Close(place),
@@ -348,123 +336,87 @@ impl Receiver {
         pos: &mut usize,
         terms: &Terms<'_>,
     ) -> Result<Option<Received>, Violation> {
-        let delivery = terms.delivery;
-        let announced = self.frame.as_ref().map_or(0, |frame| frame.header.payload_len - frame.received);
-        let Some(piece) = self.take_payload(input, pos) else {
+        let arrived = std::mem::take(&mut self.arrived);
+        let there = if arrived > 0 { arrived } else { input.len() - *pos };
+        let Some(piece) = self.take_piece(there) else {
             return Ok(None);
         };
         let Some(message) = &mut self.message else {
             return Ok(None);
         };
-        let Piece { header, range, begins, complete } = piece;
-        if range.is_empty() && !complete {
+        if piece.len == 0 && !piece.complete {
             return Ok(Some(Received::Nothing)); // the header came alone: nothing is reserved for it
         }
-        let ends = complete && header.fin;
-        let is_whole_message = begins && ends && message.frames == 1;
-        let bytes = &input[range.clone()];
-        if message.opcode == OpCode::Text {
-            if is_whole_message {
-                simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::TextUtf8)?;
-            } else {
-                self.utf8.feed(bytes).map_err(|_| Violation::TextUtf8)?;
-                if ends {
-                    self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
-                }
-            }
-        }
-        let offset = message.len;
-        message.len += bytes.len() as u64;
-
-        let stays_in_place = match delivery {
+        let ends = piece.complete && piece.header.fin;
+        let is_whole_message = piece.begins && ends && message.frames == 1;
+        let stays_in_place = match terms.delivery {
             Delivery::Messages => is_whole_message,
-            Delivery::Frames => begins && complete,
+            Delivery::Frames => piece.begins && piece.complete,
             Delivery::Chunks => true,
         };
-        let place = if stays_in_place {
-            Place::Input(range)
+        let offset = message.len;
+        message.len += piece.len as u64;
+        let is_text = message.opcode == OpCode::Text;
+
+        let (place, bytes, is_ascii) = if arrived > 0 {
+            let from = self.buffer.len() - arrived;
+            let bytes = &mut self.buffer[from..];
+            let is_ascii = piece.unmask(bytes);
+            (Place::Buffer, &*bytes, is_ascii)
         } else {
-            if self.buffer.capacity() == 0 {
-                self.buffer.reserve(bytes.len().max(announced.min(FIRST_RESERVE as u64) as usize));
+            let range = *pos..*pos + piece.len;
+            *pos = range.end;
+            let bytes = &mut input[range.clone()];
+            if stays_in_place {
+                let is_ascii = piece.unmask(bytes);
+                (Place::Input(range), &*bytes, is_ascii)
+            } else {
+                reserve(&mut self.buffer, &piece, terms.shared);
+                let from = self.buffer.len();
+                let is_ascii = piece.unmask_behind(bytes, &mut self.buffer);
+                (Place::Buffer, &self.buffer[from..], is_ascii)
             }
-            self.buffer.extend_from_slice(bytes);
-            Place::Buffer
         };
-        if delivery == Delivery::Chunks && offset == message.len && !ends {
+        if is_text {
+            match is_ascii {
+                true => self.utf8.feed_ascii(bytes.len()),
+                false => self.utf8.feed(bytes),
+            }
+            .map_err(|_| Violation::TextUtf8)?;
+            if ends {
+                self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
+            }
+        }
+        if terms.delivery == Delivery::Chunks && piece.len == 0 && !ends {
             return Ok(None);
         }
-        Ok(self.deliver(terms, header, place, offset, complete))
+        Ok(self.deliver(terms, piece.header, place, offset, piece.complete))
     }
 
-    /// Inflates what there is of the payload of the frame under way, as far as there is room for it.
-    fn inflated_payload(
-        &mut self,
-        input: &mut [u8],
-        pos: &mut usize,
-        terms: &mut Terms<'_>,
-    ) -> Result<Option<Received>, Violation> {
-        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
-            return Ok(Some(Received::Nothing));
-        };
-        let Inflation::Running(inflator) = &mut *terms.inflation else {
-            return Err(Violation::DeflateInvalid); // begin_data_frame() has seen to it that there is one
-        };
-        let header = frame.header;
-        let start = *pos;
-        let end = start + available(header.payload_len - frame.received, input.len() - start);
-        let piece = &mut input[start..end];
-        if let Some(key) = header.mask {
-            mask::apply(key, frame.received + frame.unmasked as u64, &mut piece[frame.unmasked..]);
+    /// How much of a large message can be received straight to where it is assembled.
+    pub(crate) fn lend_assembly(&mut self, min: usize, delivery: Delivery) -> Option<usize> {
+        let (frame, message) = (self.frame.as_ref()?, self.message.as_ref()?);
+        if frame.header.opcode.is_control() || message.compressed || delivery == Delivery::Chunks {
+            return None;
         }
+        // As much again as has come: the declared length alone reserves nothing.
+        let rest = available(frame.header.payload_len - frame.received, usize::MAX);
+        let spare = self.buffer.capacity() - self.buffer.len();
+        let room = rest.min(spare.max(self.buffer.len()));
+        if room < min.max(MIN_LENT) || self.buffer.len() < MIN_LENT {
+            return None;
+        }
+        self.buffer.reserve_exact(room);
+        Some(room)
+    }
 
-        let max = terms.shared.config.max_message_size;
-        let allowed = usize::try_from(max - message.len).unwrap_or(usize::MAX);
-        // One byte more than is allowed tells a message that is too big from one that just fits.
-        let room = match terms.delivery {
-            Delivery::Chunks => allowed.saturating_add(1).min(MAX_INFLATED_CHUNK),
-            _ => allowed.saturating_add(1),
-        };
-        let before = self.buffer.len();
-        let mut result = inflator.inflate(piece, &mut self.buffer, room).map(|used| {
-            frame.unmasked = piece.len() - used;
-            frame.received += used as u64;
-            *pos += used;
-            frame.received == header.payload_len
-        });
-        if result == Ok(true) && header.fin {
-            let left = room.saturating_sub(self.buffer.len() - before);
-            result = inflator.finish(&mut self.buffer, left);
-        }
-
-        // What was inflated comes before the reason why no more was: the same mistake is found however the input was cut.
-        let inflated = &self.buffer[before..];
-        if message.opcode == OpCode::Text {
-            self.utf8.feed(&inflated[..inflated.len().min(allowed)]).map_err(|_| Violation::TextUtf8)?;
-        }
-        let offset = message.len;
-        message.len += inflated.len() as u64;
-        if message.len > max {
-            return Err(Violation::MessageTooBig);
-        }
-        let complete = result?;
-        if complete {
-            self.frame = None;
-        }
-        let ends = complete && header.fin;
-        if ends && message.opcode == OpCode::Text {
-            self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
-        }
-        if ends && let Some(agreed) = terms.compression {
-            terms.inflation.park(agreed, terms.shared);
-        }
-        if terms.delivery == Delivery::Chunks && before == self.buffer.len() && !ends {
-            return Ok((!complete).then_some(Received::Nothing));
-        }
-        Ok(self.deliver(terms, header, Place::Buffer, offset, complete))
+    /// So many bytes were received to the end of the buffer, which was lent.
+    pub(crate) fn commit_assembly(&mut self, count: usize) {
+        self.arrived = count;
     }
 
     /// What is to be reported of a piece of payload, if anything yet.
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         terms: &Terms<'_>,
         header: Header,
@@ -483,6 +435,7 @@ impl Receiver {
             }
             self.message = None;
         }
+        let is_in_buffer = matches!(place, Place::Buffer);
         let received = match terms.delivery {
             Delivery::Messages if ends => Received::Message { opcode, place },
             Delivery::Frames if complete => {
@@ -492,22 +445,58 @@ impl Receiver {
             _ if complete => return None,
             _ => return Some(Received::Nothing),
         };
-        self.buffer_reported = true;
+        self.buffer_reported = is_in_buffer;
         Some(received)
     }
 }
 
-/// Payload of a frame that was taken from the input.
+/// Payload of a frame that is taken.
 struct Piece {
     header: Header,
-    range: Range<usize>,
+    /// The key as it applies to the first byte.
+    key: Option<[u8; 4]>,
+    len: usize,
+    /// Bytes that the frame has from here on.
+    announced: u64,
     /// It begins the frame's payload.
     begins: bool,
     /// The frame is complete with it.
     complete: bool,
 }
 
+impl Piece {
+    /// Unmasks it where it is. Whether it is all ASCII.
+    fn unmask(&self, bytes: &mut [u8]) -> bool {
+        match self.key {
+            Some(key) => simd::unmask(key, bytes),
+            None => simd::is_ascii(bytes),
+        }
+    }
+
+    /// Appends it, unmasked. Whether it is all ASCII.
+    fn unmask_behind(&self, bytes: &[u8], buffer: &mut Vec<u8>) -> bool {
+        simd::append_unmasked(self.key.unwrap_or_default(), bytes, buffer)
+    }
+}
+
 /// How much of `wanted` bytes there is.
-fn available(wanted: u64, there: usize) -> usize {
+pub(super) fn available(wanted: u64, there: usize) -> usize {
     usize::try_from(wanted).map_or(there, |wanted| wanted.min(there))
+}
+
+/// Makes room for a piece of a message that is assembled.
+fn reserve(buffer: &mut Vec<u8>, piece: &Piece, shared: &Shared) {
+    if buffer.is_empty() && piece.announced > MAX_KEPT as u64 {
+        shared.swap_for_assembly(buffer);
+    }
+    if buffer.capacity() - buffer.len() >= piece.len {
+        return;
+    }
+    if piece.header.fin {
+        // The message grows no further than this: twice what is there, but not beyond its end.
+        let ahead = available(piece.announced, buffer.len().max(FIRST_RESERVE));
+        buffer.reserve_exact(piece.len.max(ahead));
+    } else {
+        buffer.reserve(piece.len);
+    }
 }

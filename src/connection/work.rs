@@ -1,5 +1,7 @@
 //! What a connection needs only while bytes are in flight. An idle connection gives it back to the engine's pool.
 
+use std::ptr::NonNull;
+
 use crate::connection::receive::Receiver;
 use crate::engine::Shared;
 
@@ -9,10 +11,27 @@ pub(crate) const MAX_KEPT: usize = 64 * 1024;
 /// Input that was given and not yet pulled, and a frame or message of which more is to come.
 #[derive(Default)]
 pub(crate) struct Work {
-    pub(crate) input: Vec<u8>,
-    /// Bytes of the input that were pulled.
+    /// Input of the connection's own, up to `end`; what is behind that may be lent to the host.
+    input: Vec<u8>,
+    end: usize,
+    /// Bytes that were pulled, of the input that the host lends, else of that of the connection's own.
     pub(crate) pos: usize,
     pub(crate) receiver: Receiver,
+    /// The memory that the host was lent last.
+    pub(crate) lent: Lent,
+    /// The input that a host of the C ABI lends. Only `capi` looks at what it points to.
+    pub(crate) host_input: Option<NonNull<[u8]>>,
+}
+
+/// Memory that the host receives into.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Lent {
+    #[default]
+    Nothing,
+    /// So many bytes behind the input.
+    Input(usize),
+    /// So many bytes where a large message is assembled, behind the first `filled`.
+    Assembly { filled: usize, room: usize },
 }
 
 impl Work {
@@ -21,12 +40,68 @@ impl Work {
         if self.input.capacity() == 0 {
             self.input = shared.take_input();
         }
-        self.input.extend_from_slice(data);
+        match self.input.get_mut(self.end..self.end + data.len()) {
+            Some(room) => room.copy_from_slice(data),
+            None => {
+                self.input.truncate(self.end);
+                self.input.extend_from_slice(data);
+            }
+        }
+        self.end += data.len();
     }
 
-    /// Bytes that were given and not pulled.
-    pub(crate) fn pending(&self) -> usize {
-        self.input.len() - self.pos
+    /// Lends memory behind the input: at least `min` bytes.
+    pub(crate) fn lend_input(&mut self, min: usize, shared: &Shared) -> usize {
+        if self.input.capacity() == 0 {
+            self.input = shared.take_receive_buffer(min);
+        } else if self.input.len() - self.end < min.max(1) {
+            self.input.resize(self.end + min.max(MAX_KEPT), 0);
+        }
+        self.input.len() - self.end
+    }
+
+    /// What [`Work::lend_input`] lent.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        &mut self.input[self.end..]
+    }
+
+    /// So many bytes were received into what was lent.
+    pub(crate) fn commit_input(&mut self, count: usize) {
+        self.end += count;
+    }
+
+    /// What was lent is not written to any more.
+    pub(crate) fn end_lent(&mut self) {
+        if let Lent::Assembly { filled, .. } = std::mem::take(&mut self.lent) {
+            self.receiver.buffer.truncate(filled);
+        }
+    }
+
+    /// The input to pull from: what the host lends, or that of the connection's own.
+    pub(crate) fn input<'a>(
+        &'a mut self,
+        host: Option<&'a mut [u8]>,
+    ) -> (&'a mut [u8], &'a mut usize, &'a mut Receiver) {
+        let input = match host {
+            Some(lent) if self.host_input.is_some() => lent,
+            _ => {
+                if self.host_input.take().is_some() {
+                    self.pos = 0; // a `Drain` that was forgotten took its bytes with it
+                }
+                &mut self.input[..self.end]
+            }
+        };
+        (input, &mut self.pos, &mut self.receiver)
+    }
+
+    /// Whether there is input of the connection's own.
+    pub(crate) fn has_own_input(&self) -> bool {
+        self.end > 0
+    }
+
+    /// Bytes of the input that were not pulled.
+    fn pending(&self) -> usize {
+        self.host_input.map_or(self.end, |input| input.len()) - self.pos
     }
 
     /// Bytes that are held for later: input that was not pulled, and what of a message has come.
@@ -36,33 +111,46 @@ impl Work {
 
     /// Gives up all input.
     pub(crate) fn discard(&mut self) {
-        self.pos = self.input.len();
+        (self.pos, self.end) = (0, 0);
+        self.host_input = None;
         self.receiver = Receiver::default();
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.pending() == 0 && self.receiver.is_idle()
+        self.end == 0 && self.receiver.is_idle()
     }
 
-    /// Frees what half a header or message does not need: a peer that stops there must not hold a read's worth of memory.
-    pub(crate) fn trim(&mut self, shared: &Shared) {
-        if self.pending() == 0 {
+    /// Nothing is left to pull for now: copies what the host lent and was not used, and gives back what the rest does
+    /// not need. A peer that stops within a header or message must not hold a read's worth of memory.
+    pub(crate) fn settle(&mut self, host: Option<&mut [u8]>, shared: &Shared) {
+        self.end_lent();
+        if self.host_input.take().is_some() {
+            let rest = &host.unwrap_or_default()[std::mem::take(&mut self.pos)..];
+            if !rest.is_empty() {
+                self.give(rest, shared);
+            }
+        } else if self.pos == self.end {
             self.release_input(shared);
+        } else if self.input.len() > self.end {
+            let received = std::mem::take(&mut self.input);
+            let rest = std::mem::take(&mut self.pos)..std::mem::take(&mut self.end);
+            self.give(&received[rest], shared);
+            shared.return_input(received);
         }
-        self.receiver.trim();
+        self.receiver.trim(shared);
     }
 
     /// Gives the input buffer back.
     pub(crate) fn release_input(&mut self, shared: &Shared) {
         shared.return_input(std::mem::take(&mut self.input));
-        self.pos = 0;
+        (self.pos, self.end) = (0, 0);
     }
 
     /// Makes it ready for another connection.
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self, shared: &Shared) {
         self.receiver.reset();
         if self.receiver.buffer.capacity() > MAX_KEPT {
-            self.receiver.buffer = Vec::new();
+            shared.return_assembly(std::mem::take(&mut self.receiver.buffer));
         }
     }
 }

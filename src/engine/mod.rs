@@ -32,6 +32,8 @@ impl Engine {
                 config: config.clone(),
                 works: RefCell::new(Pool::new(MAX_POOLED)),
                 inputs: RefCell::new(Pool::new(MAX_POOLED)),
+                receive_buffers: RefCell::new(Pool::new(1)),
+                assemblies: RefCell::new(Pool::new(MAX_POOLED_ASSEMBLIES)),
                 backlogs: RefCell::new(Pool::new(MAX_POOLED)),
                 chunks: RefCell::new(Pool::new(MAX_POOLED_CHUNKS)),
                 random: RefCell::new(RandomSource::new()),
@@ -87,6 +89,10 @@ impl Default for Engine {
 const MAX_POOLED: usize = 16;
 const MAX_POOLED_CHUNKS: usize = 64;
 
+/// Large messages are assembled one at a time, unless many arrive at once; a buffer above this is freed.
+const MAX_POOLED_ASSEMBLIES: usize = 2;
+const MAX_KEPT_ASSEMBLY: usize = 2 * 1024 * 1024;
+
 /// The capacity of an output chunk: small frames lie side by side in one, so that a drain is one write.
 pub(crate) const CHUNK_SIZE: usize = 16 * 1024;
 
@@ -94,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     works: RefCell<Pool<Box<Work>>>,
     inputs: RefCell<Pool<Vec<u8>>>,
+    receive_buffers: RefCell<Pool<Vec<u8>>>,
+    assemblies: RefCell<Pool<Vec<u8>>>,
     backlogs: RefCell<Pool<Box<Backlog>>>,
     chunks: RefCell<Pool<Vec<u8>>>,
     random: RefCell<RandomSource>,
@@ -111,7 +119,7 @@ impl Shared {
     /// Takes an idle work area back.
     pub(crate) fn return_work(&self, mut work: Box<Work>) {
         work.release_input(self);
-        work.reset();
+        work.reset(self);
         self.works.borrow_mut().put(work);
     }
 
@@ -120,11 +128,38 @@ impl Shared {
         self.inputs.borrow_mut().take().unwrap_or_default()
     }
 
-    /// Takes an input buffer back; a large one is freed.
+    /// A buffer to be received into, of `receive_buffer_size` bytes that are there already, or of more if so many are
+    /// asked for.
+    pub(crate) fn take_receive_buffer(&self, min: usize) -> Vec<u8> {
+        let size = self.config.receive_buffer_size;
+        if min > size {
+            return vec![0; min];
+        }
+        self.receive_buffers.borrow_mut().take().unwrap_or_else(|| vec![0; size])
+    }
+
+    /// Takes an input buffer back; a large one is freed, unless it is one to be received into.
     pub(crate) fn return_input(&self, mut input: Vec<u8>) {
-        if (1..=MAX_KEPT).contains(&input.capacity()) {
+        if input.len() == self.config.receive_buffer_size {
+            self.receive_buffers.borrow_mut().put(input);
+        } else if (1..=MAX_KEPT).contains(&input.capacity()) {
             input.clear();
             self.inputs.borrow_mut().put(input);
+        }
+    }
+
+    /// Gives the buffer of a large message for this one, which is empty, if there is one already.
+    pub(crate) fn swap_for_assembly(&self, buffer: &mut Vec<u8>) {
+        if let Some(large) = self.assemblies.borrow_mut().take() {
+            *buffer = large;
+        }
+    }
+
+    /// Takes the buffer of a message back.
+    pub(crate) fn return_assembly(&self, mut buffer: Vec<u8>) {
+        if (MAX_KEPT + 1..=MAX_KEPT_ASSEMBLY).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.assemblies.borrow_mut().put(buffer);
         }
     }
 

@@ -178,6 +178,52 @@ impl Header {
     }
 }
 
+/// A data message that lies whole at the start of some bytes, in one plain frame: the usual case.
+pub(crate) struct WholeFrame {
+    pub(crate) opcode: OpCode,
+    /// The key; 0 if the payload is not masked.
+    pub(crate) key: [u8; 4],
+    /// Where its payload starts.
+    pub(crate) start: usize,
+    /// Where it ends.
+    pub(crate) end: usize,
+}
+
+impl WholeFrame {
+    /// Decodes by the rules of [`Header::decode`]. `None`: anything else, for which that is to be asked.
+    #[inline(always)]
+    pub(crate) fn decode<const MASKED: bool>(bytes: &[u8]) -> Option<WholeFrame> {
+        const TEXT: u8 = FIN | OpCode::Text as u8;
+        const BINARY: u8 = FIN | OpCode::Binary as u8;
+        let &[first, second, ..] = bytes else {
+            return None;
+        };
+        let (payload_len, len_end) = match if MASKED { second ^ MASK } else { second } {
+            len @ 0..LEN_16 => (usize::from(len), 2),
+            LEN_16 => (usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
+            LEN_64 => (usize::try_from(u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?)).ok()?, 10),
+            _ => return None,
+        };
+        let is_minimal = match len_end {
+            2 => true,
+            4 => payload_len >= usize::from(LEN_16),
+            _ => payload_len > usize::from(u16::MAX),
+        };
+        let start: usize = if MASKED { len_end + 4 } else { len_end };
+        let end = start.checked_add(payload_len)?;
+        if !is_minimal || end > bytes.len() {
+            return None;
+        }
+        let opcode = match first {
+            TEXT => OpCode::Text,
+            BINARY => OpCode::Binary,
+            _ => return None,
+        };
+        let key = if MASKED { *bytes.get(len_end..)?.first_chunk()? } else { [0; 4] };
+        Some(WholeFrame { opcode, key, start, end })
+    }
+}
+
 /// A header on the wire.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodedHeader {

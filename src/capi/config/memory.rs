@@ -50,3 +50,14 @@ pub unsafe extern "C" fn ws_config_set_max_connection_bytes(config: *mut ws_conf
 pub unsafe extern "C" fn ws_config_set_max_engine_bytes(config: *mut ws_config, bytes: usize) -> ws_status {
     set(config, |config| config.set_max_engine_bytes(bytes).map(drop))
 }
+
+/// Chooses the size of the buffer that ws_conn_recv_buffer() lends, which the connections of an engine share. The
+/// larger, the more messages come with one read. Memory that no read has reached is not used.
+///
+/// @param config  settings
+/// @param bytes   4,096 to 16 MiB; default 512 KiB
+/// @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ws_config_set_receive_buffer_size(config: *mut ws_config, bytes: usize) -> ws_status {
+    set(config, |config| config.set_receive_buffer_size(bytes).map(drop))
+}

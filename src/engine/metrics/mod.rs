@@ -45,6 +45,13 @@ pub(crate) enum Failure {
 /// The labels of [`Failure`], in its order.
 pub(crate) const FAILURES: [&str; 3] = ["status", "answer", "lost"];
 
+/// Messages that came, and their bytes, of each type.
+#[derive(Default)]
+pub(crate) struct Tally {
+    messages: [u64; 2],
+    bytes: [u64; 2],
+}
+
 /// Adds to a counter. Counters wrap, as Prometheus expects of a restart; a bug in one must not end a connection.
 fn add(counter: &Cell<u64>, amount: u64) {
     counter.set(counter.get().wrapping_add(amount));
@@ -95,6 +102,27 @@ impl Metrics {
         add(&self.messages_in[kind as usize], 1);
         add(&self.message_bytes_in[kind as usize], len);
         add(&self.message_sizes_in[size_bucket(len)], 1);
+    }
+
+    /// A message from the peer came whole in one frame. The tally is added to the counters when a batch of such is
+    /// complete.
+    pub(crate) fn whole_message_in(&self, kind: MessageType, len: u64, tally: &mut Tally) {
+        tally.messages[kind as usize] += 1;
+        tally.bytes[kind as usize] += len;
+        add(&self.message_sizes_in[size_bucket(len)], 1);
+    }
+
+    /// A batch of such messages is complete.
+    pub(crate) fn whole_messages_in(&self, tally: &Tally) {
+        for kind in [MessageType::Text, MessageType::Binary] {
+            let (messages, bytes) = (tally.messages[kind as usize], tally.bytes[kind as usize]);
+            if messages == 0 {
+                continue;
+            }
+            add(&self.frames_in[kind.opcode() as usize], messages);
+            add(&self.messages_in[kind as usize], messages);
+            add(&self.message_bytes_in[kind as usize], bytes);
+        }
     }
 
     /// A message was queued whole. `len`: bytes of payload, before compression.

@@ -1,0 +1,137 @@
+//! One pass over a payload: unmasking or copying it, and at once telling whether the result is all ASCII.
+//!
+//! Masking (RFC 6455, 5.3) is XOR with a repeated four-byte key. A text that is all ASCII is valid UTF-8 as it is, so
+//! that the pass which unmasks it saves the one which would validate it.
+//!
+//! Short payloads are done where they are met, with the vectors that every processor of the target has. Long ones go to
+//! the best kernel that this processor has.
+
+#![allow(unsafe_code)]
+#![allow(dead_code)] // the receiver takes them up
+
+mod kernel;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg_attr(any(target_arch = "aarch64", target_feature = "sse2"), allow(dead_code))] // the tests compare with it
+mod portable;
+#[cfg(test)]
+mod tests;
+#[cfg(target_feature = "sse2")]
+mod x86;
+
+#[cfg(target_arch = "aarch64")]
+use neon::Baseline;
+#[cfg(not(any(target_arch = "aarch64", target_feature = "sse2")))]
+use portable::Words as Baseline;
+#[cfg(target_feature = "sse2")]
+use x86::Baseline;
+
+/// XORs `data` with the repeated `key`, which is rotated to the payload's offset. Returns whether the result is all
+/// ASCII.
+#[inline(always)]
+pub(crate) fn unmask(key: [u8; 4], data: &mut [u8]) -> bool {
+    let bytes = data.as_mut_ptr();
+    // SAFETY: both are the slice.
+    unsafe { xor(key, bytes, bytes, data.len()) }
+}
+
+/// Like [`unmask`], from `source` into `target`.
+///
+/// # Panics
+///
+/// When their lengths differ.
+#[inline(always)]
+pub(crate) fn unmask_copy(key: [u8; 4], source: &[u8], target: &mut [u8]) -> bool {
+    assert!(source.len() == target.len(), "the target of a copy must be as long as its source");
+    // SAFETY: both have this length, and a borrow that may write overlaps no other.
+    unsafe { xor(key, source.as_ptr(), target.as_mut_ptr(), source.len()) }
+}
+
+/// Copies `source` to `target` and returns whether it is all ASCII.
+///
+/// # Panics
+///
+/// When their lengths differ.
+#[inline(always)]
+pub(crate) fn copy(source: &[u8], target: &mut [u8]) -> bool {
+    unmask_copy([0; 4], source, target) // the XOR is hidden behind the stores
+}
+
+/// Whether `data` is all ASCII.
+#[inline(always)]
+pub(crate) fn is_ascii(data: &[u8]) -> bool {
+    let (source, len) = (data.as_ptr(), data.len());
+    // SAFETY: this is the slice, and all processors of the target have `Baseline`.
+    unsafe {
+        if len <= kernel::SHORT { kernel::is_ascii_short::<Baseline>(source, len) } else { is_ascii_long(source, len) }
+    }
+}
+
+/// Appends `source`, XORed with the repeated `key`, to `target`. Returns whether what was appended is all ASCII.
+#[inline]
+pub(crate) fn append_unmasked(key: [u8; 4], source: &[u8], target: &mut Vec<u8>) -> bool {
+    target.reserve(source.len());
+    let spare = target.spare_capacity_mut().as_mut_ptr().cast::<u8>();
+    // SAFETY: there is room for as many bytes behind the vector's, which nothing else refers to. They are written
+    // before they become part of it.
+    unsafe {
+        let ascii = xor(key, source.as_ptr(), spare, source.len());
+        target.set_len(target.len() + source.len());
+        ascii
+    }
+}
+
+/// # Safety
+///
+/// `len` bytes can be read from `source` on and written from `target` on; these are the same or do not overlap.
+#[inline(always)]
+unsafe fn xor(key: [u8; 4], source: *const u8, target: *mut u8, len: usize) -> bool {
+    // SAFETY: handed on, and all processors of the target have `Baseline`.
+    unsafe {
+        if len <= kernel::SHORT {
+            kernel::xor_short::<Baseline>(key, source, target, len)
+        } else {
+            xor_long(key, source, target, len)
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for [`xor`], for more than `kernel::SHORT` bytes.
+#[inline(never)]
+unsafe fn xor_long(key: [u8; 4], source: *const u8, target: *mut u8, len: usize) -> bool {
+    // SAFETY: handed on, to a kernel whose instructions this processor has.
+    unsafe {
+        #[cfg(target_arch = "aarch64")]
+        return neon::xor(key, source, target, len);
+        #[cfg(target_feature = "sse2")]
+        return if std::is_x86_feature_detected!("avx2") {
+            x86::xor_avx2(key, source, target, len)
+        } else {
+            x86::xor_sse2(key, source, target, len)
+        };
+        #[cfg(not(any(target_arch = "aarch64", target_feature = "sse2")))]
+        return portable::xor(key, source, target, len);
+    }
+}
+
+/// # Safety
+///
+/// `len` bytes can be read from `source` on; they are more than `kernel::SHORT`.
+#[inline(never)]
+unsafe fn is_ascii_long(source: *const u8, len: usize) -> bool {
+    // SAFETY: handed on, to a kernel whose instructions this processor has.
+    unsafe {
+        #[cfg(target_arch = "aarch64")]
+        return neon::is_ascii(source, len);
+        #[cfg(target_feature = "sse2")]
+        return if std::is_x86_feature_detected!("avx2") {
+            x86::is_ascii_avx2(source, len)
+        } else {
+            x86::is_ascii_sse2(source, len)
+        };
+        #[cfg(not(any(target_arch = "aarch64", target_feature = "sse2")))]
+        return portable::is_ascii(source, len);
+    }
+}

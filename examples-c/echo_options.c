@@ -53,8 +53,6 @@ struct options parse_options(int argc, char **argv)
                               .port = "9001",
                               .workers = 1,
                               .max_message = 64 * 1024 * 1024,
-                              .read_size = RECEIVE_BUFFER,
-                              .feed_size = RECEIVE_BUFFER,
                               .config = new_config()};
     uint64_t number;
     for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {

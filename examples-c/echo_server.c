@@ -5,14 +5,15 @@
  * What it shows:
  *   - One engine per thread. Each worker has its own listener (SO_REUSEPORT), epoll set, engine and connections; nothing is
  *     shared and nothing is locked.
- *   - One recv() per event into one large buffer that all connections of the loop share. An idle connection costs no buffer.
- *   - Everything that a read produced is written at once, with one gathered write: pipelined messages cost one system call
- *     together, not one each. This is where most servers lose a factor of ten.
+ *   - One recv() per event, into memory that the engine lends: one large buffer that all connections of the loop share, or the
+ *     place where a large message is put together. An idle connection costs no buffer.
+ *   - Everything that a read produced is pulled in batches, answered, and written at once: pipelined messages cost one system
+ *     call together, not one each. This is where most servers lose a factor of ten.
  *   - No epoll_ctl() in the steady state: EPOLLOUT is armed when a write came up short, and disarmed when the rest is out.
  *   - Back-pressure: a client that sends and never reads is not read from any more once its output is too long, and what was
  *     read stays in the engine unlooked at, so that it costs bounded memory, and TCP tells it to wait. That goes for compressed
  *     messages too, which grow a thousandfold: they are inflated one by one, as there is room.
- *   - The echo is queued straight from the event; the program holds no copy of a message.
+ *   - The echo is queued straight from the event; the program holds no copy of a message, and 40 bytes for a connection.
  *   - One timer for all connections: epoll_wait() returns for the engine's next deadline, and the engine says whose it was.
  *     Handshakes, pings, answers to close frames and writes that stall are all timed by it.
  *   - Closing without losing the last bytes: shutdown(), read until EOF, then close().
@@ -41,6 +42,7 @@ enum {
     HIGH_WATER = 1024 * 1024,
     LOW_WATER = 256 * 1024,
     EVENTS_PER_WAIT = 512,
+    EVENTS_PER_PULL = 32,
     ACCEPTS_PER_EVENT = 256, /* so that a flood of connections leaves time for those that are there */
 
     ACCEPT_PAUSE_MS = 1000,
@@ -52,7 +54,7 @@ struct link {
     struct link *previous, *next;
 };
 
-/* Input of a client that is not read from. */
+/* Input of a client that is not read from; only with --feed-size, otherwise the engine keeps it. */
 struct rest {
     size_t length;
     char bytes[];
@@ -61,13 +63,13 @@ struct rest {
 struct client {
     struct link in_all;     /* loop->clients */
     ws_conn *conn;
+    struct rest *rest;      /* what was read and not fed before reading was paused, or NULL */
     int fd;
-    uint32_t interest;      /* what epoll was last told to watch */
-    struct rest *rest;      /* what was read and not fed before reading was paused: of --feed-size only, else NULL */
+    uint8_t interest;       /* what epoll was last told to watch: EPOLLIN, EPOLLOUT, both or neither */
     bool reading_paused;    /* the output was too long: what the engine has goes on when it is short again, then reading */
-    bool output_blocked;    /* the socket takes no more now */
-    bool lingering;         /* shutdown() was called; the peer's EOF is awaited */
-    bool peer_finished;     /* EOF was read */
+    bool output_blocked : 1; /* the socket takes no more now */
+    bool lingering : 1;     /* shutdown() was called; the peer's EOF is awaited */
+    bool peer_finished : 1; /* EOF was read */
 };
 
 struct loop {
@@ -196,18 +198,21 @@ static bool handle_events(struct loop *loop, struct client *client)
     for (;;) {
         if (ws_conn_above_high_water(client->conn) && !client->reading_paused && !pause_reading(loop, client))
             return false;
-        ws_event event;
-        ws_status status = next_event(client->conn, &loop->input, &event);
+        ws_event events[EVENTS_PER_PULL];
+        size_t count;
+        ws_status status = next_events(client->conn, &loop->input, events, EVENTS_PER_PULL, &count);
         if (status == WS_AGAIN)
             return true;
         if (status != WS_OK)
             return false;
 
         /* A message behind our own close frame cannot be answered any more. Nothing else fails: the queue has room for
-         * HIGH_WATER and a message, and there is never more in it. */
-        status = answer(client->conn, &event);
-        if (status != WS_OK && status != WS_ERR_STATE)
-            return false;
+         * HIGH_WATER and a message and what comes with one read, and there is never more in it. */
+        for (size_t i = 0; i < count; i++) {
+            status = answer(client->conn, &events[i]);
+            if (status != WS_OK && status != WS_ERR_STATE)
+                return false;
+        }
     }
 }
 
@@ -233,7 +238,7 @@ static bool watch(struct loop *loop, struct client *client, uint32_t interest)
     if (interest == client->interest)
         return true;
     struct epoll_event registration = {.events = interest, .data.ptr = client};
-    client->interest = interest;
+    client->interest = (uint8_t)interest;
     return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, client->fd, &registration) == 0;
 }
 
@@ -424,14 +429,14 @@ static void init_loop(struct loop *loop, int listener, const struct options *opt
     list_init(&loop->clients);
     loop->listener = listener;
     loop->engine = new_engine(options->config, options->max_message, HIGH_WATER + 2 * RECEIVE_BUFFER);
-    loop->input = (struct input){.buffer = malloc(options->read_size),
-                                 .read_size = (size_t)options->read_size,
-                                 .feed_size = (size_t)options->feed_size};
+    loop->input = (struct input){.read_size = (size_t)options->read_size, .feed_size = (size_t)options->feed_size};
+    if (options->feed_size > 0 && !(loop->input.buffer = malloc(RECEIVE_BUFFER)))
+        die(1, "out of memory");
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event accepting = {.events = EPOLLIN, .data.ptr = &loop->listener};
     struct epoll_event stopping = {.events = EPOLLIN | EPOLLET, .data.ptr = &loop->stop_fd}; /* reported once, never read */
-    if (!loop->input.buffer || loop->epoll_fd < 0 || loop->stop_fd < 0 ||
+    if (loop->epoll_fd < 0 || loop->stop_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, listener, &accepting) != 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->stop_fd, &stopping) != 0)
         die(1, "cannot set up an event loop: %s", strerror(errno));

@@ -36,11 +36,9 @@ pub unsafe extern "C" fn ws_conn_feed(conn: *mut ws_conn, data: *const c_void, l
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_feed_mut(conn: *mut ws_conn, data: *mut c_void, len: usize) -> ws_status {
     with(conn, |conn| {
-        let lent = NonNull::from(bytes_mut(data, len)?);
-        if !conn.conn.lend_host_input(lent)? {
-            conn.conn.feed(bytes(data, len)?)?;
-        }
-        Ok(ws_status::WS_OK)
+        let lent = bytes_mut(data, len)?;
+        let address = NonNull::from(&mut *lent);
+        conn.conn.feed_in_place(lent, address).map(|()| ws_status::WS_OK)
     })
 }
 
@@ -210,6 +208,10 @@ const _: () = assert!(size_of::<ws_event>() == 64 || size_of::<usize>() != 8);
 pub unsafe extern "C" fn ws_conn_next_event(conn: *mut ws_conn, event: *mut ws_event) -> ws_status {
     with(conn, |conn| {
         let place = out(event)?;
+        if conn.conn.is_at_rest() {
+            *place = EMPTY;
+            return Ok(ws_status::WS_AGAIN);
+        }
         if pull_messages(&mut conn.conn, 1, |_, message| *place = message) == 0 {
             *place = pull(&mut conn.conn);
         }
@@ -238,6 +240,9 @@ pub unsafe extern "C" fn ws_conn_next_events(
         let count = out(count)?;
         if events.is_null() || capacity == 0 {
             return Err(Error::InvalidArgument("no room for events"));
+        }
+        if conn.conn.is_at_rest() {
+            return Ok(ws_status::WS_AGAIN);
         }
         // SAFETY: the caller has room for `capacity` events, and each index is below that.
         let put = |index: usize, event| unsafe { events.add(index).write(event) };

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use crate::connection::outbound::{Outbound, Role, State};
 use crate::connection::receive::{Place, Received, whole_message};
 use crate::connection::work::{Lent, Work};
-use crate::connection::Connection;
+use crate::connection::{Connection, Given};
 use crate::engine::metrics::Tally;
 use crate::error::Error;
 use crate::event::{Delivery, Event, MessageType};
@@ -17,7 +17,7 @@ pub(crate) const MAX_ASKED_FOR: usize = 16 * 1024 * 1024;
 impl Connection {
     /// Gives bytes that came from the peer. They are copied.
     pub fn feed(&mut self, data: &[u8]) -> Result<(), Error> {
-        if self.takes_input()? && !data.is_empty() {
+        if self.takes_input()? && !data.is_empty() && !self.takes_piece(data) {
             let (work, outbound) = self.work();
             work.give(data, &outbound.shared);
             self.note_arrived(data.len());
@@ -28,9 +28,8 @@ impl Connection {
     /// Lends bytes that came from the peer: payloads are unmasked there, and events point there. Pull from what is
     /// returned until there is nothing more; what is not pulled then is copied, and pulled from the connection.
     pub fn feed_mut<'a>(&'a mut self, data: &'a mut [u8]) -> Result<Drain<'a>, Error> {
-        if !self.lend_host_input(NonNull::from(&mut *data))? {
-            self.feed(data)?;
-        }
+        let address = NonNull::from(&mut *data);
+        self.feed_in_place(data, address)?;
         Ok(Drain { connection: self, data })
     }
 
@@ -64,7 +63,7 @@ impl Connection {
     /// Says that the peer closed its side of the stream.
     pub fn feed_eof(&mut self) {
         self.eof = true;
-        self.has_input = true;
+        self.given = Given::Input;
     }
 }
 
@@ -81,7 +80,7 @@ impl Connection {
         if self.outbound.state == State::Closed {
             return Ok(false);
         }
-        if self.has_input {
+        if self.given != Given::Nothing {
             return Err(Error::InputPending);
         }
         Ok(true)
@@ -95,21 +94,43 @@ impl Connection {
     fn note_arrived(&mut self, len: usize) {
         self.outbound.shared.metrics.wire_in(len);
         self.outbound.note_input();
-        self.has_input = true;
+        self.given = Given::Input;
     }
 
-    /// The host lends its input until the pull that finds nothing. `false`: there is input of the connection's own, and
-    /// this has to be added to it.
-    pub(crate) fn lend_host_input(&mut self, data: NonNull<[u8]>) -> Result<bool, Error> {
-        if self.takes_input()? && !data.is_empty() {
-            let (work, _outbound) = self.work();
-            if work.has_own_input() {
-                return Ok(false);
+    /// Takes input that the host lends until the pull that finds nothing; `address` is where it is.
+    pub(crate) fn feed_in_place(&mut self, data: &[u8], address: NonNull<[u8]>) -> Result<(), Error> {
+        if self.takes_input()? && !data.is_empty() && !self.takes_piece(data) {
+            let (work, outbound) = self.work();
+            match work.has_own_input() {
+                false => work.host_input = Some(address),
+                true => work.give(data, &outbound.shared),
             }
-            work.host_input = Some(data);
             self.note_arrived(data.len());
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// If all of `data` is a piece from the middle of a message that is assembled, takes it there at once: there is
+    /// nothing to pull from it.
+    #[inline]
+    fn takes_piece(&mut self, data: &[u8]) -> bool {
+        let open = matches!(self.outbound.state, State::Open | State::Closing) && self.opening.is_none();
+        let Some(work) = self.work.as_deref_mut().filter(|work| open && !work.has_own_input()) else {
+            return false;
+        };
+        let out = &mut self.outbound;
+        if self.delivery == Delivery::Chunks
+            || !out.may_hold(data.len())
+            || !work.receiver.take_middle(data, &out.shared)
+        {
+            return false;
+        }
+        out.shared.metrics.wire_in(data.len());
+        out.note_input();
+        out.note_message();
+        out.hold_input(out.held_input + data.len());
+        self.given = Given::Piece;
+        true
     }
 
     /// The input that the host lends.

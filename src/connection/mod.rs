@@ -23,9 +23,9 @@ use crate::handshake::refusal::Refusal;
 use crate::handshake::request::Request;
 use crate::handshake::response::Header;
 use crate::violation::Violation;
+use inflated::Inflation;
 use opening::{Opening, Phase};
 use outbound::Farewell;
-use inflated::Inflation;
 use receive::{Received, Terms};
 
 pub use input::Drain;
@@ -43,12 +43,21 @@ pub struct Connection {
     opening: Option<Box<Opening>>,
     /// The end that was reported; its reason is lent to the event.
     reported: Option<Box<Farewell>>,
-    /// Something was given since the last pull that found nothing.
-    has_input: bool,
+    given: Given,
     eof: bool,
     delivery: Delivery,
     /// The host reads from the peer.
     reading: bool,
+}
+
+/// What was given since the last pull that found nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Given {
+    Nothing,
+    /// Something to pull from.
+    Input,
+    /// Only what was taken at once, so that a pull will find nothing.
+    Piece,
 }
 
 /// What to report, without borrowing.
@@ -97,7 +106,7 @@ impl Connection {
             inflation: Inflation::None,
             opening: Some(Box::new(opening)),
             reported: None,
-            has_input: false,
+            given: Given::Nothing,
             eof: false,
             delivery,
             reading: true,
@@ -325,7 +334,9 @@ impl Connection {
 
     /// Nothing is left to pull: gives back what an idle connection does not need.
     fn rest(&mut self, host: Option<&mut [u8]>) {
-        self.has_input &= self.is_held_back();
+        if !self.is_held_back() {
+            self.given = Given::Nothing;
+        }
         self.rest_clock();
         if self.outbound.state == State::Closed {
             self.opening = None;
@@ -377,7 +388,7 @@ impl Connection {
         if let Some(opening) = &mut self.opening {
             opening.accept(&mut self.outbound, subprotocol, headers)?;
         }
-        self.has_input = true;
+        self.given = Given::Input;
         Ok(())
     }
 
@@ -387,7 +398,7 @@ impl Connection {
         if let Some(opening) = &mut self.opening {
             opening.reject(&mut self.outbound, status, headers, body)?;
         }
-        self.has_input = true;
+        self.given = Given::Input;
         Ok(())
     }
 
@@ -430,10 +441,9 @@ impl Connection {
     /// connection was made from a request that the host parsed, or time has passed. In the last case there may turn out
     /// to be nothing.
     pub fn has_events(&self) -> bool {
-        let out = &self.outbound;
-        let has_input = self.has_input && !self.is_held_back();
+        let has_input = self.given != Given::Nothing && !self.is_held_back();
         let opening_is_due = || self.opening.as_ref().is_some_and(|opening| opening.is_due());
-        has_input || out.writable_due || out.farewell.is_some() || out.timer_went_off() || opening_is_due()
+        has_input || self.is_due() || opening_is_due()
     }
 
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its
@@ -450,6 +460,23 @@ impl Connection {
 
     fn is_over(&self) -> bool {
         self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0 && !self.outbound.in_host_frame
+    }
+
+    /// Something is to be done beside what is in the input.
+    fn is_due(&self) -> bool {
+        let out = &self.outbound;
+        out.writable_due || out.farewell.is_some() || out.timer_went_off()
+    }
+
+    /// Whether all was done, so that the pull is over before it has begun.
+    #[inline]
+    pub(crate) fn is_at_rest(&mut self) -> bool {
+        let open = matches!(self.outbound.state, State::Open | State::Closing) && self.opening.is_none();
+        let at_rest = self.given != Given::Input && open && !self.eof && !self.is_due();
+        if at_rest {
+            self.given = Given::Nothing;
+        }
+        at_rest
     }
 
     fn end_inflation(&mut self) {

@@ -361,6 +361,13 @@ impl Outbound {
         self.note_state();
     }
 
+    /// Whether the receiving half may hold so many bytes more.
+    pub(crate) fn may_hold(&self, more: usize) -> bool {
+        let config = &self.shared.config;
+        self.held_input + more + self.queue.len() <= config.max_connection_bytes
+            && self.shared.metrics.held_bytes() + more <= config.max_engine_bytes
+    }
+
     /// The receiving half holds so many bytes now.
     pub(crate) fn hold_input(&mut self, held: usize) {
         self.shared.metrics.held_input(std::mem::replace(&mut self.held_input, held), held);

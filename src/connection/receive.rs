@@ -371,7 +371,7 @@ impl Receiver {
                 let is_ascii = piece.unmask(bytes);
                 (Place::Input(range), &*bytes, is_ascii)
             } else {
-                reserve(&mut self.buffer, &piece, terms.shared);
+                reserve(&mut self.buffer, piece.len, piece.announced, piece.header.fin, terms.shared);
                 let from = self.buffer.len();
                 let is_ascii = piece.unmask_behind(bytes, &mut self.buffer);
                 (Place::Buffer, &self.buffer[from..], is_ascii)
@@ -391,6 +391,38 @@ impl Receiver {
             return Ok(None);
         }
         Ok(self.deliver(terms, piece.header, place, offset, piece.complete))
+    }
+
+    /// If all of `data` is a piece from the middle of a plain frame whose payload is joined to others, takes it. `false`:
+    /// it is not, or it breaks a rule, and nothing was changed.
+    #[inline]
+    pub(crate) fn take_middle(&mut self, data: &[u8], shared: &Shared) -> bool {
+        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
+            return false;
+        };
+        let announced = frame.header.payload_len - frame.received;
+        if data.len() as u64 >= announced || message.compressed || frame.header.opcode.is_control() {
+            return false;
+        }
+        let key = frame.header.mask.map_or([0; 4], |key| mask::rotate(key, frame.received));
+        let filled = self.buffer.len();
+        reserve(&mut self.buffer, data.len(), announced, frame.header.fin, shared);
+        let is_ascii = simd::append_unmasked(key, data, &mut self.buffer);
+        if message.opcode == OpCode::Text {
+            let before = self.utf8;
+            let fed = match is_ascii {
+                true => self.utf8.feed_ascii(data.len()),
+                false => self.utf8.feed(&self.buffer[filled..]),
+            };
+            if fed.is_err() {
+                self.utf8 = before;
+                self.buffer.truncate(filled);
+                return false;
+            }
+        }
+        frame.received += data.len() as u64;
+        message.len += data.len() as u64;
+        true
     }
 
     /// How much of a large message can be received straight to where it is assembled.
@@ -484,19 +516,24 @@ pub(super) fn available(wanted: u64, there: usize) -> usize {
     usize::try_from(wanted).map_or(there, |wanted| wanted.min(there))
 }
 
-/// Makes room for a piece of a message that is assembled.
-fn reserve(buffer: &mut Vec<u8>, piece: &Piece, shared: &Shared) {
-    if buffer.is_empty() && piece.announced > MAX_KEPT as u64 {
+/// Makes room for `len` bytes of a message that is assembled; its frame, which is the last if `fin`, has so many more.
+#[inline]
+fn reserve(buffer: &mut Vec<u8>, len: usize, announced: u64, fin: bool, shared: &Shared) {
+    if buffer.capacity() - buffer.len() < len || buffer.is_empty() && announced > MAX_KEPT as u64 {
+        grow(buffer, len, announced, fin, shared);
+    }
+}
+
+#[cold]
+fn grow(buffer: &mut Vec<u8>, len: usize, announced: u64, fin: bool, shared: &Shared) {
+    if buffer.is_empty() && announced > MAX_KEPT as u64 {
         shared.swap_for_assembly(buffer);
     }
-    if buffer.capacity() - buffer.len() >= piece.len {
-        return;
-    }
-    if piece.header.fin {
+    if fin {
         // The message grows no further than this: twice what is there, but not beyond its end.
-        let ahead = available(piece.announced, buffer.len().max(FIRST_RESERVE));
-        buffer.reserve_exact(piece.len.max(ahead));
+        let ahead = available(announced, buffer.len().max(FIRST_RESERVE));
+        buffer.reserve_exact(len.max(ahead));
     } else {
-        buffer.reserve(piece.len);
+        buffer.reserve(len);
     }
 }

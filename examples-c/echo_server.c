@@ -34,6 +34,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -75,7 +76,7 @@ struct client {
 struct loop {
     int epoll_fd;
     int listener;           /* -1 once the loop is stopping */
-    int stop_fd;            /* an eventfd that becomes readable when the loop is to stop */
+    int stop_fd;            /* becomes readable when the loop is to stop: a signalfd of the first loop, eventfds of others */
     bool accepting_paused;  /* out of file descriptors */
     bool stopping;
     uint64_t now;           /* read from the clock once per turn */
@@ -85,6 +86,9 @@ struct loop {
     struct link clients;
     struct input input;
 };
+
+static struct loop loops[MAX_WORKERS];
+static unsigned loop_count;
 
 /* ---- intrusive lists ---- */
 
@@ -356,6 +360,22 @@ static void handle_due(struct loop *loop)
     }
 }
 
+/* Passes the signal that the first loop got on to the others. Nobody may come in any more before anybody is sent away: a
+ * worker that has not been woken yet would still accept who was told goodbye by another and tries again. */
+static void stop_all(struct loop *first)
+{
+    struct signalfd_siginfo got;
+    sigset_t all;
+    if (read(first->stop_fd, &got, sizeof got) != (ssize_t)sizeof got)
+        return;
+    sigfillset(&all);
+    pthread_sigmask(SIG_UNBLOCK, &all, NULL); /* a second signal ends the program at once */
+    for (unsigned i = 0; i < loop_count; i++)
+        shutdown(loops[i].listener, SHUT_RDWR);
+    for (unsigned i = 1; i < loop_count; i++)
+        (void)!write(loops[i].stop_fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
 /* Stops accepting and says goodbye to everybody. */
 static void begin_stop(struct loop *loop)
 {
@@ -390,8 +410,9 @@ static int wait_timeout(const struct loop *loop)
     return until > loop->now ? (int)(until - loop->now) : 0;
 }
 
-static void run_loop(struct loop *loop)
+static void *run_loop(void *argument)
 {
+    struct loop *loop = argument;
     struct epoll_event ready[EVENTS_PER_WAIT];
     loop->now = now_ms();
     ws_engine_advance(loop->engine, loop->now);
@@ -415,25 +436,29 @@ static void run_loop(struct loop *loop)
 
         /* These drop clients other than the one at hand, so they wait until no event of this turn is left. */
         handle_due(loop);
-        if (stop && !loop->stopping)
+        if (stop && !loop->stopping) {
+            if (loop == &loops[0])
+                stop_all(loop);
             begin_stop(loop);
+        }
         if (loop->accepting_paused && loop->now >= loop->accept_again_at)
             pause_accepting(loop, false);
     }
     while (!list_is_empty(&loop->clients))
         drop_client(CONTAINER_OF(loop->clients.next, struct client, in_all));
+    return NULL;
 }
 
-static void init_loop(struct loop *loop, int listener, const struct options *options)
+static void init_loop(struct loop *loop, int listener, int stop_fd, const struct options *options)
 {
     list_init(&loop->clients);
     loop->listener = listener;
+    loop->stop_fd = stop_fd;
     loop->engine = new_engine(options->config, options->max_message, HIGH_WATER + 2 * RECEIVE_BUFFER);
     loop->input = (struct input){.read_size = (size_t)options->read_size, .feed_size = (size_t)options->feed_size};
     if (options->feed_size > 0 && !(loop->input.buffer = malloc(RECEIVE_BUFFER)))
         die(1, "out of memory");
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    loop->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event accepting = {.events = EPOLLIN, .data.ptr = &loop->listener};
     struct epoll_event stopping = {.events = EPOLLIN | EPOLLET, .data.ptr = &loop->stop_fd}; /* reported once, never read */
     if (loop->epoll_fd < 0 || loop->stop_fd < 0 ||
@@ -450,12 +475,6 @@ static void free_loop(struct loop *loop)
     close(loop->stop_fd);
     if (loop->listener >= 0)
         close(loop->listener);
-}
-
-static void *worker_main(void *loop)
-{
-    run_loop(loop);
-    return NULL;
 }
 
 /* ---- the listeners ---- */
@@ -508,23 +527,24 @@ int main(int argc, char **argv)
     ws_config_set_water_marks(options.config, LOW_WATER, HIGH_WATER);
     raise_descriptor_limit();
 
-    /* The workers inherit the mask, so the signals wait for the sigwait() below. */
+    /* The workers inherit the mask, so the signals wait for the first loop to read them. */
     sigset_t stop_signals;
     sigemptyset(&stop_signals);
     sigaddset(&stop_signals, SIGTERM);
     sigaddset(&stop_signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
 
-    static struct loop loops[MAX_WORKERS];
-    static pthread_t threads[MAX_WORKERS];
     char port[NI_MAXSERV];
     int listener = open_listener(&options, options.port);
     read_port(listener, port, sizeof port);
-    for (unsigned i = 0; i < options.workers; i++)
-        init_loop(&loops[i], i == 0 ? listener : open_listener(&options, port), &options);
+    loop_count = options.workers;
+    init_loop(&loops[0], listener, signalfd(-1, &stop_signals, SFD_CLOEXEC | SFD_NONBLOCK), &options);
+    for (unsigned i = 1; i < loop_count; i++)
+        init_loop(&loops[i], open_listener(&options, port), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), &options);
     ws_config_free(options.config); /* each engine has its copy */
-    for (unsigned i = 0; i < options.workers; i++) {
-        int failure = pthread_create(&threads[i], NULL, worker_main, &loops[i]);
+    static pthread_t threads[MAX_WORKERS];
+    for (unsigned i = 1; i < loop_count; i++) {
+        int failure = pthread_create(&threads[i], NULL, run_loop, &loops[i]);
         if (failure != 0)
             die(1, "cannot start a worker: %s", strerror(failure));
     }
@@ -533,18 +553,11 @@ int main(int argc, char **argv)
     printf("listening on %s%s%s:%s\n", ipv6 ? "[" : "", options.bind_address, ipv6 ? "]" : "", port);
     fflush(stdout);
 
-    int signal_number;
-    sigwait(&stop_signals, &signal_number);
-    pthread_sigmask(SIG_UNBLOCK, &stop_signals, NULL); /* a second signal ends the program at once */
-
-    /* Nobody may come in any more before anybody is sent away: a worker that has not been woken yet would still accept who
-     * was told goodbye by another and tries again. */
-    for (unsigned i = 0; i < options.workers; i++)
-        shutdown(loops[i].listener, SHUT_RDWR);
-    for (unsigned i = 0; i < options.workers; i++)
-        (void)!write(loops[i].stop_fd, &(uint64_t){1}, sizeof(uint64_t));
-    for (unsigned i = 0; i < options.workers; i++) {
-        pthread_join(threads[i], NULL);
+    /* The first loop runs right here: with one worker the process has one thread, of which the kernel makes less fuss. */
+    run_loop(&loops[0]);
+    for (unsigned i = 0; i < loop_count; i++) {
+        if (i > 0)
+            pthread_join(threads[i], NULL);
         free_loop(&loops[i]);
     }
     return 0;

@@ -9,7 +9,7 @@ FUZZ_TARGET  ?=
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 LIB     := target/release/libwsengine.so
 
-.PHONY: all help run test conformance exhaustive fuzz install lint clean
+.PHONY: all help run test conformance exhaustive fuzz bench bench-counts install lint clean
 
 all: lib ## builds the library (target/release/libwsengine.so, .a) and the header (include/ws_engine.h)
 
@@ -38,6 +38,14 @@ fuzz: ## installs what is missing and fuzzes every target for FUZZ_SECONDS=60, o
 	tests/setup.sh fuzz
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGET='$(FUZZ_TARGET)' fuzz/run.sh
 
+bench: ## installs what is missing and measures the library beside its peers, in minutes; writes docs/BENCHMARKS.md. BENCH_FILTER='receive,echo' ROUNDS=3 for a quick look
+	tests/setup.sh bench
+	@CARGO='$(CARGO)' benches/peers/run.sh
+
+bench-counts: lib ## counts instructions per message and prints them beside the committed table. UPDATE=1 writes that; PROFILE=WORKLOAD shows where they are
+	tests/setup.sh bench-counts
+	@python3 benches/counts/$(if $(PROFILE),profile_workload.py $(PROFILE),counts.py $(if $(UPDATE),--update))
+
 install: lib ## installs header, C++ wrapper, libraries and pkg-config file below PREFIX=/usr/local (DESTDIR= is put before it)
 	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig'
 	install -m 644 include/ws_engine.h include/ws_engine.hpp '$(DESTDIR)$(PREFIX)/include/'
@@ -59,4 +67,4 @@ clean: ## removes everything that was built or installed into this folder
 	$(MAKE) -C examples-cpp clean
 
 help: ## lists the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\n    \2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\n    \2/p' $(MAKEFILE_LIST)

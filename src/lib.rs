@@ -58,6 +58,7 @@ pub mod frame;
 mod handshake;
 mod prepared;
 mod simd;
+mod text;
 pub mod utf8;
 mod violation;
 

@@ -22,21 +22,17 @@ impl Validator {
             piece = rest;
             self.extend_partial(byte)?;
         }
-        match simdutf8::compat::from_utf8(piece) {
-            Ok(_) => Ok(()),
-            Err(error) if error.error_len().is_some() => Err(Invalid),
-            Err(error) => {
-                let tail = &piece[error.valid_up_to()..];
-                self.partial[..tail.len()].copy_from_slice(tail);
-                self.partial_len = tail.len() as u8;
-                Ok(())
-            }
-        }
+        // Cut at the end of a character, the fastest validator can do, which says nothing of the place of a mistake.
+        let (whole, tail) = piece.split_at(piece.len() - unfinished(piece));
+        simdutf8::basic::from_utf8(whole).map_err(|_| Invalid)?;
+        tail.iter().try_for_each(|&byte| self.extend_partial(byte))
     }
 
-    /// Takes the next piece, of so many bytes, which is known to be all ASCII.
-    pub fn feed_ascii(&mut self, len: usize) -> Result<(), Invalid> {
-        if len > 0 && self.partial_len > 0 { Err(Invalid) } else { Ok(()) }
+    /// Like [`feed`](Validator::feed), of a piece that is known to be all ASCII.
+    #[inline]
+    pub(crate) fn feed_ascii(&mut self, piece: &[u8]) -> Result<(), Invalid> {
+        debug_assert!(piece.is_ascii());
+        if self.partial_len > 0 && !piece.is_empty() { Err(Invalid) } else { Ok(()) }
     }
 
     /// Ends the text and makes the validator ready for the next one.
@@ -48,7 +44,8 @@ impl Validator {
     }
 
     fn extend_partial(&mut self, byte: u8) -> Result<(), Invalid> {
-        self.partial[self.partial_len as usize] = byte;
+        // It is full only after a refusal.
+        *self.partial.get_mut(self.partial_len as usize).ok_or(Invalid)? = byte;
         self.partial_len += 1;
         match std::str::from_utf8(&self.partial[..self.partial_len as usize]) {
             Ok(_) => {
@@ -59,4 +56,19 @@ impl Validator {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// How many bytes at the end of `piece` begin a character that does not end there: at most three.
+fn unfinished(piece: &[u8]) -> usize {
+    for (before, &byte) in piece.iter().rev().take(3).enumerate() {
+        let len = match byte {
+            0x00..0x80 => 1,
+            0x80..0xc0 => continue, // it goes on with one
+            0xc0..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0..=0xff => 4,
+        };
+        return if len > before + 1 { before + 1 } else { 0 };
+    }
+    0
 }

@@ -32,9 +32,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The first ones fill the engine's pools, which are there once, however many connections there are.
-const WARM_UP: usize = 20;
-const CONNECTIONS: usize = 50;
+/// The first ones fill the engine's pools, which are there once, however many connections there are. Timers are allocated
+/// 64 at a time.
+const WARM_UP: usize = 64;
+const CONNECTIONS: usize = 64;
 const KEY: [u8; 4] = [0; 4]; // masks nothing
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
@@ -103,7 +104,7 @@ fn held(config: &Config, traffic: impl Fn(&mut Connection)) -> usize {
 #[test]
 fn an_idle_connection_holds_no_buffer() {
     let fresh = bytes_per_connection(&[]);
-    assert!(fresh < 300, "{fresh} bytes");
+    assert!(fresh <= 116, "{fresh} bytes; with the allocator's own, see memory_idle");
     let after_traffic = bytes_per_connection(&[&frame(0x81, 100_000), &frame(0x82, 1_000_000), b"\x89\x80\0\0\0\0"]);
     assert!(after_traffic == fresh, "{after_traffic} bytes, and {fresh} before any traffic");
 }
@@ -146,8 +147,8 @@ fn talk(conn: &mut Connection) {
 
 const WINDOW: usize = 32 * 1024;
 
-/// What remembers a window: its place in it, and its allocation.
-const HISTORY: usize = 64;
+/// What remembers a window: the box for what few connections have, and the history's own.
+const HISTORY: usize = 104;
 
 /// Compression that was agreed on costs an idle connection nothing, unless it has to remember.
 #[test]

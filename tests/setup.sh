@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing for `make run`, `make test`, `make conformance` or `make fuzz`, and says so: Debian packages
-# through apt, Python packages and cargo-fuzz into target/setup/, npm packages into the folders of the tests. What is
-# there already is left alone.
+# Installs what is missing for `make run`, `make test`, `make conformance`, `make fuzz`, `make bench` or `make
+# bench-counts`, and says so: Debian packages through apt, Python packages and cargo-fuzz into target/setup/, npm
+# packages into the folders of the tests. What is there already is left alone.
 #
-#     tests/setup.sh run|test|conformance|fuzz
+#     tests/setup.sh run|test|conformance|fuzz|bench|bench-counts
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +17,9 @@ main() {
         conformance) need_program cc gcc; install_packages; test_python ;;
         test) chat_packages; test_packages; install_packages; local_model; test_python; test_node ;;
         fuzz) need_program g++ g++; install_packages; cargo_fuzz ;;  # libFuzzer is C++
-        *) echo "usage: tests/setup.sh run|test|conformance|fuzz" >&2; exit 2 ;;
+        bench) bench_packages; install_packages ;;
+        bench-counts) need_program cc gcc; need_program python3 python3; need_program valgrind valgrind; install_packages ;;
+        *) echo "usage: tests/setup.sh run|test|conformance|fuzz|bench|bench-counts" >&2; exit 2 ;;
     esac
 }
 
@@ -39,6 +41,15 @@ test_packages() {
     need_program valgrind valgrind
     need_program chromium chromium
     need_package fonts-noto-cjk  # Chinese in screenshots
+}
+
+# The peers in C and C++; the others are crates.
+bench_packages() {
+    need_program g++ g++
+    need_header zlib.h zlib1g-dev
+    need_header wslay/wslay.h libwslay-dev
+    need_header websocketpp/version.hpp libwebsocketpp-dev
+    need_header boost/beast.hpp libboost-dev
 }
 
 local_model() {

@@ -16,12 +16,11 @@ use crate::handshake::parsed::ParsedRequest;
 pub struct ws_conn {
     pub(crate) conn: Connection,
     user_data: *mut c_void,
-    poisoned: bool,
 }
 
 impl Handle for ws_conn {
     fn poisoned(&mut self) -> &mut bool {
-        &mut self.poisoned
+        &mut self.conn.poisoned
     }
 }
 
@@ -217,7 +216,7 @@ pub unsafe extern "C" fn ws_conn_user_data(conn: *const ws_conn) -> *mut c_void 
 }
 
 fn new_handle(conn: Connection) -> *mut ws_conn {
-    let handle = into_handle(ws_conn { conn, user_data: std::ptr::null_mut(), poisoned: false });
+    let handle = into_handle(ws_conn { conn, user_data: std::ptr::null_mut() });
     // SAFETY: the handle was just made. ws_engine_next_due() gives its address back; nothing else looks at it.
     unsafe { (*handle).conn.set_token(handle.expose_provenance()) };
     handle

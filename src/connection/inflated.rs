@@ -32,7 +32,7 @@ impl Inflation {
     }
 
     /// The message has ended: keeps what the next one may refer to.
-    fn park(&mut self, agreed: Agreed, shared: &Shared) {
+    pub(super) fn park(&mut self, agreed: Agreed, shared: &Shared) {
         *self = match std::mem::take(self) {
             Inflation::Running(inflator) if agreed.peer_takeover => {
                 Inflation::Parked(Box::new(shared.park_inflator(inflator)))
@@ -63,7 +63,7 @@ impl Receiver {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
             return Ok(Some(Received::Nothing));
         };
-        let Inflation::Running(inflator) = &mut *terms.inflation else {
+        let Some(inflator) = terms.extras.inflator() else {
             return Err(Violation::DeflateInvalid); // begin_data_frame() has seen to it that there is one
         };
         let header = frame.header;
@@ -112,7 +112,7 @@ impl Receiver {
             self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
         }
         if ends && let Some(agreed) = terms.compression {
-            terms.inflation.park(agreed, terms.shared);
+            terms.extras.park_inflation(agreed, terms.shared);
         }
         if terms.delivery == Delivery::Chunks && before == self.buffer.len() && !ends {
             return Ok((!complete).then_some(Received::Nothing));

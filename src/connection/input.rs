@@ -128,7 +128,7 @@ impl Connection {
         out.shared.metrics.wire_in(data.len());
         out.note_input();
         out.note_message();
-        out.hold_input(out.held_input + data.len());
+        out.hold_input(out.extras.held_input() + data.len());
         self.given = Given::Piece;
         true
     }

@@ -1,6 +1,7 @@
 //! One connection, server or client: make it, feed it, pull from it, queue, take, ask.
 
 mod clock;
+mod extras;
 mod heads;
 mod inflated;
 mod input;
@@ -23,11 +24,10 @@ use crate::handshake::refusal::Refusal;
 use crate::handshake::request::Request;
 use crate::handshake::response::Header;
 use crate::violation::Violation;
-use inflated::Inflation;
 use opening::{Opening, Phase};
-use outbound::Farewell;
 use receive::{Received, Terms};
 
+pub(crate) use extras::Extra;
 pub use input::Drain;
 pub use outbound::{Outbound, Role, State};
 pub(crate) use output::Backlog;
@@ -38,16 +38,15 @@ pub struct Connection {
     outbound: Outbound,
     /// There while bytes are in flight.
     work: Option<Box<Work>>,
-    inflation: Inflation,
     /// There until the opening was reported.
     opening: Option<Box<Opening>>,
-    /// The end that was reported; its reason is lent to the event.
-    reported: Option<Box<Farewell>>,
     given: Given,
     eof: bool,
     delivery: Delivery,
     /// The host reads from the peer.
     reading: bool,
+    /// A panic left it in an unknown state. Set and looked at by the C ABI; here it costs no memory.
+    pub(crate) poisoned: bool,
 }
 
 /// What was given since the last pull that found nothing.
@@ -103,13 +102,12 @@ impl Connection {
         Connection {
             outbound,
             work: None,
-            inflation: Inflation::None,
             opening: Some(Box::new(opening)),
-            reported: None,
             given: Given::Nothing,
             eof: false,
             delivery,
             reading: true,
+            poisoned: false,
         }
     }
 }
@@ -132,7 +130,7 @@ impl Connection {
         mut host: Option<&'a mut [u8]>,
     ) -> Option<(Event<'a>, &'a mut Outbound)> {
         match self.whole_message(host.as_deref_mut()) {
-            Some(received) => self.report(Next::Received(received), host),
+            Some(received) => self.report(Next::Received(received), host.map(|lent| &*lent)),
             None => self.next_event_but_whole_messages(host),
         }
     }
@@ -144,7 +142,7 @@ impl Connection {
     ) -> Option<(Event<'a>, &'a mut Outbound)> {
         self.end_views();
         match self.advance(host.as_deref_mut()) {
-            Some(next) => self.report(next, host),
+            Some(next) => self.report(next, host.map(|lent| &*lent)),
             None => {
                 self.rest(host);
                 None
@@ -152,14 +150,8 @@ impl Connection {
         }
     }
 
-    fn report<'a>(&'a mut self, next: Next, host: Option<&'a mut [u8]>) -> Option<(Event<'a>, &'a mut Outbound)> {
-        let payload = |place| match &mut self.work {
-            Some(work) => {
-                let (input, _pos, receiver) = work.input(host);
-                receiver.payload(place, input)
-            }
-            None => &[],
-        };
+    fn report<'a>(&'a mut self, next: Next, host: Option<&'a [u8]>) -> Option<(Event<'a>, &'a mut Outbound)> {
+        let payload = |place| self.work.as_ref().map_or(&[][..], |work| work.payload(place, host));
         let event = match next {
             Next::Request => Event::Request {
                 target: self.opening.as_ref().and_then(|opening| opening.request()).map_or("", Request::target),
@@ -181,7 +173,7 @@ impl Connection {
             Next::Received(Received::Nothing | Received::Close(_)) => return None, // advance_frames() keeps them
             Next::Writable => Event::Writable,
             Next::Close => {
-                let farewell = self.reported.insert(self.outbound.farewell.take()?);
+                let farewell = self.work.as_ref()?.reported.as_ref()?;
                 Event::Close(Close {
                     code: farewell.code,
                     reason: &farewell.reason,
@@ -217,7 +209,7 @@ impl Connection {
         if std::mem::take(&mut self.outbound.writable_due) {
             return Some(Next::Writable);
         }
-        self.outbound.farewell.is_some().then_some(Next::Close)
+        self.report_end()
     }
 
     fn advance_opening(&mut self, host: Option<&mut [u8]>) -> Option<Next> {
@@ -251,6 +243,13 @@ impl Connection {
         })
     }
 
+    fn report_end(&mut self) -> Option<Next> {
+        let shared = &self.outbound.shared;
+        let farewell = self.outbound.extras.take_farewell(shared)?;
+        self.work.get_or_insert_with(|| shared.take_work()).reported = Some(farewell);
+        Some(Next::Close)
+    }
+
     fn advance_frames(&mut self, host: Option<&mut [u8]>) -> Option<Next> {
         let (input, pos, receiver) = self.work.as_deref_mut()?.input(host);
         let out = &mut self.outbound;
@@ -258,7 +257,7 @@ impl Connection {
             masked: out.role == Role::Server,
             delivery: self.delivery,
             compression: out.compression,
-            inflation: &mut self.inflation,
+            extras: &mut out.extras,
             shared: &out.shared,
         };
         let before = *pos;
@@ -287,7 +286,7 @@ impl Connection {
         let behind_head = self.work.as_ref().map_or(0, |work| work.held());
         let held = behind_head + self.opening.as_ref().map_or(0, |opening| opening.held());
         let out = &mut self.outbound;
-        let grew = held > out.held_input;
+        let grew = held > out.extras.held_input();
         out.hold_input(held);
         if !grew || out.state == State::Closed {
             return;
@@ -329,7 +328,9 @@ impl Connection {
         if self.opening.as_ref().is_some_and(|opening| opening.phase == Phase::Reported) {
             self.opening = None;
         }
-        self.reported = None;
+        if let Some(work) = &mut self.work {
+            work.reported = None;
+        }
     }
 
     /// Nothing is left to pull: gives back what an idle connection does not need.
@@ -340,7 +341,7 @@ impl Connection {
         self.rest_clock();
         if self.outbound.state == State::Closed {
             self.opening = None;
-            self.end_inflation();
+            self.outbound.extras.end_inflation(&self.outbound.shared);
             self.outbound.hold_input(0);
             if let Some(work) = &mut self.work {
                 work.discard();
@@ -443,7 +444,8 @@ impl Connection {
     pub fn has_events(&self) -> bool {
         let has_input = self.given != Given::Nothing && !self.is_held_back();
         let opening_is_due = || self.opening.as_ref().is_some_and(|opening| opening.is_due());
-        has_input || self.is_due() || opening_is_due()
+        let out = &self.outbound;
+        has_input || out.writable_due || out.extras.has_farewell() || out.timer_went_off() || opening_is_due()
     }
 
     /// Everything was taken and nothing will follow: shut down the sending side of the stream, and read on until its
@@ -462,30 +464,15 @@ impl Connection {
         self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0 && !self.outbound.in_host_frame
     }
 
-    /// Something is to be done beside what is in the input.
-    fn is_due(&self) -> bool {
-        let out = &self.outbound;
-        out.writable_due || out.farewell.is_some() || out.timer_went_off()
-    }
-
     /// Whether all was done, so that the pull is over before it has begun.
     #[inline]
     pub(crate) fn is_at_rest(&mut self) -> bool {
         let open = matches!(self.outbound.state, State::Open | State::Closing) && self.opening.is_none();
-        let at_rest = self.given != Given::Input && open && !self.eof && !self.is_due();
+        let due = self.outbound.writable_due || self.outbound.timer_went_off();
+        let at_rest = self.given != Given::Input && open && !self.eof && !due;
         if at_rest {
             self.given = Given::Nothing;
         }
         at_rest
-    }
-
-    fn end_inflation(&mut self) {
-        std::mem::take(&mut self.inflation).give_back(&self.outbound.shared);
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.end_inflation();
     }
 }

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use crate::connection::clock::Clock;
+use crate::connection::extras::Extras;
 use crate::connection::output::OutputQueue;
-use crate::connection::send::Making;
-use crate::deflate::{Agreed, Deflator};
+use crate::deflate::Agreed;
 use crate::detail::Detail;
 use crate::engine::Shared;
 use crate::error::Error;
@@ -58,24 +58,17 @@ pub struct Outbound {
     pub(crate) clean: bool,
     /// The peer is gone, or there is nothing to tell it: no use in writing more.
     pub(crate) hopeless: bool,
-    /// How it ended, until that is reported.
-    pub(crate) farewell: Option<Box<Farewell>>,
     pub(crate) queue: OutputQueue,
     pub(super) clock: Clock,
     /// permessage-deflate, if it was agreed on.
     pub(crate) compression: Option<Agreed>,
-    /// The deflator of the message under way, or of all messages with context takeover.
-    pub(crate) deflator: Option<Box<Deflator>>,
-    /// The message that is being made piece by piece.
-    pub(crate) making: Option<Box<Making>>,
+    pub(crate) extras: Extras,
     /// The host writes the payload of a frame.
     pub(crate) in_host_frame: bool,
     /// The queue went above the high-water mark, or refused a message, and has not been at the low one since.
     pub(crate) above_high_water: bool,
     /// The queue fell to the low-water mark, which is to be reported.
     pub(crate) writable_due: bool,
-    /// Bytes that the receiving half holds.
-    pub(crate) held_input: usize,
 }
 
 /// Queueing control frames; messages are in `send`.
@@ -165,9 +158,9 @@ impl Outbound {
 
     fn push_close(&mut self, code: Option<u16>, reason: &str) -> Result<(), Error> {
         let mask = self.mask_key()?; // before anything is given up
-        self.making = None;
+        self.extras.end_making(&self.shared);
         self.writable_due = false; // there will be no more messages
-        self.return_deflator();
+        self.extras.end_deflation(&self.shared);
         if let Some(payload) = self.queue.take_owed_pong() {
             self.push_pong(&payload);
         }
@@ -233,16 +226,13 @@ impl Outbound {
             state: State::Connecting,
             clean: false,
             hopeless: false,
-            farewell: None,
             clock,
             queue: OutputQueue::default(),
             compression: None,
-            deflator: None,
-            making: None,
+            extras: Extras::default(),
             in_host_frame: false,
             above_high_water: false,
             writable_due: false,
-            held_input: 0,
         };
         outbound.start_clock();
         outbound
@@ -354,37 +344,31 @@ impl Outbound {
         }
         self.clean = farewell.clean;
         self.state = State::Closed;
-        (self.making, self.writable_due) = (None, false);
+        self.writable_due = false;
+        self.extras.end_making(&self.shared);
         self.queue.take_owed_pong();
-        self.farewell = Some(Box::new(farewell));
-        self.return_deflator();
+        self.extras.end_deflation(&self.shared);
+        self.extras.set_farewell(farewell, &self.shared);
         self.note_state();
     }
 
     /// Whether the receiving half may hold so many bytes more.
     pub(crate) fn may_hold(&self, more: usize) -> bool {
         let config = &self.shared.config;
-        self.held_input + more + self.queue.len() <= config.max_connection_bytes
+        self.extras.held_input() + more + self.queue.len() <= config.max_connection_bytes
             && self.shared.metrics.held_bytes() + more <= config.max_engine_bytes
     }
 
     /// The receiving half holds so many bytes now.
     pub(crate) fn hold_input(&mut self, held: usize) {
-        self.shared.metrics.held_input(std::mem::replace(&mut self.held_input, held), held);
-    }
-
-    fn return_deflator(&mut self) {
-        if let Some(deflator) = self.deflator.take() {
-            self.shared.return_deflator(deflator);
-        }
+        self.extras.hold_input(held, &self.shared);
     }
 }
 
 impl Drop for Outbound {
     fn drop(&mut self) {
         self.shared.time.remove(self.timer());
-        self.return_deflator();
-        self.hold_input(0);
+        self.extras.give_back(&self.shared);
         self.shared.metrics.discarded(self.queue.len());
         if matches!(self.state, State::Open | State::Closing) {
             self.shared.metrics.dropped();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::connection::inflated::Inflation;
+use crate::connection::extras::Extras;
 use crate::connection::work::MAX_KEPT;
 use crate::deflate::Agreed;
 use crate::engine::Shared;
@@ -10,7 +10,8 @@ use crate::event::{Delivery, MessageType};
 use crate::frame::header::{Expect, MAX_HEADER_LEN, WholeFrame};
 use crate::frame::{Header, OpCode, mask};
 use crate::simd;
-use crate::utf8;
+use crate::text;
+use crate::utf8::{Invalid, Validator};
 use crate::violation::Violation;
 
 /// What the next thing to report is.
@@ -59,7 +60,8 @@ pub(crate) struct Terms<'c> {
     pub(crate) masked: bool,
     pub(crate) delivery: Delivery,
     pub(crate) compression: Option<Agreed>,
-    pub(crate) inflation: &'c mut Inflation,
+    /// Where the inflator is.
+    pub(crate) extras: &'c mut Extras,
     pub(crate) shared: &'c Shared,
 }
 
@@ -75,7 +77,7 @@ pub(crate) struct Receiver {
     pub(crate) buffer: Vec<u8>,
     /// Bytes at the end of the buffer that the host received there: payload of the frame under way, still masked.
     arrived: usize,
-    pub(super) utf8: utf8::Validator,
+    pub(super) utf8: Validator,
     control: Vec<u8>,
     /// The buffer or control payload was reported, and goes with the next pull.
     buffer_reported: bool,
@@ -200,8 +202,8 @@ impl Receiver {
 pub(crate) fn whole_message<const MASKED: bool>(input: &mut [u8], max_len: usize) -> Option<WholeFrame> {
     let frame = WholeFrame::decode::<MASKED>(input)?;
     let payload = &mut input[frame.start..frame.end];
-    if payload.len() > max_len {
-        return None;
+    if payload.len() > max_len.min(text::BLOCK) {
+        return None; // a detour does not matter to so long a message
     }
     let is_ascii = if MASKED { simd::unmask(frame.key, payload) } else { simd::is_ascii(payload) };
     if !is_ascii && frame.opcode == OpCode::Text && !is_utf8(payload) {
@@ -282,7 +284,7 @@ impl Receiver {
                 _ => return Err(Violation::MessageTooBig),
             }
         } else if let Some(agreed) = terms.compression {
-            terms.inflation.begin(agreed, terms.shared);
+            terms.extras.begin_inflation(agreed, terms.shared);
         }
         Ok(())
     }
@@ -312,10 +314,10 @@ impl Receiver {
         *pos = range.end;
         let bytes = &mut input[range.clone()];
         let place = if piece.begins && piece.complete {
-            piece.unmask(bytes);
+            let _ = piece.unmask(bytes, None);
             Place::Input(range)
         } else {
-            piece.unmask_behind(bytes, &mut self.control);
+            let _ = piece.unmask_behind(bytes, &mut self.control, None);
             if !piece.complete {
                 return Some(Received::Nothing);
             }
@@ -356,36 +358,26 @@ impl Receiver {
         };
         let offset = message.len;
         message.len += piece.len as u64;
-        let is_text = message.opcode == OpCode::Text;
 
-        let (place, bytes, is_ascii) = if arrived > 0 {
+        let validator = (message.opcode == OpCode::Text).then_some(&mut self.utf8);
+
+        let (place, taken) = if arrived > 0 {
             let from = self.buffer.len() - arrived;
-            let bytes = &mut self.buffer[from..];
-            let is_ascii = piece.unmask(bytes);
-            (Place::Buffer, &*bytes, is_ascii)
+            (Place::Buffer, piece.unmask(&mut self.buffer[from..], validator))
         } else {
             let range = *pos..*pos + piece.len;
             *pos = range.end;
             let bytes = &mut input[range.clone()];
             if stays_in_place {
-                let is_ascii = piece.unmask(bytes);
-                (Place::Input(range), &*bytes, is_ascii)
+                (Place::Input(range), piece.unmask(bytes, validator))
             } else {
                 reserve(&mut self.buffer, piece.len, piece.announced, piece.header.fin, terms.shared);
-                let from = self.buffer.len();
-                let is_ascii = piece.unmask_behind(bytes, &mut self.buffer);
-                (Place::Buffer, &self.buffer[from..], is_ascii)
+                (Place::Buffer, piece.unmask_behind(bytes, &mut self.buffer, validator))
             }
         };
-        if is_text {
-            match is_ascii {
-                true => self.utf8.feed_ascii(bytes.len()),
-                false => self.utf8.feed(bytes),
-            }
-            .map_err(|_| Violation::TextUtf8)?;
-            if ends {
-                self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
-            }
+        taken.map_err(|_| Violation::TextUtf8)?;
+        if ends && message.opcode == OpCode::Text {
+            self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
         }
         if terms.delivery == Delivery::Chunks && piece.len == 0 && !ends {
             return Ok(None);
@@ -407,18 +399,15 @@ impl Receiver {
         let key = frame.header.mask.map_or([0; 4], |key| mask::rotate(key, frame.received));
         let filled = self.buffer.len();
         reserve(&mut self.buffer, data.len(), announced, frame.header.fin, shared);
-        let is_ascii = simd::append_unmasked(key, data, &mut self.buffer);
         if message.opcode == OpCode::Text {
             let before = self.utf8;
-            let fed = match is_ascii {
-                true => self.utf8.feed_ascii(data.len()),
-                false => self.utf8.feed(&self.buffer[filled..]),
-            };
-            if fed.is_err() {
+            if text::append_unmasked(key, data, &mut self.buffer, &mut self.utf8).is_err() {
                 self.utf8 = before;
                 self.buffer.truncate(filled);
                 return false;
             }
+        } else {
+            simd::append_unmasked(key, data, &mut self.buffer);
         }
         frame.received += data.len() as u64;
         message.len += data.len() as u64;
@@ -497,17 +486,30 @@ struct Piece {
 }
 
 impl Piece {
-    /// Unmasks it where it is. Whether it is all ASCII.
-    fn unmask(&self, bytes: &mut [u8]) -> bool {
-        match self.key {
-            Some(key) => simd::unmask(key, bytes),
-            None => simd::is_ascii(bytes),
+    /// Unmasks it where it is; checks it, if it is text.
+    fn unmask(&self, bytes: &mut [u8], validator: Option<&mut Validator>) -> Result<(), Invalid> {
+        match (self.key, validator) {
+            (Some(key), Some(validator)) => return text::unmask(key, bytes, validator),
+            (None, Some(validator)) => return text::check(bytes, validator),
+            (Some(key), None) => _ = simd::unmask(key, bytes),
+            (None, None) => {}
         }
+        Ok(())
     }
 
-    /// Appends it, unmasked. Whether it is all ASCII.
-    fn unmask_behind(&self, bytes: &[u8], buffer: &mut Vec<u8>) -> bool {
-        simd::append_unmasked(self.key.unwrap_or_default(), bytes, buffer)
+    /// Appends it, unmasked; checks it, if it is text.
+    fn unmask_behind(
+        &self,
+        bytes: &[u8],
+        buffer: &mut Vec<u8>,
+        validator: Option<&mut Validator>,
+    ) -> Result<(), Invalid> {
+        let key = self.key.unwrap_or_default(); // 0 changes nothing
+        match validator {
+            Some(validator) => text::append_unmasked(key, bytes, buffer, validator)?,
+            None => _ = simd::append_unmasked(key, bytes, buffer),
+        }
+        Ok(())
     }
 }
 

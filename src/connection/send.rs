@@ -2,7 +2,7 @@
 //! and 6.1; RFC 7692, 7.2.1).
 
 use crate::connection::outbound::{Outbound, Role};
-use crate::deflate::{Agreed, Deflator, Flush};
+use crate::deflate::{Agreed, Flush};
 use crate::error::Error;
 use crate::event::MessageType;
 use crate::frame::header::{EncodedHeader, MAX_HEADER_LEN};
@@ -57,10 +57,8 @@ impl Outbound {
         }
         if encoded.compressed {
             self.shared.metrics.compressed_out(prepared.payload().len() as u64, encoded.payload.len() as u64);
-            if let Some(deflator) = &mut self.deflator {
-                // It did not see this message, so what it knows is no longer what lies behind in the peer's window.
-                deflator.reset();
-            }
+            // It did not see this message, so what it knows is no longer what lies behind in the peer's window.
+            self.extras.reset_deflator();
         }
         self.message_queued(encoded.opcode, prepared.payload().len() as u64);
         Ok(())
@@ -70,14 +68,15 @@ impl Outbound {
     /// [`Outbound::queue_end`]. Until then only control frames can be queued beside it.
     pub fn queue_begin(&mut self, message_type: MessageType) -> Result<(), Error> {
         self.check_ready()?;
-        self.making = Some(Box::new(Making {
+        let making = Making {
             opcode: message_type.opcode(),
             begun: false,
             compressed: false,
             utf8: utf8::Validator::default(),
             len: 0,
             wire_len: 0,
-        }));
+        };
+        self.extras.make(making, &self.shared);
         Ok(())
     }
 
@@ -134,7 +133,7 @@ impl Outbound {
     /// A message may begin now.
     fn check_ready(&self) -> Result<(), Error> {
         self.check_open()?;
-        if self.making.is_some() {
+        if self.extras.making().is_some() {
             return Err(Error::State("a message is being made piece by piece: end it first"));
         }
         Ok(())
@@ -151,7 +150,7 @@ impl Outbound {
         let added = len.saturating_add(MAX_HEADER_LEN);
         let fits = |held: usize, max| held.checked_add(added).is_some_and(|total| total <= max);
         if fits(self.queue.len(), config.max_queued_bytes)
-            && fits(self.queue.len() + self.held_input, config.max_connection_bytes)
+            && fits(self.queue.len() + self.extras.held_input(), config.max_connection_bytes)
             && fits(self.shared.metrics.held_bytes(), config.max_engine_bytes)
         {
             return Ok(());
@@ -173,7 +172,7 @@ impl Outbound {
     fn push_compressed(&mut self, opcode: OpCode, payload: &[u8], agreed: Agreed) -> Result<(), Error> {
         let mask = self.mask_key()?; // before the deflator takes notice of the message
         let mut compressed = self.shared.take_input();
-        self.deflator(agreed).deflate(payload, Flush::Message, &mut compressed);
+        self.extras.deflator(agreed, &self.shared).deflate(payload, Flush::Message, &mut compressed);
         // A peer that follows our window has to get what went through the deflator.
         let smaller = compressed.len() < payload.len();
         if smaller || agreed.own_takeover {
@@ -189,7 +188,7 @@ impl Outbound {
 
     fn push_part(&mut self, part: &[u8], last: bool) -> Result<(), Error> {
         self.check_open()?;
-        let mut making = *self.making.as_deref().ok_or(Error::State("no message was begun"))?;
+        let mut making = *self.extras.making().ok_or(Error::State("no message was begun"))?;
         if making.opcode == OpCode::Text {
             making.utf8.feed(part).map_err(|_| Error::InvalidUtf8)?;
             if last {
@@ -213,7 +212,7 @@ impl Outbound {
             Some(agreed) => {
                 let flush = if last { Flush::Message } else { Flush::Part };
                 let mut compressed = self.shared.take_input();
-                self.deflator(agreed).deflate(part, flush, &mut compressed);
+                self.extras.deflator(agreed, &self.shared).deflate(part, flush, &mut compressed);
                 making.wire_len = making.wire_len.saturating_add(compressed.len() as u64);
                 self.queue_frame(opcode, begins, last, mask, &compressed);
                 self.shared.return_input(compressed);
@@ -224,10 +223,10 @@ impl Outbound {
             }
         }
         if last {
-            self.making = None;
+            self.extras.end_making(&self.shared);
             self.message_queued(making.opcode, making.len);
-        } else if let Some(kept) = &mut self.making {
-            **kept = making;
+        } else {
+            self.extras.make(making, &self.shared);
             self.watch_high_water();
         }
         Ok(())
@@ -238,16 +237,10 @@ impl Outbound {
         self.compression.filter(|_| len >= self.shared.config.compression.threshold)
     }
 
-    fn deflator(&mut self, agreed: Agreed) -> &mut Deflator {
-        self.deflator.get_or_insert_with(|| self.shared.take_deflator(agreed.own_window_bits))
-    }
-
     /// The deflator goes back to the engine unless it has to remember.
     fn message_ended(&mut self, agreed: Agreed) {
-        if !agreed.own_takeover
-            && let Some(deflator) = self.deflator.take()
-        {
-            self.shared.return_deflator(deflator);
+        if !agreed.own_takeover {
+            self.extras.end_deflation(&self.shared);
         }
     }
 

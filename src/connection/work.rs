@@ -2,7 +2,8 @@
 
 use std::ptr::NonNull;
 
-use crate::connection::receive::Receiver;
+use crate::connection::outbound::Farewell;
+use crate::connection::receive::{Place, Receiver};
 use crate::engine::Shared;
 
 /// A buffer above this is freed instead of being kept for the next user.
@@ -17,6 +18,8 @@ pub(crate) struct Work {
     /// Bytes that were pulled, of the input that the host lends, else of that of the connection's own.
     pub(crate) pos: usize,
     pub(crate) receiver: Receiver,
+    /// The end that was reported; its reason is lent to the event.
+    pub(crate) reported: Option<Box<Farewell>>,
     /// The memory that the host was lent last.
     pub(crate) lent: Lent,
     /// The input that a host of the C ABI lends. Only `capi` looks at what it points to.
@@ -92,6 +95,12 @@ impl Work {
             }
         };
         (input, &mut self.pos, &mut self.receiver)
+    }
+
+    /// The bytes of what was reported last.
+    pub(crate) fn payload<'a>(&'a self, place: Place, host: Option<&'a [u8]>) -> &'a [u8] {
+        let input = host.filter(|_| self.host_input.is_some()).unwrap_or(&self.input[..self.end]);
+        self.receiver.payload(place, input)
     }
 
     /// Whether there is input of the connection's own.

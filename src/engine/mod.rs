@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::connection::{Backlog, MAX_KEPT, Work};
+use crate::connection::{Backlog, Extra, MAX_KEPT, Work};
 use crate::deflate::{Deflator, History, Inflator, Pools};
 use crate::error::Error;
 use metrics::{Metrics, MetricsSnapshot};
@@ -35,6 +35,7 @@ impl Engine {
                 receive_buffers: RefCell::new(Pool::new(1)),
                 assemblies: RefCell::new(Pool::new(MAX_POOLED_ASSEMBLIES)),
                 backlogs: RefCell::new(Pool::new(MAX_POOLED)),
+                extras: RefCell::new(Pool::new(MAX_POOLED)),
                 chunks: RefCell::new(Pool::new(MAX_POOLED_CHUNKS)),
                 random: RefCell::new(RandomSource::new()),
                 codecs: RefCell::new(Pools::new(config.compression.level, config.compression.mem_level)),
@@ -103,6 +104,7 @@ pub(crate) struct Shared {
     receive_buffers: RefCell<Pool<Vec<u8>>>,
     assemblies: RefCell<Pool<Vec<u8>>>,
     backlogs: RefCell<Pool<Box<Backlog>>>,
+    extras: RefCell<Pool<Box<Extra>>>,
     chunks: RefCell<Pool<Vec<u8>>>,
     random: RefCell<RandomSource>,
     codecs: RefCell<Pools>,
@@ -172,6 +174,16 @@ impl Shared {
     pub(crate) fn return_backlog(&self, mut backlog: Box<Backlog>) {
         backlog.reset();
         self.backlogs.borrow_mut().put(backlog);
+    }
+
+    /// An empty box for what a connection has only at times.
+    pub(crate) fn take_extra(&self) -> Box<Extra> {
+        self.extras.borrow_mut().take().unwrap_or_default()
+    }
+
+    /// Takes an empty one back.
+    pub(crate) fn return_extra(&self, extra: Box<Extra>) {
+        self.extras.borrow_mut().put(extra);
     }
 
     /// An empty output chunk of [`CHUNK_SIZE`].

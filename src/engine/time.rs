@@ -2,11 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::engine::timers::Timers;
-
-/// More than this at once counts as this: twelve days, longer than any timeout, and short enough that the times which
-/// connections keep can be compared (see [`Time::now`]).
-const MAX_STEP: u64 = 1 << 30;
+use crate::engine::timers::{MAX_SPAN, Timers};
 
 pub(crate) struct Time {
     /// The host's clock at the last [`Time::advance`]; `None` before the first.
@@ -20,7 +16,8 @@ impl Time {
         Time { host: Cell::new(None), now: Cell::new(0), timers: RefCell::new(Timers::new()) }
     }
 
-    /// The host's clock is at `host_ms`. The first time sets the zero point; time does not go back.
+    /// The host's clock is at `host_ms`. The first time sets the zero point; time does not go back. More than
+    /// [`MAX_SPAN`] at once counts as that.
     pub(crate) fn advance(&self, host_ms: u64) {
         let Some(before) = self.host.get() else {
             self.host.set(Some(host_ms));
@@ -31,7 +28,7 @@ impl Time {
         }
         self.host.set(Some(host_ms));
         let mut timers = self.timers.borrow_mut();
-        let now = timers.now().saturating_add((host_ms - before).min(MAX_STEP));
+        let now = timers.now().saturating_add((host_ms - before).min(MAX_SPAN.into()));
         timers.advance(now);
         self.now.set(now as u32); // wraps
     }
@@ -71,10 +68,7 @@ impl Time {
     pub(crate) fn set_timer(&self, timer: u32, after: Option<u32>) {
         let mut timers = self.timers.borrow_mut();
         match after {
-            Some(after) => {
-                let deadline = timers.now().saturating_add(u64::from(after));
-                timers.arm(timer, deadline);
-            }
+            Some(after) => timers.arm(timer, after),
             None => timers.disarm(timer),
         }
     }

@@ -7,7 +7,6 @@
 //! the best kernel that this processor has.
 
 #![allow(unsafe_code)]
-#![allow(dead_code)] // the receiver takes them up
 
 mod kernel;
 #[cfg(target_arch = "aarch64")]

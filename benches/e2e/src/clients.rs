@@ -63,8 +63,15 @@ impl<'a> Clients<'a> {
                 upgrade(&stream, address)?;
             }
             stream.set_nonblocking(true)?;
-            let client =
-                Client { stream, sent: 0, received: 0, begun: 0, finished: 0, began: [0; MAX_WINDOW], waits_for_room: false };
+            let client = Client {
+                stream,
+                sent: 0,
+                received: 0,
+                begun: 0,
+                finished: 0,
+                began: [0; MAX_WINDOW],
+                waits_for_room: false,
+            };
             all.clients.push(client);
             all.watch(libc::EPOLL_CTL_ADD, index, libc::EPOLLIN)?;
         }

@@ -1,8 +1,7 @@
 //! Loopback echo of whole servers: the same load on each, round by round, every byte that comes back compared, and as the
 //! headline what a message costs the server in CPU time, beside a TCP echo of the same bytes.
 //!
-//! run.sh builds the servers and calls this. `E2E_FILTER=16 KiB` takes the loads whose names have that in them (or `memory`),
-//! several separated by commas; `E2E_SERVERS=wsengine,raw` some servers; `ROUNDS=3`; `E2E_MS=450` the time of a measurement.
+//! run.sh builds the servers and calls this; it lists the variables that choose a part.
 
 mod clients;
 mod histogram;
@@ -33,12 +32,14 @@ fn main() -> ExitCode {
     let root = PathBuf::from(std::env::var_os("WSENGINE_ROOT").unwrap_or_else(|| ".".into()));
     let wanted = list("E2E_SERVERS");
     let mut subjects = server::subjects(&root, &root.join("target/bench-e2e"));
-    subjects.retain(|subject| subject.raw || wanted.is_empty() || wanted.iter().any(|name| subject.name.contains(name.as_str())));
+    subjects.retain(|subject| {
+        subject.raw || wanted.is_empty() || wanted.iter().any(|name| subject.name.contains(name.as_str()))
+    });
     let options = Options {
         filter: list("E2E_FILTER"),
         rounds: number("ROUNDS", 3) as usize,
         duration_ns: number("E2E_MS", 450) * 1_000_000,
-        out: root.join("target/bench/e2e.json"),
+        out: root.join(std::env::var_os("E2E_RESULTS").unwrap_or_else(|| "target/bench/e2e.json".into())),
     };
     match run(&subjects, &options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,11 +53,14 @@ fn main() -> ExitCode {
 fn run(subjects: &[Subject], options: &Options) -> std::io::Result<()> {
     let cores = server::cores();
     if cores.is_none() {
-        eprintln!("bench-e2e: there is only one core, so server and driver share it; CPU time per message is still the server's");
+        eprintln!(
+            "bench-e2e: there is only one core, so server and driver share it; CPU time per message is still the server's"
+        );
     }
     let server_core = cores.map(|(server, _)| server);
     server::pin(cores.map(|(_, driver)| driver));
-    let taken = |name: &str| options.filter.is_empty() || options.filter.iter().any(|part| name.contains(part.as_str()));
+    let taken =
+        |name: &str| options.filter.is_empty() || options.filter.iter().any(|part| name.contains(part.as_str()));
 
     let mut results = Results::new(options.rounds, options.duration_ns);
     results::print_head(subjects);

@@ -89,7 +89,10 @@ impl Results {
     pub fn print_memory(&self) {
         println!("\nuser memory per idle connection, bytes     fresh   after 16 KiB");
         for MemoryRow { subject, memory } in &self.memory {
-            println!("{subject:<20} at {:>6}     {:>13.0} {:>14.0}", memory.connections, memory.fresh_bytes, memory.after_16_kib_bytes);
+            println!(
+                "{subject:<20} at {:>6}     {:>13.0} {:>14.0}",
+                memory.connections, memory.fresh_bytes, memory.after_16_kib_bytes
+            );
         }
     }
 
@@ -104,7 +107,10 @@ impl Results {
 pub fn print_head(subjects: &[Subject]) {
     let names: Vec<_> = subjects.iter().map(|subject| subject.name).collect();
     println!("servers: {}", names.join(", "));
-    println!("{:<26} {:<18} {:>9} {:>7} {:>11} {:>10} {:>10}", "load", "server", "CPU us", "to raw", "messages/s", "p50 us", "p99 us");
+    println!(
+        "{:<26} {:<18} {:>9} {:>7} {:>11} {:>10} {:>10}",
+        "load", "server", "CPU us", "to raw", "messages/s", "p50 us", "p99 us"
+    );
 }
 
 fn print_rows(load: &Load, rows: &[Row]) {

@@ -74,8 +74,12 @@ impl Server {
     /// Anonymous memory of the server: heap and stacks, neither program text nor the kernel's sockets.
     pub fn user_memory(&self) -> io::Result<u64> {
         let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
-        let kilobytes = |line: &str| line.strip_prefix("Anonymous:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok();
-        text.lines().find_map(kilobytes).map(|kb| kb * 1024).ok_or_else(|| io::Error::other("smaps_rollup has no Anonymous"))
+        let kilobytes =
+            |line: &str| line.strip_prefix("Anonymous:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok();
+        text.lines()
+            .find_map(kilobytes)
+            .map(|kb| kb * 1024)
+            .ok_or_else(|| io::Error::other("smaps_rollup has no Anonymous"))
     }
 }
 

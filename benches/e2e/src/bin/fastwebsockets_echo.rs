@@ -32,8 +32,6 @@ async fn accept(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>>
 
 fn main() -> std::io::Result<()> {
     bench_e2e_servers::serve(|stream| {
-        http1::Builder::new()
-            .serve_connection(hyper_util::rt::TokioIo::new(stream), service_fn(accept))
-            .with_upgrades()
+        http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(stream), service_fn(accept)).with_upgrades()
     })
 }

@@ -44,7 +44,7 @@ enum {
     LOW_WATER = 256 * 1024,
     WRITE_AT = 128 * 1024, /* what is queued is written in between when it is so much: it is in the CPU's cache still */
     EVENTS_PER_WAIT = 512,
-    EVENTS_PER_PULL = 8,
+    EVENTS_PER_PULL = 32,
     ACCEPTS_PER_EVENT = 256, /* so that a flood of connections leaves time for those that are there */
 
     ACCEPT_PAUSE_MS = 1000,
@@ -208,7 +208,7 @@ static bool write_output(struct client *client)
  * False when the connection has to be dropped. */
 static bool handle_events(struct loop *loop, struct client *client)
 {
-    for (;;) {
+    for (size_t unwritten = 0;;) {
         if (ws_conn_above_high_water(client->conn) && !client->reading_paused && !pause_reading(loop, client))
             return false;
         ws_event events[EVENTS_PER_PULL];
@@ -225,9 +225,13 @@ static bool handle_events(struct loop *loop, struct client *client)
             status = answer(client->conn, &events[i]);
             if (status != WS_OK && status != WS_ERR_STATE)
                 return false;
+            unwritten += events[i].len;
+            if (unwritten >= WRITE_AT && !client->output_blocked) {
+                if (!write_output(client))
+                    return false;
+                unwritten = 0;
+            }
         }
-        if (ws_conn_queued_bytes(client->conn) >= WRITE_AT && !client->output_blocked && !write_output(client))
-            return false;
     }
 }
 

@@ -99,7 +99,7 @@ pub fn machine() -> serde_json::Value {
     let kernel = std::fs::read_to_string(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
     serde_json::json!({
         "cpu": model.unwrap_or("unknown"),
-        "cores": std::thread::available_parallelism().map_or(1, |count| count.get()),
+        "cores": cpu.lines().filter(|line| line.starts_with("processor")).count(),
         "kernel": kernel.trim(),
     })
 }

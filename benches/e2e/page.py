@@ -124,7 +124,8 @@ def chart(loads, servers):
             y += bar
         y += gap
     ticks = "".join(f'<line x1="{left + length(tick):.1f}" y1="{top - 6}" x2="{left + length(tick):.1f}" y2="{y - gap}" '
-                    'stroke="#e3e7ec"/>' for tick in (1, 2, 4, 8, 16))
+                    f'stroke="#e3e7ec"/><text x="{left + length(tick):.1f}" y="{y - gap + 14}" fill="#59636e" '
+                    f'text-anchor="middle" font-size="11">{tick}x</text>' for tick in (1, 2, 4, 8, 16))
     height = y + 10
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1020 {height}" width="1020" height="{height}" role="img" '
             'font-family="system-ui, sans-serif" font-size="13" fill="#1f2328">\n'

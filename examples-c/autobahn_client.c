@@ -27,7 +27,6 @@
 
 enum {
     MAX_MESSAGE = 64 * 1024 * 1024,
-    RECEIVE_BUFFER = 256 * 1024,
     CONNECT_TIMEOUT_MS = 10 * 1000,
     SILENCE_TIMEOUT_MS = 120 * 1000, /* without a byte from the server */
     LINGER_TIMEOUT_MS = 2 * 1000 /* for its EOF, once the close frames are exchanged */
@@ -144,7 +143,7 @@ static void print_help(FILE *out)
                  "Drives the cases FIRST to LAST (all; FIRST alone) of the fuzzing server at HOST:PORT.\n"
                  "\n"
                  SETTING_HELP
-                 "  --read-size BYTES    most bytes of one recv() (default 262144)\n"
+                 "  --read-size BYTES    most bytes of one recv() (default: all the room there is)\n"
                  "  --feed-size BYTES    most bytes that the engine gets at a time (default: all that was read)\n");
 }
 
@@ -196,7 +195,7 @@ static void parse_authority(struct server *server, const char *text)
 int main(int argc, char **argv)
 {
     static char buffer[RECEIVE_BUFFER];
-    struct server server = {.input = {.buffer = buffer, .read_size = RECEIVE_BUFFER, .feed_size = RECEIVE_BUFFER}};
+    struct server server = {.input = {.buffer = buffer}};
     ws_config *config = new_config();
     set_program_name(argv[0]);
     parse_options(argc, argv, config, &server.input);

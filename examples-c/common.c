@@ -175,9 +175,10 @@ flush_result flush_output(ws_conn *conn, int fd)
         for (int i = 0; i < count; i++)
             offered += slices[i].iov_len;
 
-        /* writev() with one difference: a peer that is gone gives EPIPE instead of a signal. */
+        /* write() and writev() with one difference: a peer that is gone gives EPIPE instead of a signal. */
         struct msghdr message = {.msg_iov = slices, .msg_iovlen = (size_t)count};
-        ssize_t written = sendmsg(fd, &message, MSG_NOSIGNAL);
+        ssize_t written = count == 1 ? send(fd, slices[0].iov_base, slices[0].iov_len, MSG_NOSIGNAL)
+                                     : sendmsg(fd, &message, MSG_NOSIGNAL);
         if (written < 0) {
             if (errno == EINTR)
                 continue;
@@ -200,28 +201,61 @@ static bool feed_rest(ws_conn *conn, struct input *input)
     return true;
 }
 
+/* Where the next bytes are received: memory that the engine lends, so that a large message arrives where it is assembled. */
+static bool lend_room(ws_conn *conn, const struct input *input, void **room, size_t *capacity)
+{
+    *room = input->buffer;
+    *capacity = RECEIVE_BUFFER;
+    if (input->feed_size == 0 && ws_conn_recv_buffer(conn, 0, room, capacity) != WS_OK)
+        return false;
+    if (input->read_size > 0 && input->read_size < *capacity)
+        *capacity = input->read_size;
+    return true;
+}
+
+/* Hands over what was received; 0 bytes give the engine its memory back. */
+static bool hand_over(ws_conn *conn, struct input *input, size_t length)
+{
+    if (input->feed_size == 0)
+        return ws_conn_commit(conn, length) == WS_OK;
+    input->rest = input->buffer;
+    input->rest_length = length;
+    return length == 0 || feed_rest(conn, input);
+}
+
 receive_result receive_input(ws_conn *conn, int fd, struct input *input)
 {
+    void *room;
+    size_t capacity;
+    if (!lend_room(conn, input, &room, &capacity))
+        return RECEIVE_FAILED;
+
     ssize_t received;
-    input->rest_length = 0;
     do
-        received = recv(fd, input->buffer, input->read_size, 0);
+        received = recv(fd, room, capacity, 0);
     while (received < 0 && errno == EINTR);
 
-    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    bool nothing = received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    if (!hand_over(conn, input, received > 0 ? (size_t)received : 0))
+        return RECEIVE_FAILED;
+    if (received > 0)
+        return RECEIVE_DATA;
+    if (nothing)
         return RECEIVE_NOTHING;
-    if (received <= 0)
-        return ws_conn_feed_eof(conn) == WS_OK ? RECEIVE_EOF : RECEIVE_FAILED;
-    input->rest = input->buffer;
-    input->rest_length = (size_t)received;
-    return feed_rest(conn, input) ? RECEIVE_DATA : RECEIVE_FAILED;
+    return ws_conn_feed_eof(conn) == WS_OK ? RECEIVE_EOF : RECEIVE_FAILED;
+}
+
+ws_status next_events(ws_conn *conn, struct input *input, ws_event *events, size_t capacity, size_t *count)
+{
+    ws_status status;
+    while ((status = ws_conn_next_events(conn, events, capacity, count)) == WS_AGAIN && input->rest_length > 0)
+        if (!feed_rest(conn, input))
+            return WS_ERR_INTERNAL;
+    return status;
 }
 
 ws_status next_event(ws_conn *conn, struct input *input, ws_event *event)
 {
-    ws_status status;
-    while ((status = ws_conn_next_event(conn, event)) == WS_AGAIN && input->rest_length > 0)
-        if (!feed_rest(conn, input))
-            return WS_ERR_INTERNAL;
-    return status;
+    size_t count;
+    return next_events(conn, input, event, 1, &count);
 }

@@ -45,6 +45,10 @@ ws_engine *new_engine(ws_config *config, uint64_t max_message, uint64_t max_back
  * socket with TCP_NODELAY, or -1 and a message in `why`. */
 int connect_tcp(const char *host, const char *port, int timeout_ms, char *why, size_t why_size);
 
+enum {
+    RECEIVE_BUFFER = 512 * 1024 /* the size that an engine lends unless it is told otherwise */
+};
+
 typedef enum flush_result {
     FLUSH_DONE,    /* the output is empty */
     FLUSH_BLOCKED, /* the socket takes no more now; wait until it is writable */
@@ -61,19 +65,22 @@ typedef enum receive_result {
     RECEIVE_FAILED   /* the engine refused them, which only a bug can cause: drop the connection */
 } receive_result;
 
-/* Where a loop reads to; its connections share it, for what was read is fed and pulled before the next one has its turn. */
+/* How a loop reads. Its connections share it, for what was read is pulled before the next one has its turn. */
 struct input {
-    char *buffer;
-    size_t read_size;  /* bytes per recv() at most: the buffer's size or less */
-    size_t feed_size;  /* bytes per ws_conn_feed() at most; less than what was read only where a test asks for it */
-    const char *rest;  /* what was read and not fed yet */
+    size_t read_size;  /* bytes per recv() at most; 0: as many as the engine lends room for */
+    size_t feed_size;  /* 0: received into the engine's buffer. Where a test asks for it: bytes per ws_conn_feed() at most */
+    char *buffer;      /* then this is received into, with room for RECEIVE_BUFFER; */
+    const char *rest;  /* what was received and not fed yet */
     size_t rest_length;
 };
 
-/* Reads once from the socket and feeds what came. A broken socket counts as closed by the peer. */
+/* Reads once from the socket, into the buffer that the engine lends. A broken socket counts as closed by the peer. */
 receive_result receive_input(ws_conn *conn, int fd, struct input *input);
 
-/* ws_conn_next_event(), and where that has no more, the rest of the input is fed. */
+/* ws_conn_next_events(), and where that has no more, the rest of the input is fed. */
+ws_status next_events(ws_conn *conn, struct input *input, ws_event *events, size_t capacity, size_t *count);
+
+/* The same for one event. */
 ws_status next_event(ws_conn *conn, struct input *input, ws_event *event);
 
 #endif

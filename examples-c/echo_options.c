@@ -21,7 +21,7 @@ static void print_help(FILE *out)
                  "  --subprotocol NAME   a subprotocol to speak; may be repeated, the first is liked best\n"
                  "  --delivery HOW       what is echoed: whole messages, chunks as they arrive, or frames (default messages)\n"
                  SETTING_HELP
-                 "  --read-size BYTES    most bytes of one recv() (default 524288)\n"
+                 "  --read-size BYTES    most bytes of one recv() (default: all the room that the engine lends)\n"
                  "  --feed-size BYTES    most bytes that the engine gets at a time (default: all that was read)\n");
 }
 
@@ -53,8 +53,6 @@ struct options parse_options(int argc, char **argv)
                               .port = "9001",
                               .workers = 1,
                               .max_message = 64 * 1024 * 1024,
-                              .read_size = RECEIVE_BUFFER,
-                              .feed_size = RECEIVE_BUFFER,
                               .config = new_config()};
     uint64_t number;
     for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {

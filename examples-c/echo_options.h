@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 enum {
-    RECEIVE_BUFFER = 512 * 1024,
     MAX_WORKERS = 256
 };
 
@@ -16,7 +15,7 @@ struct options {
     const char *port;
     unsigned workers;
     uint64_t max_message;
-    uint64_t read_size, feed_size;
+    uint64_t read_size, feed_size; /* 0: as much as there is */
     ws_config *config; /* to be freed */
 };
 

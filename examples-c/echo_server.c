@@ -5,14 +5,15 @@
  * What it shows:
  *   - One engine per thread. Each worker has its own listener (SO_REUSEPORT), epoll set, engine and connections; nothing is
  *     shared and nothing is locked.
- *   - One recv() per event into one large buffer that all connections of the loop share. An idle connection costs no buffer.
- *   - Everything that a read produced is written at once, with one gathered write: pipelined messages cost one system call
- *     together, not one each. This is where most servers lose a factor of ten.
+ *   - One recv() per event, into memory that the engine lends: one large buffer that all connections of the loop share, or the
+ *     place where a large message is put together. An idle connection costs no buffer.
+ *   - Everything that a read produced is pulled in batches, answered, and written at once, or in pieces of 128 KiB where that is
+ *     much: pipelined messages cost one system call together, not one each. This is where most servers lose a factor of ten.
  *   - No epoll_ctl() in the steady state: EPOLLOUT is armed when a write came up short, and disarmed when the rest is out.
  *   - Back-pressure: a client that sends and never reads is not read from any more once its output is too long, and what was
  *     read stays in the engine unlooked at, so that it costs bounded memory, and TCP tells it to wait. That goes for compressed
  *     messages too, which grow a thousandfold: they are inflated one by one, as there is room.
- *   - The echo is queued straight from the event; the program holds no copy of a message.
+ *   - The echo is queued straight from the event; the program holds no copy of a message, and 40 bytes for a connection.
  *   - One timer for all connections: epoll_wait() returns for the engine's next deadline, and the engine says whose it was.
  *     Handshakes, pings, answers to close frames and writes that stall are all timed by it.
  *   - Closing without losing the last bytes: shutdown(), read until EOF, then close().
@@ -33,6 +34,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,7 +42,9 @@ enum {
     /* A connection with more output than HIGH_WATER waiting is not read from until it has no more than LOW_WATER. */
     HIGH_WATER = 1024 * 1024,
     LOW_WATER = 256 * 1024,
+    WRITE_AT = 128 * 1024, /* what is queued is written in between when it is so much: it is in the CPU's cache still */
     EVENTS_PER_WAIT = 512,
+    EVENTS_PER_PULL = 32,
     ACCEPTS_PER_EVENT = 256, /* so that a flood of connections leaves time for those that are there */
 
     ACCEPT_PAUSE_MS = 1000,
@@ -52,7 +56,7 @@ struct link {
     struct link *previous, *next;
 };
 
-/* Input of a client that is not read from. */
+/* Input of a client that is not read from; only with --feed-size, otherwise the engine keeps it. */
 struct rest {
     size_t length;
     char bytes[];
@@ -61,19 +65,19 @@ struct rest {
 struct client {
     struct link in_all;     /* loop->clients */
     ws_conn *conn;
+    struct rest *rest;      /* what was read and not fed before reading was paused, or NULL */
     int fd;
-    uint32_t interest;      /* what epoll was last told to watch */
-    struct rest *rest;      /* what was read and not fed before reading was paused: of --feed-size only, else NULL */
+    uint8_t interest;       /* what epoll was last told to watch: EPOLLIN, EPOLLOUT, both or neither */
     bool reading_paused;    /* the output was too long: what the engine has goes on when it is short again, then reading */
-    bool output_blocked;    /* the socket takes no more now */
-    bool lingering;         /* shutdown() was called; the peer's EOF is awaited */
-    bool peer_finished;     /* EOF was read */
+    bool output_blocked : 1; /* the socket takes no more now */
+    bool lingering : 1;     /* shutdown() was called; the peer's EOF is awaited */
+    bool peer_finished : 1; /* EOF was read */
 };
 
 struct loop {
     int epoll_fd;
     int listener;           /* -1 once the loop is stopping */
-    int stop_fd;            /* an eventfd that becomes readable when the loop is to stop */
+    int stop_fd;            /* becomes readable when the loop is to stop: a signalfd of the first loop, eventfds of others */
     bool accepting_paused;  /* out of file descriptors */
     bool stopping;
     uint64_t now;           /* read from the clock once per turn */
@@ -83,6 +87,9 @@ struct loop {
     struct link clients;
     struct input input;
 };
+
+static struct loop loops[MAX_WORKERS];
+static unsigned loop_count;
 
 /* ---- intrusive lists ---- */
 
@@ -189,25 +196,42 @@ static ws_status answer(ws_conn *conn, const ws_event *event)
     }
 }
 
+/* Writes what waits, as far as the socket takes it. False when the connection is broken. */
+static bool write_output(struct client *client)
+{
+    flush_result flushed = flush_output(client->conn, client->fd);
+    client->output_blocked = flushed == FLUSH_BLOCKED;
+    return flushed != FLUSH_FAILED;
+}
+
 /* Pulls the events that input or time has brought and queues the answers, until there are none or the output is too long.
  * False when the connection has to be dropped. */
 static bool handle_events(struct loop *loop, struct client *client)
 {
-    for (;;) {
+    for (size_t unwritten = 0;;) {
         if (ws_conn_above_high_water(client->conn) && !client->reading_paused && !pause_reading(loop, client))
             return false;
-        ws_event event;
-        ws_status status = next_event(client->conn, &loop->input, &event);
+        ws_event events[EVENTS_PER_PULL];
+        size_t count;
+        ws_status status = next_events(client->conn, &loop->input, events, EVENTS_PER_PULL, &count);
         if (status == WS_AGAIN)
             return true;
         if (status != WS_OK)
             return false;
 
         /* A message behind our own close frame cannot be answered any more. Nothing else fails: the queue has room for
-         * HIGH_WATER and a message, and there is never more in it. */
-        status = answer(client->conn, &event);
-        if (status != WS_OK && status != WS_ERR_STATE)
-            return false;
+         * HIGH_WATER and a message and what comes with one read, and there is never more in it. */
+        for (size_t i = 0; i < count; i++) {
+            status = answer(client->conn, &events[i]);
+            if (status != WS_OK && status != WS_ERR_STATE)
+                return false;
+            unwritten += events[i].len;
+            if (unwritten >= WRITE_AT && !client->output_blocked) {
+                if (!write_output(client))
+                    return false;
+                unwritten = 0;
+            }
+        }
     }
 }
 
@@ -233,7 +257,7 @@ static bool watch(struct loop *loop, struct client *client, uint32_t interest)
     if (interest == client->interest)
         return true;
     struct epoll_event registration = {.events = interest, .data.ptr = client};
-    client->interest = interest;
+    client->interest = (uint8_t)interest;
     return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, client->fd, &registration) == 0;
 }
 
@@ -254,10 +278,8 @@ static bool linger(struct loop *loop, struct client *client)
  * wait for. False when the connection is over. */
 static bool settle(struct loop *loop, struct client *client)
 {
-    flush_result flushed = flush_output(client->conn, client->fd);
-    if (flushed == FLUSH_FAILED)
+    if (!write_output(client))
         return false;
-    client->output_blocked = flushed == FLUSH_BLOCKED;
 
     if (ws_conn_state(client->conn) == WS_STATE_CLOSED) {
         if (ws_conn_wants_abort(client->conn))
@@ -351,6 +373,22 @@ static void handle_due(struct loop *loop)
     }
 }
 
+/* Passes the signal that the first loop got on to the others. Nobody may come in any more before anybody is sent away: a
+ * worker that has not been woken yet would still accept who was told goodbye by another and tries again. */
+static void stop_all(struct loop *first)
+{
+    struct signalfd_siginfo got;
+    sigset_t all;
+    if (read(first->stop_fd, &got, sizeof got) != (ssize_t)sizeof got)
+        return;
+    sigfillset(&all);
+    pthread_sigmask(SIG_UNBLOCK, &all, NULL); /* a second signal ends the program at once */
+    for (unsigned i = 0; i < loop_count; i++)
+        shutdown(loops[i].listener, SHUT_RDWR);
+    for (unsigned i = 1; i < loop_count; i++)
+        (void)!write(loops[i].stop_fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
 /* Stops accepting and says goodbye to everybody. */
 static void begin_stop(struct loop *loop)
 {
@@ -385,8 +423,9 @@ static int wait_timeout(const struct loop *loop)
     return until > loop->now ? (int)(until - loop->now) : 0;
 }
 
-static void run_loop(struct loop *loop)
+static void *run_loop(void *argument)
 {
+    struct loop *loop = argument;
     struct epoll_event ready[EVENTS_PER_WAIT];
     loop->now = now_ms();
     ws_engine_advance(loop->engine, loop->now);
@@ -410,28 +449,32 @@ static void run_loop(struct loop *loop)
 
         /* These drop clients other than the one at hand, so they wait until no event of this turn is left. */
         handle_due(loop);
-        if (stop && !loop->stopping)
+        if (stop && !loop->stopping) {
+            if (loop == &loops[0])
+                stop_all(loop);
             begin_stop(loop);
+        }
         if (loop->accepting_paused && loop->now >= loop->accept_again_at)
             pause_accepting(loop, false);
     }
     while (!list_is_empty(&loop->clients))
         drop_client(CONTAINER_OF(loop->clients.next, struct client, in_all));
+    return NULL;
 }
 
-static void init_loop(struct loop *loop, int listener, const struct options *options)
+static void init_loop(struct loop *loop, int listener, int stop_fd, const struct options *options)
 {
     list_init(&loop->clients);
     loop->listener = listener;
+    loop->stop_fd = stop_fd;
     loop->engine = new_engine(options->config, options->max_message, HIGH_WATER + 2 * RECEIVE_BUFFER);
-    loop->input = (struct input){.buffer = malloc(options->read_size),
-                                 .read_size = (size_t)options->read_size,
-                                 .feed_size = (size_t)options->feed_size};
+    loop->input = (struct input){.read_size = (size_t)options->read_size, .feed_size = (size_t)options->feed_size};
+    if (options->feed_size > 0 && !(loop->input.buffer = malloc(RECEIVE_BUFFER)))
+        die(1, "out of memory");
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    loop->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event accepting = {.events = EPOLLIN, .data.ptr = &loop->listener};
     struct epoll_event stopping = {.events = EPOLLIN | EPOLLET, .data.ptr = &loop->stop_fd}; /* reported once, never read */
-    if (!loop->input.buffer || loop->epoll_fd < 0 || loop->stop_fd < 0 ||
+    if (loop->epoll_fd < 0 || loop->stop_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, listener, &accepting) != 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->stop_fd, &stopping) != 0)
         die(1, "cannot set up an event loop: %s", strerror(errno));
@@ -445,12 +488,6 @@ static void free_loop(struct loop *loop)
     close(loop->stop_fd);
     if (loop->listener >= 0)
         close(loop->listener);
-}
-
-static void *worker_main(void *loop)
-{
-    run_loop(loop);
-    return NULL;
 }
 
 /* ---- the listeners ---- */
@@ -503,23 +540,24 @@ int main(int argc, char **argv)
     ws_config_set_water_marks(options.config, LOW_WATER, HIGH_WATER);
     raise_descriptor_limit();
 
-    /* The workers inherit the mask, so the signals wait for the sigwait() below. */
+    /* The workers inherit the mask, so the signals wait for the first loop to read them. */
     sigset_t stop_signals;
     sigemptyset(&stop_signals);
     sigaddset(&stop_signals, SIGTERM);
     sigaddset(&stop_signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
 
-    static struct loop loops[MAX_WORKERS];
-    static pthread_t threads[MAX_WORKERS];
     char port[NI_MAXSERV];
     int listener = open_listener(&options, options.port);
     read_port(listener, port, sizeof port);
-    for (unsigned i = 0; i < options.workers; i++)
-        init_loop(&loops[i], i == 0 ? listener : open_listener(&options, port), &options);
+    loop_count = options.workers;
+    init_loop(&loops[0], listener, signalfd(-1, &stop_signals, SFD_CLOEXEC | SFD_NONBLOCK), &options);
+    for (unsigned i = 1; i < loop_count; i++)
+        init_loop(&loops[i], open_listener(&options, port), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), &options);
     ws_config_free(options.config); /* each engine has its copy */
-    for (unsigned i = 0; i < options.workers; i++) {
-        int failure = pthread_create(&threads[i], NULL, worker_main, &loops[i]);
+    static pthread_t threads[MAX_WORKERS];
+    for (unsigned i = 1; i < loop_count; i++) {
+        int failure = pthread_create(&threads[i], NULL, run_loop, &loops[i]);
         if (failure != 0)
             die(1, "cannot start a worker: %s", strerror(failure));
     }
@@ -528,18 +566,11 @@ int main(int argc, char **argv)
     printf("listening on %s%s%s:%s\n", ipv6 ? "[" : "", options.bind_address, ipv6 ? "]" : "", port);
     fflush(stdout);
 
-    int signal_number;
-    sigwait(&stop_signals, &signal_number);
-    pthread_sigmask(SIG_UNBLOCK, &stop_signals, NULL); /* a second signal ends the program at once */
-
-    /* Nobody may come in any more before anybody is sent away: a worker that has not been woken yet would still accept who
-     * was told goodbye by another and tries again. */
-    for (unsigned i = 0; i < options.workers; i++)
-        shutdown(loops[i].listener, SHUT_RDWR);
-    for (unsigned i = 0; i < options.workers; i++)
-        (void)!write(loops[i].stop_fd, &(uint64_t){1}, sizeof(uint64_t));
-    for (unsigned i = 0; i < options.workers; i++) {
-        pthread_join(threads[i], NULL);
+    /* The first loop runs right here: with one worker the process has one thread, of which the kernel makes less fuss. */
+    run_loop(&loops[0]);
+    for (unsigned i = 0; i < loop_count; i++) {
+        if (i > 0)
+            pthread_join(threads[i], NULL);
         free_loop(&loops[i]);
     }
     return 0;

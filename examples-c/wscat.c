@@ -38,7 +38,6 @@ enum exit_code {
 enum {
     MAX_MESSAGE = 64 * 1024 * 1024,
     HIGH_WATER = 1024 * 1024, /* stdin waits while more than this waits to be sent */
-    RECEIVE_BUFFER = 256 * 1024,
     STDIN_CHUNK = 64 * 1024,
     MAX_HEADERS = 32,
     MAX_SUBPROTOCOLS = 16,
@@ -305,8 +304,6 @@ static int wait_timeout(const struct session *session)
 
 static int run_session(struct session *session)
 {
-    static char buffer[RECEIVE_BUFFER];
-    session->input = (struct input){.buffer = buffer, .read_size = RECEIVE_BUFFER, .feed_size = RECEIVE_BUFFER};
     sigset_t no_signals;
     sigemptyset(&no_signals);
     ws_engine_advance(session->engine, now_ms()); /* from here on its deadlines count */

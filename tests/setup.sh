@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing for `make run`, `make test`, `make conformance`, `make fuzz`, `make bench` or `make
-# bench-counts`, and says so: Debian packages through apt, Python packages and cargo-fuzz into target/setup/, npm
-# packages into the folders of the tests. What is there already is left alone.
+# Installs what is missing for `make run`, `make test`, `make conformance`, `make fuzz`, `make bench`, `make bench-e2e`
+# or `make bench-counts`, and says so: Debian packages through apt, Python packages and cargo-fuzz into target/setup/,
+# npm packages into the folders of the tests. What is there already is left alone.
 #
-#     tests/setup.sh run|test|conformance|fuzz|bench|bench-counts
+#     tests/setup.sh run|test|conformance|fuzz|bench|bench-e2e|bench-counts
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,8 +18,9 @@ main() {
         test) chat_packages; test_packages; install_packages; local_model; test_python; test_node ;;
         fuzz) need_program g++ g++; install_packages; cargo_fuzz ;;  # libFuzzer is C++
         bench) bench_packages; install_packages ;;
+        bench-e2e) need_program g++ g++; need_program make make; need_program python3 python3; install_packages ;;
         bench-counts) need_program cc gcc; need_program python3 python3; need_program valgrind valgrind; install_packages ;;
-        *) echo "usage: tests/setup.sh run|test|conformance|fuzz|bench|bench-counts" >&2; exit 2 ;;
+        *) echo "usage: tests/setup.sh run|test|conformance|fuzz|bench|bench-e2e|bench-counts" >&2; exit 2 ;;
     esac
 }
 

@@ -21,12 +21,13 @@ use crate::handshake::refusal::Refusal;
 use crate::handshake::request::Request;
 use crate::handshake::response::Header;
 use crate::violation::Violation;
-use opening::{Opening, Phase};
+use opening::Phase;
 use outbound::Farewell;
 use receive::{Inflation, Received, Terms};
 
 pub use outbound::{Outbound, Role, State};
 pub(crate) use output::Backlog;
+pub(crate) use opening::Opening;
 pub(crate) use work::{MAX_KEPT, Work};
 
 /// One WebSocket connection. See [the contract](crate#the-contract).
@@ -60,7 +61,8 @@ enum Next {
 impl Connection {
     /// The server's end: waits for a request.
     pub fn server(engine: &Engine) -> Connection {
-        Connection::new(Outbound::new(engine.shared(), Role::Server), Opening::server())
+        let opening = engine.shared().take_opening();
+        Connection::new(Outbound::new(engine.shared(), Role::Server), opening)
     }
 
     /// The server's end of a request that the host's own HTTP server has parsed. It is decided on at once; pull to learn
@@ -72,8 +74,8 @@ impl Connection {
     /// of the stream.
     pub fn server_from_request(engine: &Engine, request: &ParsedRequest<'_>) -> Connection {
         let mut outbound = Outbound::new(engine.shared(), Role::Server);
-        let copied = request.copy(&outbound.shared.config);
-        let opening = Opening::server_from(copied, request.protocol.is_some(), &mut outbound);
+        let mut opening = outbound.shared.take_opening();
+        opening.begin_with(request, &mut outbound);
         Connection::new(outbound, opening)
     }
 
@@ -82,16 +84,18 @@ impl Connection {
         let mut outbound = Outbound::new(engine.shared(), Role::Client);
         let (head, asked) = client::request(request, outbound.shared.random()?, &outbound.shared.config.compression)?;
         outbound.push_head(head);
-        Ok(Connection::new(outbound, Opening::client(asked)))
+        let mut opening = outbound.shared.take_opening();
+        opening.begin_asking(asked);
+        Ok(Connection::new(outbound, opening))
     }
 
-    fn new(outbound: Outbound, opening: Opening) -> Connection {
+    fn new(outbound: Outbound, opening: Box<Opening>) -> Connection {
         let delivery = outbound.shared.config.delivery;
         Connection {
             outbound,
             work: None,
             inflation: Inflation::None,
-            opening: Some(Box::new(opening)),
+            opening: Some(opening),
             reported: None,
             has_input: false,
             eof: false,
@@ -157,7 +161,7 @@ impl Connection {
                 target: self.opening.as_ref().and_then(|opening| opening.request()).map_or("", Request::target),
             },
             Next::Open => {
-                let subprotocol = self.opening.as_ref().and_then(|opening| opening.subprotocol.as_deref());
+                let subprotocol = self.opening.as_ref().and_then(|opening| opening.subprotocol());
                 Event::Open { subprotocol, compression: self.outbound.compression.is_some() }
             }
             Next::Received(Received::Message { opcode: OpCode::Text, place }) => Event::Text(Text::new(payload(place))),
@@ -318,7 +322,7 @@ impl Connection {
     /// Ends the views of the last event.
     fn end_views(&mut self) {
         if self.opening.as_ref().is_some_and(|opening| opening.phase == Phase::Reported) {
-            self.opening = None;
+            self.end_opening();
         }
         self.reported = None;
     }
@@ -328,7 +332,7 @@ impl Connection {
         self.has_input &= self.is_held_back();
         self.rest_clock();
         if self.outbound.state == State::Closed {
-            self.opening = None;
+            self.end_opening();
             self.end_inflation();
             self.outbound.hold_input(0);
             if let Some(work) = &mut self.work {
@@ -444,6 +448,12 @@ impl Connection {
         self.outbound.state == State::Closed && self.outbound.queued_bytes() == 0 && !self.outbound.in_host_frame
     }
 
+    fn end_opening(&mut self) {
+        if let Some(opening) = self.opening.take() {
+            self.outbound.shared.return_opening(opening);
+        }
+    }
+
     fn end_inflation(&mut self) {
         std::mem::take(&mut self.inflation).give_back(&self.outbound.shared);
     }
@@ -451,6 +461,11 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.end_opening();
         self.end_inflation();
+        if let Some(mut work) = self.work.take() {
+            work.discard();
+            self.outbound.shared.return_work(work);
+        }
     }
 }

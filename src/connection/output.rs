@@ -150,6 +150,16 @@ impl Backlog {
         self.grow(frame.len(), shared);
     }
 
+    /// Appends the head of a handshake, which nothing may overtake. `write` appends at most `max_len` bytes.
+    pub(crate) fn write_head(&mut self, max_len: usize, write: impl FnOnce(&mut Vec<u8>), shared: &Shared) {
+        let chunk = self.room_for(max_len, shared);
+        let before = chunk.len();
+        write(chunk);
+        let written = chunk.len() - before;
+        self.settled.set(self.chunks.len());
+        self.grow(written, shared);
+    }
+
     /// Appends the head of a handshake, which nothing may overtake.
     pub(crate) fn push_head(&mut self, bytes: Vec<u8>, shared: &Shared) {
         self.grow(bytes.len(), shared);

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::connection::{Backlog, MAX_KEPT, Work};
+use crate::connection::{Backlog, MAX_KEPT, Opening, Work};
 use crate::deflate::{Deflator, History, Inflator, Pools};
 use crate::error::Error;
 use metrics::{Metrics, MetricsSnapshot};
@@ -30,6 +30,7 @@ impl Engine {
         Engine {
             shared: Rc::new(Shared {
                 config: config.clone(),
+                openings: RefCell::new(Pool::new(MAX_POOLED)),
                 works: RefCell::new(Pool::new(MAX_POOLED)),
                 inputs: RefCell::new(Pool::new(MAX_POOLED)),
                 backlogs: RefCell::new(Pool::new(MAX_POOLED)),
@@ -92,6 +93,7 @@ pub(crate) const CHUNK_SIZE: usize = 16 * 1024;
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    openings: RefCell<Pool<Box<Opening>>>,
     works: RefCell<Pool<Box<Work>>>,
     inputs: RefCell<Pool<Vec<u8>>>,
     backlogs: RefCell<Pool<Box<Backlog>>>,
@@ -103,6 +105,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The state of a server's handshake that begins, borrowed until it is over.
+    pub(crate) fn take_opening(&self) -> Box<Opening> {
+        self.openings.borrow_mut().take().unwrap_or_default()
+    }
+
+    /// Takes the state of a handshake back.
+    pub(crate) fn return_opening(&self, mut opening: Box<Opening>) {
+        opening.reset();
+        self.openings.borrow_mut().put(opening);
+    }
+
     /// An empty work area, borrowed while a connection has bytes in flight.
     pub(crate) fn take_work(&self) -> Box<Work> {
         self.works.borrow_mut().take().unwrap_or_default()

@@ -41,7 +41,7 @@ fn is_same_host(origin: &[u8], host: &[u8]) -> bool {
 
 /// Scheme and host of an origin, the host without its port if that is the scheme's own.
 fn without_default_port(origin: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memchr::memmem::find(origin, b"://")?;
+    let at = origin.windows(3).position(|window| window == b"://")?;
     let (scheme, host) = (&origin[..at], &origin[at + 3..]);
     (!host.is_empty()).then(|| (scheme, strip_default_port(scheme, host)))
 }
@@ -66,8 +66,8 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
         };
         (end > 0 && IP_LITERAL.has_all(&literal[..end]), &literal[end + 1..])
     } else {
-        let end = memchr::memchr(b':', host).unwrap_or(host.len());
-        (end > 0 && NAME.has_all(&host[..end]), &host[end..])
+        let end = host.iter().position(|&byte| !NAME.has(byte)).unwrap_or(host.len());
+        (end > 0, &host[end..])
     };
     name_is_valid
         && match port {

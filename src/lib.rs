@@ -57,6 +57,7 @@ mod expiry;
 pub mod frame;
 mod handshake;
 mod prepared;
+mod simd;
 pub mod utf8;
 mod violation;
 

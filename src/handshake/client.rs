@@ -195,7 +195,7 @@ impl Asked {
             Single::One(value) if value.eq_ignore_ascii_case(b"websocket") => {}
             _ => return Err(bad(c"the server's Upgrade is not websocket (RFC 6455, 4.1)")),
         }
-        if !headers.list_has(Name::Connection, "upgrade") {
+        if !headers.list_has(Name::Connection, b"upgrade") {
             return Err(bad(c"the server's Connection does not list upgrade (RFC 6455, 4.1)"));
         }
         match headers.single(Name::Accept) {

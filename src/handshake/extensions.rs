@@ -31,6 +31,9 @@ pub(crate) struct Malformed;
 
 /// Whether the headers follow the grammar.
 pub(crate) fn check_grammar<'h>(headers: impl Headers<'h>) -> Result<(), Malformed> {
+    if !headers.has(Name::Extensions) {
+        return Ok(());
+    }
     extensions(headers).try_for_each(|extension| extension.map(drop))
 }
 
@@ -268,7 +271,7 @@ impl<'h> Lexer<'h> {
 
     fn token(&mut self) -> Result<&'h [u8], Malformed> {
         self.skip_space();
-        let len = self.0.iter().take_while(|&&byte| token::is_token_char(byte)).count();
+        let len = self.0.iter().position(|&byte| !token::is_token_char(byte)).unwrap_or(self.0.len());
         if len == 0 {
             return Err(Malformed);
         }

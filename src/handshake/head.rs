@@ -115,7 +115,7 @@ impl Span {
         self.start..self.start + self.len
     }
 
-    fn of_range(range: Range<usize>) -> Span {
+    pub(crate) fn of_range(range: Range<usize>) -> Span {
         Span { start: range.start, len: range.len() }
     }
 
@@ -241,9 +241,9 @@ pub(crate) trait Headers<'h>: Copy {
         self.all(name).flat_map(token::list)
     }
 
-    /// Whether the list has this token, in any letter case.
-    fn list_has(self, name: Name, wanted: &str) -> bool {
-        let is_wanted = |member: &[u8]| member.eq_ignore_ascii_case(wanted.as_bytes());
+    /// Whether the list has this token of letters, in any case; it is given in lower case.
+    fn list_has<const N: usize>(self, name: Name, wanted: &[u8; N]) -> bool {
+        let is_wanted = |member: &[u8]| token::is_letters(member, wanted);
         self.all(name).any(|value| is_wanted(value) || token::list(value).any(is_wanted))
     }
 

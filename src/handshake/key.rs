@@ -68,14 +68,21 @@ const BASE64_DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 
 /// Writes bytes in Base64 into text that has its padding already (RFC 4648, 4).
 #[inline(always)]
-fn to_base64(bytes: &[u8], text: &mut [u8]) {
-    for (group, digits) in bytes.chunks(3).zip(text.chunks_exact_mut(4)) {
-        let mut bits = 0;
-        for (i, &byte) in group.iter().enumerate() {
-            bits |= u32::from(byte) << (16 - 8 * i);
-        }
-        for (i, digit) in digits.iter_mut().take(group.len() + 1).enumerate() {
-            *digit = BASE64_DIGITS[(bits >> (18 - 6 * i)) as usize % 64];
+fn to_base64<const N: usize, const M: usize>(bytes: &[u8; N], text: &mut [u8; M]) {
+    let digit = |bits: u32, at: u32| BASE64_DIGITS[(bits >> at) as usize % 64];
+    let (groups, rest) = bytes.as_chunks::<3>();
+    let (texts, _) = text.as_chunks_mut::<4>();
+    for (&[a, b, c], text) in groups.iter().zip(&mut *texts) {
+        let bits = u32::from_be_bytes([0, a, b, c]);
+        *text = [digit(bits, 18), digit(bits, 12), digit(bits, 6), digit(bits, 0)];
+    }
+    if let Some(text) = texts.get_mut(groups.len()) {
+        let at = |i: usize| rest.get(i).copied().unwrap_or(0);
+        let bits = u32::from_be_bytes([0, at(0), at(1), 0]);
+        text[0] = digit(bits, 18);
+        text[1] = digit(bits, 12);
+        if rest.len() == 2 {
+            text[2] = digit(bits, 6);
         }
     }
 }
@@ -114,10 +121,10 @@ mod tests {
         #[test]
         fn keys_and_answers_are_as_others_make_them(nonce: [u8; 16]) {
             let key = encode(nonce);
-            prop_assert_eq!(&key[..], STANDARD.encode(nonce).as_bytes());
+            prop_assert_eq!(key.to_vec(), STANDARD.encode(nonce).into_bytes());
             prop_assert!(is_valid(&key));
             let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-            prop_assert_eq!(&accept(&key)[..], STANDARD.encode(digest).as_bytes());
+            prop_assert_eq!(accept(&key).to_vec(), STANDARD.encode(digest).into_bytes());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The headers that a handshake looks at, told apart by their names in one step.
 
+use crate::handshake::token::is_letters;
+
 /// A header that a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name {
@@ -40,36 +42,28 @@ impl Name {
         }
     }
 
-    /// Which one a token in any letter case is. Length and first letter leave one to compare with.
+    /// Which one a token in any letter case is. Length and first letter leave one to compare with; a hyphen has no other
+    /// case among the characters of a token, and passes for a letter.
+    #[inline]
     pub(crate) fn of(token: &[u8]) -> Option<Name> {
         let (name, is_it) = match token.len() {
-            4 => (Name::Host, is(token, b"host")),
-            6 => (Name::Origin, is(token, b"origin")),
-            7 => (Name::Upgrade, is(token, b"upgrade")),
-            10 if token[0] | 0x20 == b'c' => (Name::Connection, is(token, b"connection")),
-            10 => (Name::KeepAlive, is(token, b"keep-alive")),
-            14 => (Name::ContentLength, is(token, b"content-length")),
-            16 => (Name::ProxyConnection, is(token, b"proxy-connection")),
-            17 if token[0] | 0x20 == b't' => (Name::TransferEncoding, is(token, b"transfer-encoding")),
-            17 => (Name::Key, is(token, b"sec-websocket-key")),
-            20 => (Name::Accept, is(token, b"sec-websocket-accept")),
-            21 => (Name::Version, is(token, b"sec-websocket-version")),
-            22 => (Name::Protocol, is(token, b"sec-websocket-protocol")),
-            24 => (Name::Extensions, is(token, b"sec-websocket-extensions")),
+            4 => (Name::Host, is_letters(token, b"host")),
+            6 => (Name::Origin, is_letters(token, b"origin")),
+            7 => (Name::Upgrade, is_letters(token, b"upgrade")),
+            10 if token[0] | 0x20 == b'c' => (Name::Connection, is_letters(token, b"connection")),
+            10 => (Name::KeepAlive, is_letters(token, b"keep-alive")),
+            14 => (Name::ContentLength, is_letters(token, b"content-length")),
+            16 => (Name::ProxyConnection, is_letters(token, b"proxy-connection")),
+            17 if token[0] | 0x20 == b't' => (Name::TransferEncoding, is_letters(token, b"transfer-encoding")),
+            17 => (Name::Key, is_letters(token, b"sec-websocket-key")),
+            20 => (Name::Accept, is_letters(token, b"sec-websocket-accept")),
+            21 => (Name::Version, is_letters(token, b"sec-websocket-version")),
+            22 => (Name::Protocol, is_letters(token, b"sec-websocket-protocol")),
+            24 => (Name::Extensions, is_letters(token, b"sec-websocket-extensions")),
             _ => return None,
         };
         is_it.then_some(name)
     }
-}
-
-/// Whether the token is this, which is in lower case. Setting one bit makes a letter lower-case and leaves a hyphen as
-/// it is; of the characters of a token it makes no other one of these.
-#[inline(always)]
-fn is<const N: usize>(token: &[u8], lower: &[u8; N]) -> bool {
-    let Ok(token) = <&[u8; N]>::try_from(token) else {
-        return false;
-    };
-    token.iter().zip(lower).fold(0, |difference, (byte, lower)| difference | ((byte | 0x20) ^ lower)) == 0
 }
 
 #[cfg(test)]

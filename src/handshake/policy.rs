@@ -1,6 +1,6 @@
 //! Which web pages may connect (RFC 6455, 10.2): the defence against cross-site hijacking.
 
-use crate::handshake::token::Chars;
+use crate::handshake::token::{Chars, is_letters};
 
 /// Which values of `Origin` a server lets in. Browsers always send it and pages cannot forge it; requests without one
 /// come from programs and always pass.
@@ -47,9 +47,9 @@ fn without_default_port(origin: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn strip_default_port<'a>(scheme: &[u8], host: &'a [u8]) -> &'a [u8] {
-    let port: &[u8] = if scheme.eq_ignore_ascii_case(b"https") {
+    let port: &[u8] = if is_letters(scheme, b"https") {
         b":443"
-    } else if scheme.eq_ignore_ascii_case(b"http") {
+    } else if is_letters(scheme, b"http") {
         b":80"
     } else {
         return host;

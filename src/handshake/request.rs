@@ -87,6 +87,7 @@ impl Request {
         }
         self.head.bytes.extend_from_slice(&input[..plain.len]);
         (self.method, self.target) = (Span::of(&input[..GET.len()], input), plain.target);
+        (self.path, self.query) = (Some(plain.path), plain.query);
         self.is_parsed = true;
         Some(plain.len)
     }
@@ -126,7 +127,9 @@ impl Request {
         if self.http_1_0 {
             return Err(Refusal::HttpVersion);
         }
-        self.take_target_apart()?;
+        if self.path.is_none() {
+            self.take_target_apart()?;
+        }
         let headers = &self.head;
         let host = match self.connect {
             None => self.host()?,
@@ -160,10 +163,10 @@ impl Request {
     }
 
     /// Finds path and query of a target: a path, or an absolute http URI (RFC 6455, 4.2.1; RFC 9112, 3.2).
-    fn take_target_apart(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn take_target_apart(&mut self) -> Result<(), Refusal> {
         let bytes = &self.head.bytes[..];
         let target = self.target.of_bytes(bytes);
-        if !token::is_graphic(target) || memchr::memchr(b'#', target).is_some() {
+        if !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
             return Err(Refusal::Target);
         }
         let local = if target.starts_with(b"/") {
@@ -234,10 +237,10 @@ impl Connect {
 }
 
 fn check_upgrade(headers: &Head) -> Result<(), Refusal> {
-    if !headers.list_has(Name::Upgrade, "websocket") {
+    if !headers.list_has(Name::Upgrade, b"websocket") {
         return Err(Refusal::NoUpgrade);
     }
-    if !headers.list_has(Name::Connection, "upgrade") {
+    if !headers.list_has(Name::Connection, b"upgrade") {
         return Err(Refusal::Connection);
     }
     Ok(())
@@ -245,6 +248,9 @@ fn check_upgrade(headers: &Head) -> Result<(), Refusal> {
 
 /// Distinct tokens (RFC 6455, 4.1, item 10 of the request).
 fn check_subprotocols(headers: &Head) -> Result<(), Refusal> {
+    if !headers.has(Name::Protocol) {
+        return Ok(());
+    }
     for (i, offered) in headers.list(Name::Protocol).enumerate() {
         if !token::is_token(offered) || headers.list(Name::Protocol).take(i).any(|other| other == offered) {
             return Err(Refusal::Subprotocol);

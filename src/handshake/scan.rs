@@ -1,127 +1,123 @@
 //! Finding the parts of a head's lines, 64 bytes at a time.
 
+use std::ops::Range;
+
 use crate::handshake::head::{Head, Span};
-use crate::handshake::token;
+use crate::handshake::token::Chars;
+use crate::simd::marks::{BLOCK, Marks, mark};
 
-/// Bytes that are looked at in one step.
-const BLOCK: usize = 64;
-
-/// A bit for each byte of a block, the first byte the lowest.
-#[derive(Clone, Copy)]
-struct Marks {
-    /// Those that end a common name: all but letters, digits and hyphens.
-    not_name: u64,
-    /// Those that end a line, or have no place in one: control characters but tabs.
-    control: u64,
-}
-
-/// The request line and the headers of a request, of which nothing is out of the ordinary.
+/// The request line of a request of which nothing is out of the ordinary.
 pub(crate) struct Plain {
     pub(crate) target: Span,
+    pub(crate) path: Span,
+    pub(crate) query: Option<Span>,
     /// The length of the head.
     pub(crate) len: usize,
 }
 
-/// Takes a whole request apart if it is as nearly all of them are: a `GET` in HTTP/1.1 with no more headers than that,
-/// names of letters, digits and hyphens, each line ending in CR LF. Its headers go to `head`, as places in `input`.
+/// Takes a whole request apart if it is as nearly all of them are: a `GET` of a path in HTTP/1.1 with no more headers
+/// than that, names of letters, digits and hyphens, each line ending in CR LF. Its headers go to `head`, as places in
+/// `input`.
 ///
 /// `None` says nothing about the request, and leaves headers behind: it is then to be collected and parsed in full, and
 /// what is wrong with it is told there. What is taken apart here comes out there in the same way.
+#[inline(never)] // it needs all registers
 pub(crate) fn plain_request(input: &[u8], max_headers: usize, head: &mut Head) -> Option<Plain> {
-    const METHOD: &[u8] = b"GET ";
     const VERSION: &[u8] = b" HTTP/1.1";
-    if !input.starts_with(METHOD) {
+    if !input.starts_with(b"GET /") {
         return None;
     }
-    let mut scanner = Scanner::new(input);
-    let mut line = scanner.end_of_line(METHOD.len())?;
-    let target = input[METHOD.len()..line].strip_suffix(VERSION)?;
-    if target.is_empty() || !token::is_graphic(target) {
-        return None;
-    }
+    let mut scanner = Scanner { input, start: 0, marks: mark(input, 0) };
+    let mut line_end = scanner.end_of_line("GET /".len())?;
+    let target = "GET ".len()..input[..line_end].strip_suffix(VERSION)?.len();
+    let (path, query) = path_and_query(input, target.clone())?;
     for _ in 0..=max_headers {
-        let start = line + 2;
+        let start = line_end + 2;
         if input.get(start) == Some(&b'\r') {
             let len = start + 2;
-            return (input.get(start + 1) == Some(&b'\n')).then(|| Plain { target: Span::of(target, input), len });
+            let is_end = input.get(start + 1) == Some(&b'\n');
+            return is_end.then(|| Plain { target: Span::of_range(target), path, query, len });
         }
         let colon = scanner.end_of_name(start)?;
-        line = scanner.end_of_line(colon + 1)?;
-        head.add_field(input, start..colon, token::trim_range(input, colon + 1..line));
+        line_end = scanner.end_of_line(colon + 1)?;
+        head.add_field(input, start..colon, trim(&input[..line_end], colon + 1));
     }
     None
+}
+
+/// Of a target that starts with a slash.
+#[inline(always)]
+fn path_and_query(input: &[u8], target: Range<usize>) -> Option<(Span, Option<Span>)> {
+    let bytes = input.get(target.clone())?;
+    let Some(len) = bytes.iter().position(|&byte| !PATH.has(byte)) else {
+        return Some((Span::of_range(target), None));
+    };
+    let path_end = target.start + len;
+    let is_query = bytes[len] == b'?' && bytes[len + 1..].iter().all(|&byte| PATH.has(byte) || byte == b'?');
+    is_query.then(|| {
+        let query = path_end + 1..target.end;
+        let query = if query.is_empty() { Span::default() } else { Span::of_range(query) };
+        (Span::of_range(target.start..path_end), Some(query))
+    })
+}
+
+/// Visible ASCII characters that neither end a path nor have no place in a target.
+static PATH: Chars = Chars::alphanumeric_and(b"!\"$%&'()*+,-./:;<=>@[\\]^_`{|}~");
+
+/// What of `line` is behind `start`, without the spaces and tabs at both ends. It has no other control characters.
+#[inline(always)]
+fn trim(line: &[u8], mut start: usize) -> Range<usize> {
+    let mut end = line.len();
+    while start < end && line[start] <= b' ' {
+        start += 1;
+    }
+    while start < end && line[end - 1] <= b' ' {
+        end -= 1;
+    }
+    start..end
 }
 
 /// Goes through a head from front to back.
 struct Scanner<'i> {
     input: &'i [u8],
-    /// The number of the block that the marks are of.
-    block: usize,
+    /// Where the block starts that the marks are of.
+    start: usize,
     marks: Marks,
 }
 
-impl<'i> Scanner<'i> {
-    fn new(input: &'i [u8]) -> Scanner<'i> {
-        Scanner { input, block: 0, marks: mark(input) }
-    }
-
+impl Scanner<'_> {
     /// The colon behind a name of one character or more.
     #[inline(always)]
-    fn end_of_name(&mut self, start: usize) -> Option<usize> {
-        let end = self.find(start, |marks| marks.not_name)?;
-        (end > start && self.input.get(end) == Some(&b':')).then_some(end)
+    fn end_of_name(&mut self, from: usize) -> Option<usize> {
+        let end = self.find(from, |marks| marks.not_name)?;
+        (end > from && self.input.get(end) == Some(&b':')).then_some(end)
     }
 
     /// The CR of the CR LF behind the rest of a line.
     #[inline(always)]
-    fn end_of_line(&mut self, start: usize) -> Option<usize> {
-        let end = self.find(start, |marks| marks.control)?;
+    fn end_of_line(&mut self, from: usize) -> Option<usize> {
+        let end = self.find(from, |marks| marks.control)?;
         matches!(self.input.get(end..end + 2), Some(b"\r\n")).then_some(end)
     }
 
-    /// The first mark at `from` or behind; it may lie behind the input's end.
+    /// The first mark at `from`, which does not lie before the block, or behind it. It may lie behind the input's end.
     #[inline(always)]
-    fn find(&mut self, from: usize, which: impl Fn(&Marks) -> u64) -> Option<usize> {
-        let mut from = from;
+    fn find(&mut self, mut from: usize, which: impl Fn(&Marks) -> u64) -> Option<usize> {
         loop {
-            let block = from / BLOCK;
-            if block != self.block {
-                self.marks = mark(self.input.get(block * BLOCK..)?);
-                self.block = block;
+            let offset = from - self.start;
+            if offset < BLOCK {
+                let marks = which(&self.marks) >> offset;
+                if marks != 0 {
+                    return Some(from + marks.trailing_zeros() as usize);
+                }
+                from = self.start + BLOCK;
             }
-            let marks = which(&self.marks) >> (from % BLOCK);
-            if marks != 0 {
-                return Some(from + marks.trailing_zeros() as usize);
+            self.start += BLOCK;
+            if self.start >= self.input.len() {
+                return None;
             }
-            from = (block + 1) * BLOCK;
+            self.marks = mark(self.input, self.start);
         }
-    }
-}
-
-/// Marks the first block of `input`. What is behind its end is a control character.
-#[inline]
-fn mark(input: &[u8]) -> Marks {
-    match input.first_chunk() {
-        Some(block) => mark_block(block),
-        None => {
-            let mut block = [0; BLOCK];
-            block[..input.len()].copy_from_slice(input);
-            mark_block(&block)
-        }
-    }
-}
-
-fn mark_block(block: &[u8; BLOCK]) -> Marks {
-    let bits = |is_it: fn(u8) -> bool| {
-        let flags = block.map(|byte| u8::from(is_it(byte)));
-        flags.chunks_exact(8).rev().fold(0, |bits, flags| {
-            let flags = u64::from_le_bytes(std::array::from_fn(|i| flags[i]));
-            bits << 8 | flags.wrapping_mul(0x0102_0408_1020_4080) >> 56 // gathers the lowest bit of each byte
-        })
-    };
-    Marks {
-        not_name: bits(|byte| !(byte.is_ascii_alphanumeric() || byte == b'-')),
-        control: bits(|byte| byte.is_ascii_control() && byte != b'\t'),
     }
 }
 
@@ -132,23 +128,6 @@ mod tests {
     use crate::handshake::head::{HeadEnd, Headers, find_end};
     use crate::handshake::request::Request;
     use proptest::prelude::*;
-
-    #[test]
-    fn every_byte_is_marked_everywhere() {
-        for byte in 0..=255u8 {
-            for at in 0..BLOCK {
-                let mut block = [b'a'; BLOCK];
-                block[at] = byte;
-                let marks = mark_block(&block);
-                {
-                    let is_name = byte.is_ascii_alphanumeric() || byte == b'-';
-                    let is_control = byte < 0x20 && byte != b'\t' || byte == 0x7f;
-                    assert_eq!(marks.not_name, u64::from(!is_name) << at, "{byte} at {at}");
-                    assert_eq!(marks.control, u64::from(is_control) << at, "{byte} at {at}");
-                }
-            }
-        }
-    }
 
     /// A piece of a head: such as there are, and such as must not be.
     fn piece() -> impl Strategy<Value = Vec<u8>> {
@@ -166,7 +145,8 @@ mod tests {
 
     fn line() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
-            8 => Just(b"GET /chat?x=1 HTTP/1.1\r\n".to_vec()),
+            5 => Just(b"GET /chat?x=1 HTTP/1.1\r\n".to_vec()),
+            3 => "[!-~]{0,40}".prop_map(|target| format!("GET /{target} HTTP/1.1\r\n").into_bytes()),
             1 => prop::sample::select(vec![
                 "\r\nGET / HTTP/1.1\r\n", "GET / HTTP/1.0\r\n", "GET  HTTP/1.1\r\n", "GET / HTTP/1.1 \r\n", "get / HTTP/1.1\r\n",
                 "GET / x HTTP/1.1\r\n", "GET /\t HTTP/1.1\r\n", "GET / HTTP/1.1\n", "GET /\r HTTP/1.1\r\n", "GET  / HTTP/1.1\r\n",
@@ -205,12 +185,15 @@ mod tests {
                 let is_common = |name: &[u8]| name.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-');
                 prop_assert!(
                     !full.head.pairs().all(|(name, _)| is_common(name)) || !bytes.starts_with(b"GET ") || full.http_1_0
-                        || !token::is_graphic(full.target().as_bytes())
+                        || !full.target().starts_with('/') || !full.target().bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
                 );
                 return Ok(());
             };
             prop_assert_eq!(plain.len, len);
             prop_assert_eq!(plain.target.of_bytes(&input), full.target().as_bytes());
+            full.take_target_apart().unwrap();
+            prop_assert_eq!(plain.path.of_bytes(&input), full.path().unwrap().as_bytes());
+            prop_assert_eq!(plain.query.map(|query| query.of_bytes(&input)), full.query().map(str::as_bytes));
             prop_assert_eq!(full.method(), "GET");
             prop_assert!(!full.http_1_0);
             head.bytes = input[..len].to_vec();

@@ -53,7 +53,7 @@ pub fn sniff(bytes: &[u8], scanned: usize, max_head: usize) -> Sniff {
         return http;
     }
     let headers = &*parsed.headers;
-    if parsed.method == Some("GET") && headers.list_has(Name::Upgrade, "websocket") {
+    if parsed.method == Some("GET") && headers.list_has(Name::Upgrade, b"websocket") {
         return Sniff::Upgrade { head_len };
     }
     Sniff::Http { head_len: (!headers.announce_body()).then_some(head_len) }

@@ -1,7 +1,5 @@
 //! Tokens and lists of them, as HTTP headers have them (RFC 9110, 5.6).
 
-use std::ops::Range;
-
 /// A set of characters, to be asked in one step.
 pub(crate) struct Chars([bool; 256]);
 
@@ -42,14 +40,18 @@ pub(crate) fn is_token_char(byte: u8) -> bool {
     TOKEN.has(byte)
 }
 
+/// Whether `bytes` are these letters, in any case; `lower` has them in lower case.
+#[inline(always)]
+pub(crate) fn is_letters<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
+    let Ok(bytes) = <&[u8; N]>::try_from(bytes) else {
+        return false;
+    };
+    bytes.iter().zip(lower).fold(0, |difference, (byte, lower)| difference | ((byte | 0x20) ^ lower)) == 0
+}
+
 /// Whether `bytes` may be the value of a header: no control character, so no CR, LF or NUL, but tabs (RFC 9110, 5.5).
 pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())
-}
-
-/// Whether all of `bytes` are visible ASCII characters: no spaces.
-pub(crate) fn is_graphic(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |all, byte| all & byte.is_ascii_graphic()) // without an early end: many at a time
 }
 
 /// The members of a comma-separated list, without the white space around them; empty members are passed over.
@@ -58,19 +60,9 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Without the spaces and tabs at both ends.
-pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
-    &bytes[trim_range(bytes, 0..bytes.len())]
-}
-
-/// The part of this range of `bytes` that has no space or tab at an end.
-#[inline]
-pub(crate) fn trim_range(bytes: &[u8], range: Range<usize>) -> Range<usize> {
-    let Range { mut start, mut end } = range;
-    while start < end && matches!(bytes[start], b' ' | b'\t') {
-        start += 1;
+pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
     }
-    while start < end && matches!(bytes[end - 1], b' ' | b'\t') {
-        end -= 1;
-    }
-    start..end
+    bytes
 }

@@ -25,9 +25,9 @@ use opening::Phase;
 use outbound::Farewell;
 use receive::{Inflation, Received, Terms};
 
+pub(crate) use opening::Opening;
 pub use outbound::{Outbound, Role, State};
 pub(crate) use output::Backlog;
-pub(crate) use opening::Opening;
 pub(crate) use work::{MAX_KEPT, Work};
 
 /// One WebSocket connection. See [the contract](crate#the-contract).

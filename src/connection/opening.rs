@@ -218,9 +218,11 @@ impl Opening {
         let chosen = match subprotocol {
             None => request.select_subprotocol(&out.shared.config),
             Some("") => None,
-            Some(name) => Some(request.offered_subprotocol(name).ok_or(Error::InvalidArgument(
-                "the client did not offer this subprotocol (RFC 6455, 4.2.2)",
-            ))?),
+            Some(name) => Some(
+                request
+                    .offered_subprotocol(name)
+                    .ok_or(Error::InvalidArgument("the client did not offer this subprotocol (RFC 6455, 4.2.2)"))?,
+            ),
         };
         self.open(out, chosen, headers);
         Ok(())

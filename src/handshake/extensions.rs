@@ -7,6 +7,8 @@ use crate::handshake::names::Name;
 use crate::handshake::token;
 
 const DEFLATE: &[u8] = b"permessage-deflate";
+/// What Chromium and what is made of it offer: it need not be taken apart each time.
+const MOST_OFFERED: &[u8] = b"permessage-deflate; client_max_window_bits";
 const LARGEST_WINDOW: u8 = 15;
 
 /// The parameters of permessage-deflate, as they stand in an offer or an answer.
@@ -259,6 +261,11 @@ impl<'h> Lexer<'h> {
     }
 
     fn extension(&mut self) -> Result<Extension<'h>, Malformed> {
+        if self.0 == MOST_OFFERED {
+            self.0 = b"";
+            let params = Params { client_max_window_bits: Some(Bits::Unsaid), ..Params::default() };
+            return Ok(Extension { name: DEFLATE, deflate: Some(params) });
+        }
         let name = self.token()?;
         let mut deflate = Some(Params::default());
         while self.eat(b';') {
@@ -411,6 +418,20 @@ mod tests {
                 assert!(at_server.own_window_bits <= server.own_window_bits.min(client.peer_window_bits));
             }
         }
+    }
+
+    /// The offer that is known as a whole is taken as the same one in other words.
+    #[test]
+    fn the_most_offered_is_no_exception() {
+        let config = settings((true, true), (10, 11));
+        let chosen = |value: &str| select(&headers(&[value]), &config);
+        let expected = chosen("permessage-deflate;client_max_window_bits");
+        assert!(expected.is_some());
+        let known = std::str::from_utf8(MOST_OFFERED).unwrap();
+        assert_eq!(chosen(known), expected);
+        assert_eq!(chosen(&format!("x, {known}")), expected);
+        assert_eq!(chosen(&format!("{known}; x, {known}")), expected);
+        assert_eq!(chosen(&format!("{known}=")), None);
     }
 
     #[test]

@@ -98,8 +98,8 @@ impl Field {
 /// A part of the bytes of a head.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Span {
-    start: usize,
-    len: usize,
+    pub(crate) start: usize,
+    pub(crate) len: usize,
 }
 
 impl Span {
@@ -111,16 +111,12 @@ impl Span {
         Span { start: part.as_ptr() as usize - whole.as_ptr() as usize, len: part.len() }
     }
 
-    fn range(self) -> Range<usize> {
-        self.start..self.start + self.len
-    }
-
     pub(crate) fn of_range(range: Range<usize>) -> Span {
         Span { start: range.start, len: range.len() }
     }
 
     pub(crate) fn of_bytes(self, bytes: &[u8]) -> &[u8] {
-        &bytes[self.range()]
+        &bytes[self.start..self.start + self.len]
     }
 
     /// For parts that were found to be ASCII when the head was parsed.
@@ -148,17 +144,17 @@ impl Head {
         self.fields.reserve(parsed.len());
         for header in parsed {
             let (name, value) = (Span::of(header.name.as_bytes(), bytes), Span::of(token::trim(header.value), bytes));
-            self.add_field(bytes, name.range(), value.range());
+            self.add_field(bytes, name, value);
         }
     }
 
     /// Appends a header that lies there in `bytes`, which are those of the head, or will be.
     #[inline]
-    pub(crate) fn add_field(&mut self, bytes: &[u8], name: Range<usize>, value: Range<usize>) {
-        if let Some(name) = Name::of(&bytes[name.clone()]) {
+    pub(crate) fn add_field(&mut self, bytes: &[u8], name: Span, value: Span) {
+        if let Some(name) = Name::of(name.of_bytes(bytes)) {
             self.known.add(name, self.fields.len());
         }
-        self.fields.push(Field { name: Span::of_range(name), value: Span::of_range(value) });
+        self.fields.push(Field { name, value });
     }
 
     /// Makes room for so many bytes and headers more.

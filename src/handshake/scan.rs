@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::handshake::head::{Head, Span};
 use crate::handshake::token::Chars;
-use crate::simd::marks::{BLOCK, Marks, mark};
+use crate::simd::marks::{BLOCK, Marks, Window};
 
 /// The request line of a request of which nothing is out of the ordinary.
 pub(crate) struct Plain {
@@ -27,7 +27,8 @@ pub(crate) fn plain_request(input: &[u8], max_headers: usize, head: &mut Head) -
     if !input.starts_with(b"GET /") {
         return None;
     }
-    let mut scanner = Scanner { input, start: 0, marks: mark(input, 0) };
+    let mut scanner = Scanner { input, start: 0, window: Window::new() };
+    scanner.window.mark(input);
     let mut line_end = scanner.end_of_line("GET /".len())?;
     let target = "GET ".len()..input[..line_end].strip_suffix(VERSION)?.len();
     let (path, query) = path_and_query(input, target.clone())?;
@@ -40,7 +41,7 @@ pub(crate) fn plain_request(input: &[u8], max_headers: usize, head: &mut Head) -
         }
         let colon = scanner.end_of_name(start)?;
         line_end = scanner.end_of_line(colon + 1)?;
-        head.add_field(input, start..colon, trim(&input[..line_end], colon + 1));
+        head.add_field(input, Span { start, len: colon - start }, trim(&input[..line_end], colon + 1));
     }
     None
 }
@@ -66,7 +67,7 @@ static PATH: Chars = Chars::alphanumeric_and(b"!\"$%&'()*+,-./:;<=>@[\\]^_`{|}~"
 
 /// What of `line` is behind `start`, without the spaces and tabs at both ends. It has no other control characters.
 #[inline(always)]
-fn trim(line: &[u8], mut start: usize) -> Range<usize> {
+fn trim(line: &[u8], mut start: usize) -> Span {
     let mut end = line.len();
     while start < end && line[start] <= b' ' {
         start += 1;
@@ -74,15 +75,15 @@ fn trim(line: &[u8], mut start: usize) -> Range<usize> {
     while start < end && line[end - 1] <= b' ' {
         end -= 1;
     }
-    start..end
+    Span { start, len: end.saturating_sub(start) }
 }
 
 /// Goes through a head from front to back.
 struct Scanner<'i> {
     input: &'i [u8],
-    /// Where the block starts that the marks are of.
+    /// Where the first block starts that is marked.
     start: usize,
-    marks: Marks,
+    window: Window,
 }
 
 impl Scanner<'_> {
@@ -100,24 +101,31 @@ impl Scanner<'_> {
         matches!(self.input.get(end..end + 2), Some(b"\r\n")).then_some(end)
     }
 
-    /// The first mark at `from`, which does not lie before the block, or behind it. It may lie behind the input's end.
+    /// The first mark at `from`, which does not lie before the window, or behind it. It may lie behind the input's end.
     #[inline(always)]
     fn find(&mut self, mut from: usize, which: impl Fn(&Marks) -> u64) -> Option<usize> {
         loop {
             let offset = from - self.start;
-            if offset < BLOCK {
-                let marks = which(&self.marks) >> offset;
-                if marks != 0 {
-                    return Some(from + marks.trailing_zeros() as usize);
+            match self.window.get(offset / BLOCK) {
+                Some(marks) => {
+                    let marks = which(marks) >> (offset % BLOCK);
+                    if marks != 0 {
+                        return Some(from + marks.trailing_zeros() as usize);
+                    }
+                    from += BLOCK - offset % BLOCK;
                 }
-                from = self.start + BLOCK;
+                None => self.go_on()?,
             }
-            self.start += BLOCK;
-            if self.start >= self.input.len() {
-                return None;
-            }
-            self.marks = mark(self.input, self.start);
         }
+    }
+
+    /// Marks what is behind the window.
+    #[cold]
+    fn go_on(&mut self) -> Option<()> {
+        self.start += self.window.len() * BLOCK;
+        let rest = self.input.get(self.start..).filter(|rest| !rest.is_empty())?;
+        self.window.mark(rest);
+        Some(())
     }
 }
 
@@ -131,9 +139,8 @@ mod tests {
 
     /// A piece of a head: such as there are, and such as must not be.
     fn piece() -> impl Strategy<Value = Vec<u8>> {
-        let fixed = |pieces: &[&'static str]| {
-            prop::sample::select(pieces.to_vec()).prop_map(|piece| piece.as_bytes().to_vec())
-        };
+        let fixed =
+            |pieces: &[&'static str]| prop::sample::select(pieces.to_vec()).prop_map(|piece| piece.as_bytes().to_vec());
         prop_oneof![
             8 => fixed(&["Host: a\r\n", "Upgrade:websocket\r\n", "X-Y: \t a b \t\r\n", "a:\r\n", "Sec-WebSocket-Key:  k\r\n"]),
             2 => (1..90usize).prop_map(|len| format!("X: {}\r\n", "v".repeat(len)).into_bytes()),

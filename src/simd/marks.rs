@@ -1,10 +1,13 @@
 //! Where the parts of the lines of an HTTP head end.
 
-/// Bytes that are looked at in one step.
+/// Bytes that have a bit each in one word.
 pub(crate) const BLOCK: usize = 64;
 
+/// Blocks that are marked in one go: a kilobyte, which is more than most heads have.
+const BLOCKS: usize = 16;
+
 /// A bit for each byte of a block, the first byte the lowest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     /// Those that end a common name: all but letters, digits and hyphens.
     pub(crate) not_name: u64,
@@ -12,43 +15,70 @@ pub(crate) struct Marks {
     pub(crate) control: u64,
 }
 
-/// Marks the block of `input` that begins at `start`, which lies within it. What is behind the end of the input counts as
-/// a control character.
-#[inline]
-pub(crate) fn mark(input: &[u8], start: usize) -> Marks {
-    let rest = &input[start..];
-    if let Some(block) = rest.first_chunk() {
-        return mark_block(block);
+/// The marks of some blocks that follow each other.
+pub(crate) struct Window {
+    marks: [Marks; BLOCKS],
+    len: usize,
+}
+
+impl Window {
+    /// Nothing is marked yet.
+    #[inline(always)]
+    pub(crate) fn new() -> Window {
+        Window { marks: [Marks::default(); BLOCKS], len: 0 }
     }
-    let behind = u64::MAX << rest.len();
-    let marks = match input.last_chunk() {
-        Some(block) => {
-            let Marks { not_name, control } = mark_block(block);
-            let before = BLOCK - rest.len();
-            Marks { not_name: not_name >> before, control: control >> before }
+
+    /// The marks of a block; `None` behind the last one.
+    #[inline(always)]
+    pub(crate) fn get(&self, block: usize) -> Option<&Marks> {
+        self.marks[..self.len].get(block)
+    }
+
+    /// Blocks that are marked.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Marks the first blocks of `input`. What is behind its end counts as a control character.
+    pub(crate) fn mark(&mut self, input: &[u8]) {
+        let input = &input[..input.len().min(BLOCKS * BLOCK)];
+        #[cfg(target_feature = "sse2")]
+        if std::is_x86_feature_detected!("avx2") {
+            // SAFETY: this processor has these instructions.
+            return unsafe { x86::mark_avx2(self, input) };
         }
-        None => mark_short(rest),
-    };
-    Marks { not_name: marks.not_name | behind, control: marks.control | behind }
-}
+        #[cfg(target_feature = "sse2")]
+        // SAFETY: every processor of this target has these instructions.
+        return unsafe { x86::mark_sse2(self, input) };
+        #[cfg(not(target_feature = "sse2"))]
+        self.mark_with(input, portable);
+    }
 
-#[inline(never)]
-fn mark_short(input: &[u8]) -> Marks {
-    let mut block = [0; BLOCK];
-    block[..input.len()].copy_from_slice(input);
-    mark_block(&block)
-}
-
-#[cfg(target_feature = "sse2")]
-#[inline]
-fn mark_block(block: &[u8; BLOCK]) -> Marks {
-    // SAFETY: every processor of this target has these instructions.
-    unsafe { x86::mark(block) }
-}
-
-#[cfg(not(target_feature = "sse2"))]
-fn mark_block(block: &[u8; BLOCK]) -> Marks {
-    portable(block)
+    #[inline(always)]
+    fn mark_with(&mut self, input: &[u8], mark: impl Fn(&[u8; BLOCK]) -> Marks) {
+        let mut padded = [0; BLOCK];
+        let source = if input.len() < BLOCK {
+            padded[..input.len()].copy_from_slice(input);
+            &padded
+        } else {
+            input
+        };
+        self.len = input.len().div_ceil(BLOCK);
+        for (i, marks) in self.marks[..self.len].iter_mut().enumerate() {
+            let start = (i * BLOCK).min(source.len() - BLOCK); // the last bytes together with some before them
+            if let Some(block) = source[start..].first_chunk() {
+                *marks = mark(block);
+            }
+        }
+        let rest = input.len() % BLOCK;
+        if rest > 0 {
+            let before = if input.len() < BLOCK { 0 } else { BLOCK - rest };
+            let behind = u64::MAX << rest;
+            let Marks { not_name, control } = &mut self.marks[self.len - 1];
+            *not_name = *not_name >> before | behind;
+            *control = *control >> before | behind;
+        }
+    }
 }
 
 #[cfg(target_feature = "sse2")]
@@ -58,58 +88,64 @@ mod x86 {
     #[cfg(target_arch = "x86_64")]
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, Marks};
+    use super::{BLOCK, Marks, Window};
 
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    pub(super) fn mark(block: &[u8; BLOCK]) -> Marks {
-        // SAFETY: these are 16 bytes of the 64.
-        let parts: [__m128i; 4] =
-            std::array::from_fn(|i| unsafe { _mm_loadu_si128(block.as_ptr().add(16 * i).cast()) });
-        Marks {
-            not_name: !bits(parts.map(|part| name_bytes(part))),
-            control: bits(parts.map(|part| control_bytes(part))),
-        }
+    /// A set of bytes is found by comparisons: there is one for equality, and the smaller of a byte and a limit is the
+    /// byte itself if it is not above that.
+    macro_rules! kernel {
+        ($name:ident, $feature:literal, $vector:ty, $load:ident, $all:ident, $eq:ident, $min:ident, $sub:ident,
+            $or:ident, $andnot:ident, $bits:ident) => {
+            #[target_feature(enable = $feature)]
+            pub(super) fn $name(window: &mut Window, input: &[u8]) {
+                const LEN: usize = size_of::<$vector>();
+                let all = |byte: u8| $all(byte as i8);
+                let up_to = |bytes, last| $eq($min(bytes, all(last)), bytes);
+                let within = |bytes, first, last| up_to($sub(bytes, all(first)), last - first);
+                window.mark_with(input, |block| {
+                    let (mut name, mut control) = (0, 0);
+                    for i in 0..BLOCK / LEN {
+                        // SAFETY: this part of the block is as long as a vector.
+                        let bytes = unsafe { $load(block.as_ptr().add(i * LEN).cast()) };
+                        let letter = within($or(bytes, all(0x20)), b'a', b'z');
+                        let in_name = $or($or(letter, within(bytes, b'0', b'9')), $eq(bytes, all(b'-')));
+                        let not_tab = $andnot($eq(bytes, all(b'\t')), up_to(bytes, 0x1f));
+                        let is_control = $or(not_tab, $eq(bytes, all(0x7f)));
+                        let bits = |set| (u64::from($bits(set) as u32) & (u64::MAX >> (BLOCK - LEN))) << (i * LEN);
+                        name |= bits(in_name);
+                        control |= bits(is_control);
+                    }
+                    Marks { not_name: !name, control }
+                });
+            }
+        };
     }
 
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn bits(sets: [__m128i; 4]) -> u64 {
-        let [a, b, c, d] = sets.map(|set| _mm_movemask_epi8(set) as u32);
-        u64::from(a | b << 16) | u64::from(c | d << 16) << 32
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn name_bytes(bytes: __m128i) -> __m128i {
-        let letter = within(_mm_or_si128(bytes, all(0x20)), b'a', b'z');
-        _mm_or_si128(_mm_or_si128(letter, within(bytes, b'0', b'9')), _mm_cmpeq_epi8(bytes, all(b'-')))
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn control_bytes(bytes: __m128i) -> __m128i {
-        let tab = _mm_cmpeq_epi8(bytes, all(b'\t'));
-        _mm_or_si128(_mm_andnot_si128(tab, up_to(bytes, 0x1f)), _mm_cmpeq_epi8(bytes, all(0x7f)))
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn within(bytes: __m128i, first: u8, last: u8) -> __m128i {
-        up_to(_mm_sub_epi8(bytes, all(first)), last - first)
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn up_to(bytes: __m128i, last: u8) -> __m128i {
-        _mm_cmpeq_epi8(_mm_min_epu8(bytes, all(last)), bytes)
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn all(byte: u8) -> __m128i {
-        _mm_set1_epi8(byte as i8)
-    }
+    kernel!(
+        mark_sse2,
+        "sse2",
+        __m128i,
+        _mm_loadu_si128,
+        _mm_set1_epi8,
+        _mm_cmpeq_epi8,
+        _mm_min_epu8,
+        _mm_sub_epi8,
+        _mm_or_si128,
+        _mm_andnot_si128,
+        _mm_movemask_epi8
+    );
+    kernel!(
+        mark_avx2,
+        "avx2",
+        __m256i,
+        _mm256_loadu_si256,
+        _mm256_set1_epi8,
+        _mm256_cmpeq_epi8,
+        _mm256_min_epu8,
+        _mm256_sub_epi8,
+        _mm256_or_si256,
+        _mm256_andnot_si256,
+        _mm256_movemask_epi8
+    );
 }
 
 /// For processors without vectors that are known here.
@@ -132,26 +168,55 @@ fn portable(block: &[u8; BLOCK]) -> Marks {
 mod tests {
     use super::*;
 
+    fn all_windows(input: &[u8]) -> Vec<Vec<Marks>> {
+        let marks = |mark: &dyn Fn(&mut Window)| {
+            let mut window = Window { marks: [Marks { not_name: 5, control: 5 }; BLOCKS], len: 7 };
+            mark(&mut window);
+            (0..).map_while(|block| window.get(block).copied()).collect()
+        };
+        vec![
+            marks(&|window| window.mark(input)),
+            marks(&|window| window.mark_with(input, portable)),
+            #[cfg(target_feature = "sse2")]
+            // SAFETY: every processor of this target has these instructions.
+            marks(&|window| unsafe { x86::mark_sse2(window, input) }),
+        ]
+    }
+
+    /// Each byte, at each place of the first and the last block, of which it is the last byte or not.
     #[test]
     fn every_byte_is_marked_everywhere() {
         for byte in 0..=255u8 {
             let is_name = byte.is_ascii_alphanumeric() || byte == b'-';
             let is_control = byte < 0x20 && byte != b'\t' || byte == 0x7f;
-            for at in 0..BLOCK {
-                let mut block = [b'a'; BLOCK];
-                block[at] = byte;
-                let marks = Marks { not_name: u64::from(!is_name) << at, control: u64::from(is_control) << at };
-                assert_eq!((mark(&block, 0), portable(&block)), (marks, marks), "{byte} at {at}");
-
-                // The last of the input, alone and behind others.
-                let behind = u64::MAX << at << 1;
-                let marks = Marks { not_name: marks.not_name | behind, control: marks.control | behind };
-                let end = &block[..=at];
-                assert_eq!(mark(end, 0), marks, "{byte} at {at}");
-                for before in [1, 63, 64, 100] {
-                    assert_eq!(mark(&[&vec![b':'; before], end].concat(), before), marks, "{byte} at {at}");
+            for (blocks, at) in [0, 1, 15].into_iter().flat_map(|blocks| (0..BLOCK).map(move |at| (blocks, at))) {
+                let expected = |behind: u64| {
+                    let bit = |is_it| u64::from(is_it) << at | behind;
+                    let mut marks = vec![Marks::default(); blocks];
+                    marks.push(Marks { not_name: bit(!is_name), control: bit(is_control) });
+                    marks
+                };
+                let mut input = vec![b'a'; (blocks + 1) * BLOCK];
+                input[blocks * BLOCK + at] = byte;
+                for marks in all_windows(&input) {
+                    assert_eq!(marks, expected(0), "{byte} at {at}");
+                }
+                input.truncate(blocks * BLOCK + at + 1);
+                for marks in all_windows(&input) {
+                    assert_eq!(marks, expected(u64::MAX << at << 1), "{byte} at {at}, the last one");
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_window_has_an_end() {
+        let mut window = Window::new();
+        window.mark(&[0; 2000]);
+        assert_eq!(window.len(), BLOCKS);
+        assert_eq!(window.get(BLOCKS - 1), Some(&Marks { not_name: u64::MAX, control: u64::MAX }));
+        assert_eq!(window.get(BLOCKS), None);
+        window.mark(b"");
+        assert_eq!(window.get(0), None);
     }
 }

@@ -80,12 +80,14 @@ impl Request {
     /// Copies and parses the request at the start of `input`, if it is there to its end within `max_len` bytes and has
     /// nothing unusual. Gives the length of its head.
     pub(crate) fn take_plain(&mut self, input: &[u8], max_len: usize, config: &Config) -> Option<usize> {
-        self.head.clear_fields();
-        let plain = scan::plain_request(input, config.max_headers, &mut self.head)?;
-        if plain.len > max_len {
+        let input = &input[..input.len().min(max_len)];
+        self.head.bytes.extend_from_slice(input); // first: what was copied a moment ago is slow to read
+        let Some(plain) = scan::plain_request(input, config.max_headers, &mut self.head) else {
+            self.head.bytes.clear();
+            self.head.clear_fields();
             return None;
-        }
-        self.head.bytes.extend_from_slice(&input[..plain.len]);
+        };
+        self.head.bytes.truncate(plain.len);
         (self.method, self.target) = (Span::of(&input[..GET.len()], input), plain.target);
         (self.path, self.query) = (Some(plain.path), plain.query);
         self.is_parsed = true;

@@ -1,10 +1,10 @@
-//! Finding the parts of a head's lines, 64 bytes at a time.
+//! Taking apart a request as nearly all of them are.
 
 use std::ops::Range;
 
 use crate::handshake::head::{Head, Span};
 use crate::handshake::token::Chars;
-use crate::simd::marks::{BLOCK, Marks, Window};
+use crate::simd::lines::Lines;
 
 /// The request line of a request of which nothing is out of the ordinary.
 pub(crate) struct Plain {
@@ -27,23 +27,31 @@ pub(crate) fn plain_request(input: &[u8], max_headers: usize, head: &mut Head) -
     if !input.starts_with(b"GET /") {
         return None;
     }
-    let mut scanner = Scanner { input, start: 0, window: Window::new() };
-    scanner.window.mark(input);
-    let mut line_end = scanner.end_of_line("GET /".len())?;
-    let target = "GET ".len()..input[..line_end].strip_suffix(VERSION)?.len();
-    let (path, query) = path_and_query(input, target.clone())?;
-    for _ in 0..=max_headers {
-        let start = line_end + 2;
-        if input.get(start) == Some(&b'\r') {
-            let len = start + 2;
-            let is_end = input.get(start + 1) == Some(&b'\n');
-            return is_end.then(|| Plain { target: Span::of_range(target), path, query, len });
-        }
-        let colon = scanner.end_of_name(start)?;
-        line_end = scanner.end_of_line(colon + 1)?;
-        head.add_field(input, Span { start, len: colon - start }, trim(&input[..line_end], colon + 1));
+    let mut lines = Lines::new();
+    if !lines.find(input) {
+        return None;
     }
-    None
+    let (&[line_end, ref headers @ ..], [.., head_end]) = (lines.ends(), lines.ends()) else {
+        return None;
+    };
+    let line = input.get(..usize::from(line_end) - 1)?;
+    let target = "GET ".len()..line.strip_suffix(VERSION)?.len();
+    let (path, query) = path_and_query(input, target.clone())?;
+    if headers.len() > max_headers + 1 {
+        return None;
+    }
+    let mut start = usize::from(line_end) + 1;
+    for &end in &headers[..headers.len() - 1] {
+        let end = usize::from(end);
+        let colon = lines.end_of_name(start)?;
+        if colon == start || *input.get(colon)? != b':' {
+            return None;
+        }
+        let name = Span { start, len: colon - start };
+        head.add_field(input, name, trim(input.get(..end - 1)?, colon + 1));
+        start = end + 1;
+    }
+    Some(Plain { target: Span::of_range(target), path, query, len: usize::from(*head_end) + 1 })
 }
 
 /// Of a target that starts with a slash.
@@ -76,57 +84,6 @@ fn trim(line: &[u8], mut start: usize) -> Span {
         end -= 1;
     }
     Span { start, len: end.saturating_sub(start) }
-}
-
-/// Goes through a head from front to back.
-struct Scanner<'i> {
-    input: &'i [u8],
-    /// Where the first block starts that is marked.
-    start: usize,
-    window: Window,
-}
-
-impl Scanner<'_> {
-    /// The colon behind a name of one character or more.
-    #[inline(always)]
-    fn end_of_name(&mut self, from: usize) -> Option<usize> {
-        let end = self.find(from, |marks| marks.not_name)?;
-        (end > from && self.input.get(end) == Some(&b':')).then_some(end)
-    }
-
-    /// The CR of the CR LF behind the rest of a line.
-    #[inline(always)]
-    fn end_of_line(&mut self, from: usize) -> Option<usize> {
-        let end = self.find(from, |marks| marks.control)?;
-        matches!(self.input.get(end..end + 2), Some(b"\r\n")).then_some(end)
-    }
-
-    /// The first mark at `from`, which does not lie before the window, or behind it. It may lie behind the input's end.
-    #[inline(always)]
-    fn find(&mut self, mut from: usize, which: impl Fn(&Marks) -> u64) -> Option<usize> {
-        loop {
-            let offset = from - self.start;
-            match self.window.get(offset / BLOCK) {
-                Some(marks) => {
-                    let marks = which(marks) >> (offset % BLOCK);
-                    if marks != 0 {
-                        return Some(from + marks.trailing_zeros() as usize);
-                    }
-                    from += BLOCK - offset % BLOCK;
-                }
-                None => self.go_on()?,
-            }
-        }
-    }
-
-    /// Marks what is behind the window.
-    #[cold]
-    fn go_on(&mut self) -> Option<()> {
-        self.start += self.window.len() * BLOCK;
-        let rest = self.input.get(self.start..).filter(|rest| !rest.is_empty())?;
-        self.window.mark(rest);
-        Some(())
-    }
 }
 
 #[cfg(test)]

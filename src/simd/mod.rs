@@ -2,4 +2,4 @@
 
 #![allow(unsafe_code)]
 
-pub(crate) mod marks;
+pub(crate) mod lines;

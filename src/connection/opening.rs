@@ -29,7 +29,7 @@ enum Side {
         /// How the host sends the answer: as bytes of HTTP/1.1, or as status and headers of a stream, and then this is
         /// where it finds them.
         is_stream: bool,
-        answer: Option<StreamAnswer>,
+        answer: Option<Box<StreamAnswer>>,
     },
     Client {
         asked: Asked,
@@ -236,7 +236,7 @@ impl Opening {
         let name = subprotocol.map(|name| name.of_text(&request.head.bytes));
         let terms = Terms { subprotocol: name, compression: params, headers };
         if *is_stream {
-            *answer = Some(StreamAnswer::accepting(&terms));
+            *answer = Some(Box::new(StreamAnswer::accepting(&terms)));
         } else {
             let accept = request.accept_key();
             out.write_head(response::accepting_len(&terms), |head| response::accepting(head, &accept, &terms));
@@ -260,7 +260,7 @@ impl Opening {
         response::check_headers(headers)?;
         match &mut self.side {
             Side::Server { is_stream: true, answer, .. } => {
-                *answer = Some(StreamAnswer::rejecting(status, headers, body));
+                *answer = Some(Box::new(StreamAnswer::rejecting(status, headers, body)));
                 push_body(out, body.to_vec());
             }
             _ => out.push_head(response::rejecting(status, headers, body)),
@@ -275,7 +275,7 @@ impl Opening {
             Side::Server { is_stream: true, answer, .. } => {
                 let (refused, body) = StreamAnswer::refusing(refusal);
                 push_body(out, body);
-                answer.insert(refused).status
+                answer.insert(Box::new(refused)).status
             }
             _ => {
                 out.push_head(response::refusing(refusal));

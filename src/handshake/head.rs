@@ -273,6 +273,7 @@ impl<'h> Headers<'h> for &'h Head {
             .map(|field| field.value.of_bytes(&self.bytes))
     }
 
+    #[inline]
     fn single(self, name: Name) -> Single<'h> {
         match self.known.first(name) {
             None => Single::None,

@@ -81,13 +81,10 @@ impl Request {
     /// nothing unusual. Gives the length of its head.
     pub(crate) fn take_plain(&mut self, input: &[u8], max_len: usize, config: &Config) -> Option<usize> {
         let input = &input[..input.len().min(max_len)];
-        self.head.bytes.extend_from_slice(input); // first: what was copied a moment ago is slow to read
         let Some(plain) = scan::plain_request(input, config.max_headers, &mut self.head) else {
-            self.head.bytes.clear();
-            self.head.clear_fields();
+            self.head.clear();
             return None;
         };
-        self.head.bytes.truncate(plain.len);
         (self.method, self.target) = (Span::of(&input[..GET.len()], input), plain.target);
         (self.path, self.query) = (Some(plain.path), plain.query);
         self.is_parsed = true;

@@ -88,9 +88,8 @@ impl Lines {
                 return false;
             };
             let mut marks = mark(block);
-            if input.len() - start < BLOCK {
+            if start > begin {
                 marks = marks.shift(start - begin);
-                marks.control |= u64::MAX << (input.len() - start);
             }
             self.not_name[start / BLOCK] = marks.not_name;
 

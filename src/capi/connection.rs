@@ -215,6 +215,7 @@ pub unsafe extern "C" fn ws_conn_user_data(conn: *const ws_conn) -> *mut c_void 
     unsafe { conn.as_ref() }.map_or(std::ptr::null_mut(), |conn| conn.user_data)
 }
 
+#[inline(always)]
 fn new_handle(conn: Connection) -> *mut ws_conn {
     let handle = into_handle(ws_conn { conn, user_data: std::ptr::null_mut() });
     // SAFETY: the handle was just made. ws_engine_next_due() gives its address back; nothing else looks at it.

@@ -45,6 +45,7 @@ pub(crate) fn stateless<R>(fallback: R, call: impl FnOnce() -> R) -> R {
 }
 
 /// Gives an object to C.
+#[inline(always)]
 pub(crate) fn into_handle<H>(object: H) -> *mut H {
     Box::into_raw(Box::new(object))
 }

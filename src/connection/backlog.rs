@@ -170,7 +170,17 @@ impl Backlog {
         self.settled.set(1);
     }
 
-    /// Appends the head of a handshake, which nothing may overtake.
+    /// Appends the head of a handshake, which nothing may overtake. `write` appends at most `max_len` bytes.
+    pub(crate) fn write_head(&mut self, max_len: usize, write: impl FnOnce(&mut Vec<u8>), shared: &Shared) {
+        let chunk = self.room_for(max_len, shared);
+        let before = chunk.len();
+        write(chunk);
+        let written = chunk.len() - before;
+        self.settled.set(self.count());
+        self.grow(written, shared);
+    }
+
+    /// The same, of a head that is there.
     pub(crate) fn push_head(&mut self, bytes: Vec<u8>, shared: &Shared) {
         self.grow(bytes.len(), shared);
         self.end_tail();

@@ -37,7 +37,7 @@ impl Connection {
 
     /// The value of a header of that request: the one at `index` of those with that name, in any letter case.
     pub fn request_header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        self.request_head()?.all(name).nth(index)
+        self.request_head()?.named(name).nth(index)
     }
 
     /// The status of the answer. Of a client: what the server answered, be it 101 or a refusal. Of a server's extended
@@ -55,7 +55,7 @@ impl Connection {
 
     /// The value of a header of that answer: the one at `index` of those with that name, in any letter case.
     pub fn response_header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        self.response_head()?.all(name).nth(index)
+        self.response_head()?.named(name).nth(index)
     }
 
     fn request(&self) -> Option<&Request> {

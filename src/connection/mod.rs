@@ -25,12 +25,13 @@ use crate::handshake::refusal::Refusal;
 use crate::handshake::request::Request;
 use crate::handshake::response::Header;
 use crate::violation::Violation;
-use opening::{Opening, Phase};
+use opening::Phase;
 use receive::{Received, Terms};
 
 pub(crate) use backlog::Backlog;
 pub(crate) use extras::Extra;
 pub use input::Drain;
+pub(crate) use opening::Opening;
 pub use outbound::{Outbound, Role, State};
 pub(crate) use output::Waiting;
 pub(crate) use work::{Lent, MAX_KEPT, Work};
@@ -74,7 +75,8 @@ enum Next {
 impl Connection {
     /// The server's end: waits for a request.
     pub fn server(engine: &Engine) -> Connection {
-        Connection::new(Outbound::new(engine.shared(), Role::Server), Opening::server())
+        let opening = engine.shared().take_opening();
+        Connection::new(Outbound::new(engine.shared(), Role::Server), opening)
     }
 
     /// The server's end of a request that the host's own HTTP server has parsed. It is decided on at once; pull to learn
@@ -86,8 +88,8 @@ impl Connection {
     /// of the stream.
     pub fn server_from_request(engine: &Engine, request: &ParsedRequest<'_>) -> Connection {
         let mut outbound = Outbound::new(engine.shared(), Role::Server);
-        let copied = request.copy(&outbound.shared.config);
-        let opening = Opening::server_from(copied, request.protocol.is_some(), &mut outbound);
+        let mut opening = outbound.shared.take_opening();
+        opening.begin_with(request, &mut outbound);
         Connection::new(outbound, opening)
     }
 
@@ -96,15 +98,17 @@ impl Connection {
         let mut outbound = Outbound::new(engine.shared(), Role::Client);
         let (head, asked) = client::request(request, outbound.shared.random()?, &outbound.shared.config.compression)?;
         outbound.push_head(head);
-        Ok(Connection::new(outbound, Opening::client(asked)))
+        let mut opening = outbound.shared.take_opening();
+        opening.begin_asking(asked);
+        Ok(Connection::new(outbound, opening))
     }
 
-    fn new(outbound: Outbound, opening: Opening) -> Connection {
+    fn new(outbound: Outbound, opening: Box<Opening>) -> Connection {
         let delivery = outbound.shared.config.delivery;
         Connection {
             outbound,
             work: None,
-            opening: Some(Box::new(opening)),
+            opening: Some(opening),
             given: Given::Nothing,
             eof: false,
             delivery,
@@ -159,7 +163,7 @@ impl Connection {
                 target: self.opening.as_ref().and_then(|opening| opening.request()).map_or("", Request::target),
             },
             Next::Open => {
-                let subprotocol = self.opening.as_ref().and_then(|opening| opening.subprotocol.as_deref());
+                let subprotocol = self.opening.as_ref().and_then(|opening| opening.subprotocol());
                 Event::Open { subprotocol, compression: self.outbound.compression.is_some() }
             }
             Next::Received(Received::Message { opcode: OpCode::Text, place }) => Event::Text(Text::new(payload(place))),
@@ -331,7 +335,7 @@ impl Connection {
     /// Ends the views of the last event.
     fn end_views(&mut self) {
         if self.opening.as_ref().is_some_and(|opening| opening.phase == Phase::Reported) {
-            self.opening = None;
+            self.end_opening();
         }
         if let Some(work) = &mut self.work {
             work.reported = None;
@@ -345,7 +349,7 @@ impl Connection {
         }
         self.rest_clock();
         if self.outbound.state == State::Closed {
-            self.opening = None;
+            self.end_opening();
             self.outbound.extras.end_inflation(&self.outbound.shared);
             self.outbound.hold_input(0);
             if let Some(work) = &mut self.work {
@@ -482,5 +486,21 @@ impl Connection {
             self.given = Given::Nothing;
         }
         at_rest
+    }
+
+    fn end_opening(&mut self) {
+        if let Some(opening) = self.opening.take() {
+            self.outbound.shared.return_opening(opening);
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.end_opening();
+        if let Some(mut work) = self.work.take() {
+            work.discard();
+            self.outbound.shared.return_work(work);
+        }
     }
 }

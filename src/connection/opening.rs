@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::event::Initiator;
 use crate::handshake::client::{Answer, Asked, BadAnswer};
 use crate::handshake::extensions;
-use crate::handshake::head::{Head, HeadEnd};
+use crate::handshake::head::{Head, HeadEnd, Span};
+use crate::handshake::parsed::ParsedRequest;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::Request;
 use crate::handshake::response::{self, Header, StreamAnswer, Terms};
@@ -17,7 +18,8 @@ pub(crate) struct Opening {
     side: Side,
     /// Bytes of the server's interim answers, which were passed over.
     passed_over: usize,
-    pub(crate) subprotocol: Option<String>,
+    /// The one that was chosen, as it stands in the head of the request or the answer.
+    subprotocol: Option<Span>,
     pub(crate) phase: Phase,
 }
 
@@ -27,7 +29,7 @@ enum Side {
         /// How the host sends the answer: as bytes of HTTP/1.1, or as status and headers of a stream, and then this is
         /// where it finds them.
         is_stream: bool,
-        answer: Option<StreamAnswer>,
+        answer: Option<Box<StreamAnswer>>,
     },
     Client {
         asked: Asked,
@@ -48,32 +50,51 @@ pub(crate) enum Phase {
     Reported,
 }
 
-/// Make.
+/// Make. The engine's pool lends one that is a server's, as new but for the memory of its head.
 impl Opening {
-    pub(crate) fn server() -> Opening {
-        Opening::new(Side::Server { request: Request::default(), is_stream: false, answer: None })
-    }
-
-    /// With a request that the host parsed, which is decided on at once.
-    pub(crate) fn server_from(request: Result<Request, Refusal>, is_stream: bool, out: &mut Outbound) -> Opening {
-        let (request, refusal) = match request {
-            Ok(request) => (request, None),
-            Err(refusal) => (Request::default(), Some(refusal)),
-        };
-        let mut opening = Opening::new(Side::Server { request, is_stream, answer: None });
-        match refusal {
-            None => opening.decide(out),
-            Some(refusal) => opening.refuse(out, refusal),
+    /// Makes it that of a request which the host parsed, and decides on that.
+    pub(crate) fn begin_with(&mut self, request: &ParsedRequest<'_>, out: &mut Outbound) {
+        let copied = request.copy(self.take_head(), &out.shared.config);
+        let is_stream = request.protocol.is_some();
+        match copied {
+            Ok(request) => {
+                self.side = Side::Server { request, is_stream, answer: None };
+                self.decide(out);
+            }
+            Err(refusal) => {
+                self.side = Side::Server { request: Request::default(), is_stream, answer: None };
+                self.refuse(out, refusal);
+            }
         }
-        opening
     }
 
-    pub(crate) fn client(asked: Asked) -> Opening {
-        Opening::new(Side::Client { asked, answer: Answer::default() })
+    /// Makes it a client's.
+    pub(crate) fn begin_asking(&mut self, asked: Asked) {
+        let answer = Answer::with_memory_of(self.take_head());
+        self.side = Side::Client { asked, answer };
     }
 
-    fn new(side: Side) -> Opening {
+    /// Makes it ready for another connection.
+    pub(crate) fn reset(&mut self) {
+        let mut head = self.take_head();
+        head.clear();
+        *self = Opening::new(head);
+    }
+
+    fn take_head(&mut self) -> Head {
+        std::mem::take(self.head_mut())
+    }
+
+    fn new(head: Head) -> Opening {
+        let request = Request { head, ..Request::default() };
+        let side = Side::Server { request, is_stream: false, answer: None };
         Opening { side, passed_over: 0, subprotocol: None, phase: Phase::Head }
+    }
+}
+
+impl Default for Opening {
+    fn default() -> Opening {
+        Opening::new(Head::default())
     }
 }
 
@@ -96,6 +117,13 @@ impl Opening {
     fn collect(&mut self, input: &[u8], pos: &mut usize, out: &mut Outbound) -> bool {
         let room = out.shared.config.max_head_size - self.passed_over - self.head_mut().bytes.len();
         let rest = &input[*pos..];
+        if let Side::Server { request, .. } = &mut self.side
+            && request.head.bytes.is_empty()
+            && let Some(len) = request.take_plain(rest, room, &out.shared.config)
+        {
+            *pos += len;
+            return true;
+        }
         let (used, end) = self.head_mut().collect(&rest[..rest.len().min(room)]);
         *pos += used;
         match end {
@@ -108,6 +136,14 @@ impl Opening {
             HeadEnd::NotYet => {}
         }
         false
+    }
+
+    /// That of the peer.
+    fn head(&self) -> &Head {
+        match &self.side {
+            Side::Server { request, .. } => &request.head,
+            Side::Client { answer, .. } => &answer.head,
+        }
     }
 
     fn head_mut(&mut self) -> &mut Head {
@@ -147,7 +183,8 @@ impl Opening {
         let Side::Server { request, .. } = &mut self.side else {
             return;
         };
-        match request.parse(&out.shared.config) {
+        let parsed = if request.is_parsed { Ok(()) } else { request.parse(&out.shared.config) };
+        match parsed {
             Ok(()) => self.decide(out),
             Err(refusal) => self.refuse(out, refusal),
         }
@@ -165,7 +202,7 @@ impl Opening {
             self.phase = Phase::RequestDue;
             return;
         }
-        let subprotocol = request.select_subprotocol(config).map(str::to_owned);
+        let subprotocol = request.select_subprotocol(config);
         self.open(out, subprotocol, &[]);
     }
 
@@ -181,26 +218,28 @@ impl Opening {
         let chosen = match subprotocol {
             None => request.select_subprotocol(&out.shared.config),
             Some("") => None,
-            Some(name) if request.offers_subprotocol(name) => Some(name),
-            Some(_) => {
-                return Err(Error::InvalidArgument("the client did not offer this subprotocol (RFC 6455, 4.2.2)"));
-            }
+            Some(name) => Some(
+                request
+                    .offered_subprotocol(name)
+                    .ok_or(Error::InvalidArgument("the client did not offer this subprotocol (RFC 6455, 4.2.2)"))?,
+            ),
         };
-        let chosen = chosen.map(str::to_owned);
         self.open(out, chosen, headers);
         Ok(())
     }
 
-    fn open(&mut self, out: &mut Outbound, subprotocol: Option<String>, headers: &[Header<'_>]) {
+    fn open(&mut self, out: &mut Outbound, subprotocol: Option<Span>, headers: &[Header<'_>]) {
         let Side::Server { request, is_stream, answer } = &mut self.side else {
             return;
         };
         let (agreed, params) = extensions::select(&request.head, &out.shared.config.compression).unzip();
-        let terms = Terms { subprotocol: subprotocol.as_deref(), compression: params, headers };
+        let name = subprotocol.map(|name| name.of_text(&request.head.bytes));
+        let terms = Terms { subprotocol: name, compression: params, headers };
         if *is_stream {
-            *answer = Some(StreamAnswer::accepting(&terms));
+            *answer = Some(Box::new(StreamAnswer::accepting(&terms)));
         } else {
-            out.push_head(response::accepting(&request.accept_key(), &terms));
+            let accept = request.accept_key();
+            out.write_head(response::accepting_len(&terms), |head| response::accepting(head, &accept, &terms));
         }
         out.open(agreed);
         self.subprotocol = subprotocol;
@@ -221,7 +260,7 @@ impl Opening {
         response::check_headers(headers)?;
         match &mut self.side {
             Side::Server { is_stream: true, answer, .. } => {
-                *answer = Some(StreamAnswer::rejecting(status, headers, body));
+                *answer = Some(Box::new(StreamAnswer::rejecting(status, headers, body)));
                 push_body(out, body.to_vec());
             }
             _ => out.push_head(response::rejecting(status, headers, body)),
@@ -236,7 +275,7 @@ impl Opening {
             Side::Server { is_stream: true, answer, .. } => {
                 let (refused, body) = StreamAnswer::refusing(refusal);
                 push_body(out, body);
-                answer.insert(refused).status
+                answer.insert(Box::new(refused)).status
             }
             _ => {
                 out.push_head(response::refusing(refusal));
@@ -264,7 +303,7 @@ impl Opening {
         }
         match asked.check(answer, config) {
             Ok((subprotocol, compression)) => {
-                self.subprotocol = subprotocol.map(str::to_owned);
+                self.subprotocol = subprotocol;
                 self.phase = Phase::OpenDue;
                 out.open(compression);
             }
@@ -275,12 +314,14 @@ impl Opening {
 
 /// Ask, and look at the heads.
 impl Opening {
+    /// The subprotocol that was chosen.
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        Some(self.subprotocol?.of_text(&self.head().bytes))
+    }
+
     /// Bytes of a head that are held, whole or not.
     pub(crate) fn held(&self) -> usize {
-        match &self.side {
-            Side::Server { request, .. } => request.head.bytes.len(),
-            Side::Client { answer, .. } => answer.head.bytes.len(),
-        }
+        self.head().bytes.len()
     }
 
     /// Whether a request or the opening is to be reported.

@@ -280,6 +280,12 @@ impl Outbound {
         outbound
     }
 
+    /// Queues an HTTP head of at most so many bytes, which `write` appends.
+    pub(crate) fn write_head(&mut self, max_len: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        self.note_queueing(None);
+        self.queue.backlog(&self.shared).write_head(max_len, write, &self.shared);
+    }
+
     /// Queues an HTTP head.
     pub(crate) fn push_head(&mut self, head: Vec<u8>) {
         self.note_queueing(None);

@@ -159,6 +159,7 @@ impl Work {
 
     /// Makes it ready for another connection.
     pub(crate) fn reset(&mut self, shared: &Shared) {
+        self.reported = None;
         self.receiver.reset();
         if self.receiver.buffer.capacity() > MAX_KEPT {
             shared.return_assembly(std::mem::take(&mut self.receiver.buffer));

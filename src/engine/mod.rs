@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::connection::{Backlog, Extra, MAX_KEPT, Waiting, Work};
+use crate::connection::{Backlog, Extra, MAX_KEPT, Opening, Waiting, Work};
 use crate::deflate::{Deflator, History, Inflator, Pools};
 use crate::error::Error;
 use metrics::{Metrics, MetricsSnapshot};
@@ -32,6 +32,7 @@ impl Engine {
         Engine {
             shared: Rc::new(Shared {
                 config: config.clone(),
+                openings: RefCell::new(Pool::new(MAX_POOLED)),
                 works: RefCell::new(Pool::new(MAX_POOLED)),
                 inputs: RefCell::new(Pool::new(MAX_POOLED)),
                 receive_buffers: RefCell::new(Pool::new(1)),
@@ -103,6 +104,7 @@ const TIDY_AFTER: u32 = 1000;
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    openings: RefCell<Pool<Box<Opening>>>,
     works: RefCell<Pool<Box<Work>>>,
     inputs: RefCell<Pool<Vec<u8>>>,
     receive_buffers: RefCell<Pool<Vec<u8>>>,
@@ -120,6 +122,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The state of a server's handshake that begins, borrowed until it is over.
+    pub(crate) fn take_opening(&self) -> Box<Opening> {
+        self.openings.borrow_mut().take().unwrap_or_default()
+    }
+
+    /// Takes the state of a handshake back.
+    pub(crate) fn return_opening(&self, mut opening: Box<Opening>) {
+        opening.reset();
+        self.openings.borrow_mut().put(opening);
+    }
+
     /// An empty work area, borrowed while a connection has bytes in flight.
     pub(crate) fn take_work(&self) -> Box<Work> {
         self.works.borrow_mut().take().unwrap_or_default()

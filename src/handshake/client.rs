@@ -5,8 +5,9 @@ use crate::deflate::Agreed;
 use crate::detail::Detail;
 use crate::error::Error;
 use crate::handshake::extensions::{self, BadChoice};
-use crate::handshake::head::{self, Head, Headers, Single};
+use crate::handshake::head::{self, Head, Headers, Single, Span};
 use crate::handshake::key;
+use crate::handshake::names::Name;
 use crate::handshake::policy::is_host;
 use crate::handshake::response::{self, Header};
 use crate::handshake::token;
@@ -137,9 +138,22 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// One that is to come, with the memory of this empty head.
+    pub(crate) fn with_memory_of(head: Head) -> Answer {
+        Answer { head, ..Answer::default() }
+    }
+}
+
+impl Answer {
     /// Finds the parts of a complete head.
     pub(crate) fn parse(&mut self, config: &Config) -> Result<(), BadAnswer> {
-        let bytes = &self.head.bytes[..];
+        let bytes = std::mem::take(&mut self.head.bytes);
+        let parsed = self.parse_bytes(&bytes, config);
+        self.head.bytes = bytes;
+        parsed
+    }
+
+    fn parse_bytes(&mut self, bytes: &[u8], config: &Config) -> Result<(), BadAnswer> {
         let mut slots = head::empty_slots();
         let mut parsed = httparse::Response::new(&mut []);
         let outcome = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -154,7 +168,7 @@ impl Answer {
         }
         self.http_1_0 = parsed.version != Some(1);
         self.status = parsed.code;
-        self.head.fields = head::fields_of(parsed.headers, bytes);
+        self.head.set_fields(parsed.headers, bytes);
         Ok(())
     }
 
@@ -166,7 +180,7 @@ impl Answer {
 
 impl Asked {
     /// Checks an answer; gives the subprotocol and the compression that the server chose.
-    pub(crate) fn check(&self, answer: &Answer, config: &Config) -> Result<(Option<&str>, Option<Agreed>), BadAnswer> {
+    pub(crate) fn check(&self, answer: &Answer, config: &Config) -> Result<(Option<Span>, Option<Agreed>), BadAnswer> {
         let status = answer.status;
         let bad = |detail| BadAnswer { status, detail: Detail::new(detail) };
         if status != Some(101) {
@@ -177,14 +191,14 @@ impl Asked {
         }
 
         let headers = &answer.head;
-        match headers.single("Upgrade") {
+        match headers.single(Name::Upgrade) {
             Single::One(value) if value.eq_ignore_ascii_case(b"websocket") => {}
             _ => return Err(bad(c"the server's Upgrade is not websocket (RFC 6455, 4.1)")),
         }
-        if !headers.list_has("Connection", "upgrade") {
+        if !headers.list_has(Name::Connection, b"upgrade") {
             return Err(bad(c"the server's Connection does not list upgrade (RFC 6455, 4.1)"));
         }
-        match headers.single("Sec-WebSocket-Accept") {
+        match headers.single(Name::Accept) {
             Single::One(value) if value == self.accept => {}
             _ => return Err(bad(c"Sec-WebSocket-Accept does not answer the key (RFC 6455, 4.1)")),
         }
@@ -197,12 +211,14 @@ impl Asked {
                 }
             })
         })?;
-        let subprotocol = match headers.single("Sec-WebSocket-Protocol") {
+        let subprotocol = match headers.single(Name::Protocol) {
             Single::None => None,
-            Single::One(value) => match self.subprotocols.iter().find(|name| name.as_bytes() == value) {
-                Some(name) => Some(name.as_str()),
-                None => return Err(bad(c"the server chose a subprotocol that was not offered (RFC 6455, 4.1)")),
-            },
+            Single::One(value) if self.subprotocols.iter().any(|name| name.as_bytes() == value) => {
+                Some(Span::of(value, &headers.bytes))
+            }
+            Single::One(_) => {
+                return Err(bad(c"the server chose a subprotocol that was not offered (RFC 6455, 4.1)"));
+            }
             Single::Many => return Err(bad(c"the server chose more than one subprotocol (RFC 6455, 11.3.4)")),
         };
         Ok((subprotocol, compression))

@@ -3,11 +3,12 @@
 use crate::config::Compression;
 use crate::deflate::Agreed;
 use crate::handshake::head::Headers;
+use crate::handshake::names::Name;
 use crate::handshake::token;
 
-pub(crate) const NAME: &str = "Sec-WebSocket-Extensions";
-
 const DEFLATE: &[u8] = b"permessage-deflate";
+/// What Chromium and what is made of it offer: it need not be taken apart each time.
+const MOST_OFFERED: &[u8] = b"permessage-deflate; client_max_window_bits";
 const LARGEST_WINDOW: u8 = 15;
 
 /// The parameters of permessage-deflate, as they stand in an offer or an answer.
@@ -32,6 +33,9 @@ pub(crate) struct Malformed;
 
 /// Whether the headers follow the grammar.
 pub(crate) fn check_grammar<'h>(headers: impl Headers<'h>) -> Result<(), Malformed> {
+    if !headers.has(Name::Extensions) {
+        return Ok(());
+    }
     extensions(headers).try_for_each(|extension| extension.map(drop))
 }
 
@@ -150,25 +154,17 @@ fn confirm(answer: &Params, config: &Compression) -> Option<Agreed> {
 
 impl Params {
     /// The header's value.
-    pub(crate) fn to_value(self) -> String {
-        let mut value = String::with_capacity(160);
-        value.push_str("permessage-deflate");
-        for (there, name) in [
-            (self.server_no_context_takeover, "; server_no_context_takeover"),
-            (self.client_no_context_takeover, "; client_no_context_takeover"),
-        ] {
-            value.push_str(if there { name } else { "" });
+    pub(crate) fn to_value(self) -> ParamsValue {
+        let mut value = ParamsValue { text: [0; ParamsValue::MAX_LEN], len: 0 };
+        value.push(DEFLATE);
+        if self.server_no_context_takeover {
+            value.push(b"; server_no_context_takeover");
         }
-        for (bits, name) in [
-            (self.server_max_window_bits, "; server_max_window_bits"),
-            (self.client_max_window_bits, "; client_max_window_bits"),
-        ] {
-            match bits {
-                None => {}
-                Some(Bits::Unsaid) => value.push_str(name),
-                Some(Bits::Said(bits)) => value.push_str(&format!("{name}={bits}")),
-            }
+        if self.client_no_context_takeover {
+            value.push(b"; client_no_context_takeover");
         }
+        value.push_bits(b"; server_max_window_bits", self.server_max_window_bits);
+        value.push_bits(b"; client_max_window_bits", self.client_max_window_bits);
         value
     }
 
@@ -186,6 +182,38 @@ impl Params {
     }
 }
 
+/// The value of a header that this end writes.
+pub(crate) struct ParamsValue {
+    text: [u8; ParamsValue::MAX_LEN],
+    len: usize,
+}
+
+impl ParamsValue {
+    /// Room for all parameters.
+    pub(crate) const MAX_LEN: usize = 160;
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        self.text[self.len..self.len + part.len()].copy_from_slice(part);
+        self.len += part.len();
+    }
+
+    fn push_bits(&mut self, name: &[u8], bits: Option<Bits>) {
+        match bits {
+            None => {}
+            Some(Bits::Unsaid) => self.push(name),
+            Some(Bits::Said(bits)) => {
+                self.push(name);
+                self.push(if bits < 10 { b"=" } else { b"=1" });
+                self.push(&[b'0' + bits % 10]); // at most 15
+            }
+        }
+    }
+}
+
 /// A member of the list.
 struct Extension<'h> {
     name: &'h [u8],
@@ -195,7 +223,7 @@ struct Extension<'h> {
 
 /// The extensions of all headers together: they are one list (RFC 6455, 9.1).
 fn extensions<'h>(headers: impl Headers<'h>) -> impl Iterator<Item = Result<Extension<'h>, Malformed>> {
-    let mut values = headers.all(NAME);
+    let mut values = headers.all(Name::Extensions);
     let mut is_there = false;
     let mut found = false;
     let mut rest = Lexer(b"");
@@ -233,6 +261,11 @@ impl<'h> Lexer<'h> {
     }
 
     fn extension(&mut self) -> Result<Extension<'h>, Malformed> {
+        if self.0 == MOST_OFFERED {
+            self.0 = b"";
+            let params = Params { client_max_window_bits: Some(Bits::Unsaid), ..Params::default() };
+            return Ok(Extension { name: DEFLATE, deflate: Some(params) });
+        }
         let name = self.token()?;
         let mut deflate = Some(Params::default());
         while self.eat(b';') {
@@ -245,7 +278,7 @@ impl<'h> Lexer<'h> {
 
     fn token(&mut self) -> Result<&'h [u8], Malformed> {
         self.skip_space();
-        let len = self.0.iter().take_while(|&&byte| token::is_token_char(byte)).count();
+        let len = self.0.iter().position(|&byte| !token::is_token_char(byte)).unwrap_or(self.0.len());
         if len == 0 {
             return Err(Malformed);
         }
@@ -317,9 +350,13 @@ mod tests {
     use crate::config::Config;
     use crate::handshake::head::Head;
 
+    fn value(params: Params) -> String {
+        String::from_utf8(params.to_value().as_bytes().to_vec()).unwrap()
+    }
+
     fn headers(values: &[&str]) -> Head {
         let mut head = Head::default();
-        values.iter().for_each(|value| head.push_field(NAME.as_bytes(), value.as_bytes()));
+        values.iter().for_each(|value| head.push_field(Name::Extensions.as_str().as_bytes(), value.as_bytes()));
         head
     }
 
@@ -363,9 +400,9 @@ mod tests {
         let all = || flags.into_iter().flat_map(|flag| bits.into_iter().map(move |bit| settings(flag, bit)));
         for client in all() {
             for server in all() {
-                let offered = headers(&[&offer(&client).unwrap().to_value()]);
+                let offered = headers(&[&value(offer(&client).unwrap())]);
                 let (at_server, answer) = select(&offered, &server).expect("every offer of ours is accepted");
-                let answered = headers(&[&answer.to_value()]);
+                let answered = headers(&[&value(answer)]);
                 let at_client = check_choice(&answered, &client).unwrap().expect("and every answer");
                 assert_eq!(
                     at_client,
@@ -381,6 +418,20 @@ mod tests {
                 assert!(at_server.own_window_bits <= server.own_window_bits.min(client.peer_window_bits));
             }
         }
+    }
+
+    /// The offer that is known as a whole is taken as the same one in other words.
+    #[test]
+    fn the_most_offered_is_no_exception() {
+        let config = settings((true, true), (10, 11));
+        let chosen = |value: &str| select(&headers(&[value]), &config);
+        let expected = chosen("permessage-deflate;client_max_window_bits");
+        assert!(expected.is_some());
+        let known = std::str::from_utf8(MOST_OFFERED).unwrap();
+        assert_eq!(chosen(known), expected);
+        assert_eq!(chosen(&format!("x, {known}")), expected);
+        assert_eq!(chosen(&format!("{known}; x, {known}")), expected);
+        assert_eq!(chosen(&format!("{known}=")), None);
     }
 
     #[test]

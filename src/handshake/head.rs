@@ -1,9 +1,15 @@
 //! The head of an HTTP message: where it ends, its parts, its headers.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use crate::config::Config;
+use crate::handshake::names::Name;
 use crate::handshake::token;
+
+/// A head of more bytes or headers than this gives its memory back.
+const MAX_KEPT_BYTES: usize = 8 * 1024;
+const MAX_KEPT_FIELDS: usize = 64;
 
 /// What a search for the end of a head came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +51,34 @@ pub(crate) const fn empty_slots<'a>() -> Slots<'a> {
 pub(crate) struct Head {
     pub(crate) bytes: Vec<u8>,
     pub(crate) fields: Vec<Field>,
+    known: Known,
+}
+
+/// Where the headers are that the handshake looks at.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// The place of the first of a name among the fields, counted from 1; 0 if there is none.
+    first: [u32; Name::COUNT],
+    /// A bit for each name that is there more than once.
+    repeated: u32,
+}
+
+impl Known {
+    fn add(&mut self, name: Name, index: usize) {
+        let first = &mut self.first[name as usize];
+        match *first {
+            0 => *first = index as u32 + 1, // memory ends before 2^32 headers
+            _ => self.repeated |= 1 << name as u32,
+        }
+    }
+
+    fn first(&self, name: Name) -> Option<usize> {
+        (self.first[name as usize] as usize).checked_sub(1)
+    }
+
+    fn is_repeated(&self, name: Name) -> bool {
+        self.repeated >> name as u32 & 1 != 0
+    }
 }
 
 /// A header, as places in the bytes of its head.
@@ -54,11 +88,18 @@ pub(crate) struct Field {
     value: Span,
 }
 
+impl Field {
+    /// Most names differ in length, and are not even looked at.
+    fn is_named(&self, name: &str, bytes: &[u8]) -> bool {
+        self.name.len == name.len() && self.name.of_bytes(bytes).eq_ignore_ascii_case(name.as_bytes())
+    }
+}
+
 /// A part of the bytes of a head.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Span {
-    start: usize,
-    len: usize,
+    pub(crate) start: usize,
+    pub(crate) len: usize,
 }
 
 impl Span {
@@ -70,6 +111,10 @@ impl Span {
         Span { start: part.as_ptr() as usize - whole.as_ptr() as usize, len: part.len() }
     }
 
+    pub(crate) fn of_range(range: Range<usize>) -> Span {
+        Span { start: range.start, len: range.len() }
+    }
+
     pub(crate) fn of_bytes(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.start..self.start + self.len]
     }
@@ -78,15 +123,6 @@ impl Span {
     pub(crate) fn of_text(self, bytes: &[u8]) -> &str {
         std::str::from_utf8(self.of_bytes(bytes)).unwrap_or_default()
     }
-}
-
-/// Where the headers lie in the bytes that they were parsed from, the values without the white space around them.
-pub(crate) fn fields_of(parsed: &[httparse::Header<'_>], bytes: &[u8]) -> Vec<Field> {
-    let field = |header: &httparse::Header<'_>| Field {
-        name: Span::of(header.name.as_bytes(), bytes),
-        value: Span::of(token::trim(header.value), bytes),
-    };
-    parsed.iter().map(field).collect()
 }
 
 impl Head {
@@ -101,6 +137,49 @@ impl Head {
         (self.bytes.len() - before, end)
     }
 
+    /// Takes over where the headers lie that were parsed from `bytes`, which are those of the head: the values without
+    /// the white space around them.
+    pub(crate) fn set_fields(&mut self, parsed: &[httparse::Header<'_>], bytes: &[u8]) {
+        self.clear_fields();
+        self.fields.reserve(parsed.len());
+        for header in parsed {
+            let (name, value) = (Span::of(header.name.as_bytes(), bytes), Span::of(token::trim(header.value), bytes));
+            self.add_field(bytes, name, value);
+        }
+    }
+
+    /// Appends a header that lies there in `bytes`, which are those of the head, or will be.
+    #[inline]
+    pub(crate) fn add_field(&mut self, bytes: &[u8], name: Span, value: Span) {
+        if let Some(name) = Name::of(name.of_bytes(bytes)) {
+            self.known.add(name, self.fields.len());
+        }
+        self.fields.push(Field { name, value });
+    }
+
+    /// Makes room for so many bytes and headers more.
+    pub(crate) fn reserve(&mut self, bytes: usize, fields: usize) {
+        self.bytes.reserve(bytes);
+        self.fields.reserve(fields);
+    }
+
+    pub(crate) fn clear_fields(&mut self) {
+        self.fields.clear();
+        self.known = Known::default();
+    }
+
+    /// Forgets everything, but keeps its memory, within bounds.
+    pub(crate) fn clear(&mut self) {
+        self.clear_fields();
+        self.bytes.clear();
+        if self.bytes.capacity() > MAX_KEPT_BYTES {
+            self.bytes = Vec::new();
+        }
+        if self.fields.capacity() > MAX_KEPT_FIELDS {
+            self.fields = Vec::new();
+        }
+    }
+
     /// Appends bytes, and says where they are.
     pub(crate) fn push(&mut self, part: &[u8]) -> Span {
         let start = self.bytes.len();
@@ -110,8 +189,19 @@ impl Head {
 
     /// Appends a header.
     pub(crate) fn push_field(&mut self, name: &[u8], value: &[u8]) {
+        if let Some(name) = Name::of(name) {
+            self.known.add(name, self.fields.len());
+        }
         let field = Field { name: self.push(name), value: self.push(value) };
         self.fields.push(field);
+    }
+
+    /// The values of every header of that name, in any letter case and in order.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.fields
+            .iter()
+            .filter(move |field| field.is_named(name, &self.bytes))
+            .map(|field| field.value.of_bytes(&self.bytes))
     }
 
     /// Name and value of a header.
@@ -127,12 +217,13 @@ pub(crate) trait Headers<'h>: Copy {
     fn pairs(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])>;
 
     /// The values of every header of that name, in order.
-    fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        self.pairs().filter(move |(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    fn all(self, name: Name) -> impl Iterator<Item = &'h [u8]> {
+        let name = name.as_str().as_bytes();
+        self.pairs().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// The value of a header that may be there once.
-    fn single(self, name: &str) -> Single<'h> {
+    fn single(self, name: Name) -> Single<'h> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
             (None, _) => Single::None,
@@ -142,39 +233,57 @@ pub(crate) trait Headers<'h>: Copy {
     }
 
     /// The members of a list that may be spread over several headers.
-    fn list(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+    fn list(self, name: Name) -> impl Iterator<Item = &'h [u8]> {
         self.all(name).flat_map(token::list)
     }
 
-    /// Whether the list has this token, in any letter case.
-    fn list_has(self, name: &str, wanted: &str) -> bool {
-        let is_wanted = |member: &[u8]| member.eq_ignore_ascii_case(wanted.as_bytes());
+    /// Whether the list has this token of letters, in any case; it is given in lower case.
+    fn list_has<const N: usize>(self, name: Name, wanted: &[u8; N]) -> bool {
+        let is_wanted = |member: &[u8]| token::is_letters(member, wanted);
         self.all(name).any(|value| is_wanted(value) || token::list(value).any(is_wanted))
     }
 
     /// Whether there is a header of that name.
-    fn has(self, name: &str) -> bool {
+    fn has(self, name: Name) -> bool {
         self.all(name).next().is_some()
     }
 
     /// Whether a body follows the head of a request (RFC 9112, 6.3).
     fn announce_body(self) -> bool {
-        self.all("Content-Length").any(|len| len != b"0") || self.has("Transfer-Encoding")
+        self.all(Name::ContentLength).any(|len| len != b"0") || self.has(Name::TransferEncoding)
     }
 }
 
+/// Found when the head was parsed; only those that are there more than once have to be searched.
 impl<'h> Headers<'h> for &'h Head {
-    /// Most names differ in length, and are not even looked at.
-    fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        let is_it = move |span: Span| span.of_bytes(&self.bytes).eq_ignore_ascii_case(name.as_bytes());
-        self.fields
+    fn pairs(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+        self.fields.iter().map(|field| (field.name.of_bytes(&self.bytes), field.value.of_bytes(&self.bytes)))
+    }
+
+    fn all(self, name: Name) -> impl Iterator<Item = &'h [u8]> {
+        let is_repeated = self.known.is_repeated(name);
+        let fields = match self.known.first(name) {
+            None => &[],
+            Some(first) if is_repeated => &self.fields[first..],
+            Some(first) => &self.fields[first..=first],
+        };
+        fields
             .iter()
-            .filter(move |field| field.name.len == name.len() && is_it(field.name))
+            .filter(move |field| !is_repeated || field.is_named(name.as_str(), &self.bytes))
             .map(|field| field.value.of_bytes(&self.bytes))
     }
 
-    fn pairs(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
-        self.fields.iter().map(|field| (field.name.of_bytes(&self.bytes), field.value.of_bytes(&self.bytes)))
+    #[inline]
+    fn single(self, name: Name) -> Single<'h> {
+        match self.known.first(name) {
+            None => Single::None,
+            Some(_) if self.known.is_repeated(name) => Single::Many,
+            Some(first) => Single::One(self.fields[first].value.of_bytes(&self.bytes)),
+        }
+    }
+
+    fn has(self, name: Name) -> bool {
+        self.known.first(name).is_some()
     }
 }
 

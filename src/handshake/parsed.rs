@@ -27,18 +27,19 @@ pub struct ParsedRequest<'a> {
 }
 
 impl ParsedRequest<'_> {
-    /// Copies it, within the limits on a head: it is as large as it would be in HTTP/1.1.
-    pub(crate) fn copy(&self, config: &Config) -> Result<Request, Refusal> {
+    /// Copies it into an empty head, within the limits on one: it is as large as it would be in HTTP/1.1.
+    pub(crate) fn copy(&self, mut head: Head, config: &Config) -> Result<Request, Refusal> {
         if self.headers.len() > config.max_headers {
             return Err(Refusal::TooManyHeaders);
         }
-        if self.size() > config.max_head_size {
+        let size = self.size();
+        if size > config.max_head_size {
             return Err(Refusal::HeadTooLarge);
         }
         if !token::is_token(self.method) {
             return Err(Refusal::NotHttp);
         }
-        let mut head = Head::default();
+        head.reserve(size, self.headers.len());
         let mut copy = |part: Option<&[u8]>| part.map(|part| head.push(part));
         let method = copy(Some(self.method)).unwrap_or_default();
         let target = copy(Some(self.target)).unwrap_or_default();

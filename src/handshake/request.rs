@@ -4,8 +4,10 @@ use crate::config::Config;
 use crate::handshake::extensions;
 use crate::handshake::head::{self, Head, Headers, Single, Span};
 use crate::handshake::key;
+use crate::handshake::names::Name;
 use crate::handshake::policy::is_host;
 use crate::handshake::refusal::Refusal;
+use crate::handshake::scan;
 use crate::handshake::token;
 
 /// A request, parsed once. Before that it only has bytes.
@@ -57,24 +59,47 @@ impl Request {
 
     /// The answer to its key. It was checked to have one.
     pub(crate) fn accept_key(&self) -> [u8; key::ACCEPT_LEN] {
-        key::accept(self.head.all(KEY).next().unwrap_or_default())
+        let key = self.head.all(Name::Key).next().and_then(|key| key.try_into().ok());
+        key::accept(key.unwrap_or(&[0; key::KEY_LEN]))
     }
 
     /// The first of the server's subprotocols that the client offers.
-    pub(crate) fn select_subprotocol<'c>(&self, config: &'c Config) -> Option<&'c str> {
-        config.subprotocols.iter().map(String::as_str).find(|known| self.offers_subprotocol(known))
+    pub(crate) fn select_subprotocol(&self, config: &Config) -> Option<Span> {
+        config.subprotocols.iter().find_map(|known| self.offered_subprotocol(known))
     }
 
-    pub(crate) fn offers_subprotocol(&self, name: &str) -> bool {
-        self.head.list(SUBPROTOCOL).any(|offered| offered == name.as_bytes())
+    /// Where the client offers this subprotocol.
+    pub(crate) fn offered_subprotocol(&self, name: &str) -> Option<Span> {
+        let offered = self.head.list(Name::Protocol).find(|&offered| offered == name.as_bytes())?;
+        Some(Span::of(offered, &self.head.bytes))
     }
 }
 
 /// Parsing and checking.
 impl Request {
+    /// Copies and parses the request at the start of `input`, if it is there to its end within `max_len` bytes and has
+    /// nothing unusual. Gives the length of its head.
+    pub(crate) fn take_plain(&mut self, input: &[u8], max_len: usize, config: &Config) -> Option<usize> {
+        let input = &input[..input.len().min(max_len)];
+        let Some(plain) = scan::plain_request(input, config.max_headers, &mut self.head) else {
+            self.head.clear();
+            return None;
+        };
+        (self.method, self.target) = (Span::of(&input[..GET.len()], input), plain.target);
+        (self.path, self.query) = (Some(plain.path), plain.query);
+        self.is_parsed = true;
+        Some(plain.len)
+    }
+
     /// Finds the parts of a complete head.
     pub(crate) fn parse(&mut self, config: &Config) -> Result<(), Refusal> {
-        let bytes = &self.head.bytes[..];
+        let bytes = std::mem::take(&mut self.head.bytes);
+        let parsed = self.parse_bytes(&bytes, config);
+        self.head.bytes = bytes;
+        parsed
+    }
+
+    fn parse_bytes(&mut self, bytes: &[u8], config: &Config) -> Result<(), Refusal> {
         let mut slots = head::empty_slots();
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, &mut slots[..config.max_headers]) {
@@ -87,21 +112,23 @@ impl Request {
         self.method = Span::of(parsed.method.unwrap_or_default().as_bytes(), bytes);
         self.target = Span::of(parsed.path.unwrap_or_default().as_bytes(), bytes);
         self.http_1_0 = parsed.version != Some(1);
-        self.head.fields = head::fields_of(parsed.headers, bytes);
+        self.head.set_fields(parsed.headers, bytes);
         self.is_parsed = true;
         Ok(())
     }
 
     /// Checks everything, in the order in which a mistake is most telling.
     pub(crate) fn check(&mut self, config: &Config) -> Result<(), Refusal> {
-        let method: &[u8] = if self.connect.is_some() { b"CONNECT" } else { b"GET" };
+        let method: &[u8] = if self.connect.is_some() { b"CONNECT" } else { GET };
         if self.method.of_bytes(&self.head.bytes) != method {
             return Err(Refusal::Method);
         }
         if self.http_1_0 {
             return Err(Refusal::HttpVersion);
         }
-        self.take_target_apart()?;
+        if self.path.is_none() {
+            self.take_target_apart()?;
+        }
         let headers = &self.head;
         let host = match self.connect {
             None => self.host()?,
@@ -113,20 +140,20 @@ impl Request {
         if self.connect.is_none() {
             check_upgrade(headers)?;
         }
-        match headers.single("Sec-WebSocket-Version") {
+        match headers.single(Name::Version) {
             Single::One(b"13") => {}
             Single::One(_) => return Err(Refusal::Version),
             Single::None | Single::Many => return Err(Refusal::VersionMissing),
         }
         if self.connect.is_none() {
-            match headers.single(KEY) {
+            match headers.single(Name::Key) {
                 Single::One(key) if key::is_valid(key) => {}
                 _ => return Err(Refusal::Key),
             }
         }
         check_subprotocols(headers)?;
         extensions::check_grammar(headers).map_err(|_| Refusal::Extensions)?;
-        match headers.single("Origin") {
+        match headers.single(Name::Origin) {
             Single::None => Ok(()),
             Single::One(origin) if config.origin_policy.allows(origin, host) => Ok(()),
             Single::One(_) => Err(Refusal::OriginForbidden),
@@ -135,7 +162,7 @@ impl Request {
     }
 
     /// Finds path and query of a target: a path, or an absolute http URI (RFC 6455, 4.2.1; RFC 9112, 3.2).
-    fn take_target_apart(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn take_target_apart(&mut self) -> Result<(), Refusal> {
         let bytes = &self.head.bytes[..];
         let target = self.target.of_bytes(bytes);
         if !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
@@ -172,7 +199,7 @@ impl Request {
     /// The host that a request of HTTP/1.1 is for: that of an absolute target, of which `Host` then says nothing, and
     /// else `Host`, of which there must be one in either case (RFC 9112, 3.2 and 3.2.2).
     fn host(&self) -> Result<&[u8], Refusal> {
-        match self.head.single("Host") {
+        match self.head.single(Name::Host) {
             Single::One(host) if is_host(host) => {
                 Ok(self.authority.map_or(host, |authority| authority.of_bytes(&self.head.bytes)))
             }
@@ -192,13 +219,13 @@ impl Connect {
             None | Some(b"http" | b"https") => {}
             Some(_) => return Err(Refusal::Scheme),
         }
-        let names = ["Connection", "Upgrade", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding"];
-        if names.iter().any(|name| headers.has(name)) {
+        let names = [Name::Connection, Name::Upgrade, Name::KeepAlive, Name::ProxyConnection, Name::TransferEncoding];
+        if names.into_iter().any(|name| headers.has(name)) {
             return Err(Refusal::ConnectionSpecific);
         }
         // `:authority` replaces `Host`, which must not differ if both are there (RFC 9113, 8.3.1).
         let authority = self.authority.map(|authority| authority.of_bytes(bytes));
-        let host = match (authority, headers.single("Host")) {
+        let host = match (authority, headers.single(Name::Host)) {
             (Some(authority), Single::None) => authority,
             (Some(authority), Single::One(host)) if authority.eq_ignore_ascii_case(host) => authority,
             (None, Single::One(host)) => host,
@@ -209,10 +236,10 @@ impl Connect {
 }
 
 fn check_upgrade(headers: &Head) -> Result<(), Refusal> {
-    if !headers.list_has("Upgrade", "websocket") {
+    if !headers.list_has(Name::Upgrade, b"websocket") {
         return Err(Refusal::NoUpgrade);
     }
-    if !headers.list_has("Connection", "upgrade") {
+    if !headers.list_has(Name::Connection, b"upgrade") {
         return Err(Refusal::Connection);
     }
     Ok(())
@@ -220,8 +247,11 @@ fn check_upgrade(headers: &Head) -> Result<(), Refusal> {
 
 /// Distinct tokens (RFC 6455, 4.1, item 10 of the request).
 fn check_subprotocols(headers: &Head) -> Result<(), Refusal> {
-    for (i, offered) in headers.list(SUBPROTOCOL).enumerate() {
-        if !token::is_token(offered) || headers.list(SUBPROTOCOL).take(i).any(|other| other == offered) {
+    if !headers.has(Name::Protocol) {
+        return Ok(());
+    }
+    for (i, offered) in headers.list(Name::Protocol).enumerate() {
+        if !token::is_token(offered) || headers.list(Name::Protocol).take(i).any(|other| other == offered) {
             return Err(Refusal::Subprotocol);
         }
         if i >= MAX_SUBPROTOCOLS {
@@ -231,8 +261,7 @@ fn check_subprotocols(headers: &Head) -> Result<(), Refusal> {
     Ok(())
 }
 
-const KEY: &str = "Sec-WebSocket-Key";
-const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
+const GET: &[u8] = b"GET";
 
 /// Comparing each with each is quadratic: 64 are more than anybody offers.
 const MAX_SUBPROTOCOLS: usize = 64;

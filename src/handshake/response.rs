@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::handshake::extensions;
 use crate::handshake::head::Head;
 use crate::handshake::key;
+use crate::handshake::names::Name;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::token;
 
@@ -61,17 +62,26 @@ pub(crate) struct Terms<'a> {
     pub(crate) headers: &'a [Header<'a>],
 }
 
-/// `101 Switching Protocols` (RFC 6455, 4.2.2).
-pub(crate) fn accepting(accept: &[u8; key::ACCEPT_LEN], terms: &Terms<'_>) -> Vec<u8> {
-    let mut head = Vec::with_capacity(256);
-    head.extend_from_slice(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
-    );
+/// Writes `101 Switching Protocols` (RFC 6455, 4.2.2), of at most [`accepting_len`] bytes.
+pub(crate) fn accepting(head: &mut Vec<u8>, accept: &[u8; key::ACCEPT_LEN], terms: &Terms<'_>) {
+    head.extend_from_slice(SWITCHING);
     head.extend_from_slice(accept);
     head.extend_from_slice(b"\r\n");
-    push_terms(&mut head, terms);
-    finish(head, b"")
+    push_terms(head, terms);
+    head.extend_from_slice(b"\r\n");
 }
+
+/// Room for [`accepting`].
+pub(crate) fn accepting_len(terms: &Terms<'_>) -> usize {
+    let header = |name: &[u8], value_len: usize| name.len().saturating_add(value_len).saturating_add(": \r\n".len());
+    let subprotocol = terms.subprotocol.map_or(0, |name| header(SUBPROTOCOL, name.len()));
+    let compression = terms.compression.map_or(0, |_| header(EXTENSIONS, extensions::ParamsValue::MAX_LEN));
+    let more = terms.headers.iter().map(|more| header(more.name, more.value.len()));
+    more.fold(SWITCHING.len() + key::ACCEPT_LEN + "\r\n\r\n".len() + subprotocol + compression, usize::saturating_add)
+}
+
+const SWITCHING: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
 
 /// The answer to a request that broke a rule, with the reason as its body.
 pub(crate) fn refusing(refusal: Refusal) -> Vec<u8> {
@@ -159,10 +169,10 @@ impl Sink for Head {
 
 fn push_terms(sink: &mut impl Sink, terms: &Terms<'_>) {
     if let Some(name) = terms.subprotocol {
-        sink.header(b"Sec-WebSocket-Protocol", name.as_bytes());
+        sink.header(SUBPROTOCOL, name.as_bytes());
     }
     if let Some(params) = terms.compression {
-        sink.header(extensions::NAME.as_bytes(), params.to_value().as_bytes());
+        sink.header(EXTENSIONS, params.to_value().as_bytes());
     }
     push_all(sink, terms.headers);
 }
@@ -193,7 +203,9 @@ fn finish(mut head: Vec<u8>, body: &[u8]) -> Vec<u8> {
     head
 }
 
-const VERSION: &[u8] = b"Sec-WebSocket-Version";
+const VERSION: &[u8] = Name::Version.as_str().as_bytes();
+const SUBPROTOCOL: &[u8] = Name::Protocol.as_str().as_bytes();
+const EXTENSIONS: &[u8] = Name::Extensions.as_str().as_bytes();
 
 /// For people who read the wire; programs go by the number.
 fn reason_phrase(status: u16) -> &'static str {

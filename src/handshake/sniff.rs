@@ -1,6 +1,7 @@
 //! Telling a WebSocket handshake from other HTTP on one port, without consuming anything.
 
 use crate::handshake::head::{self, HeadEnd, Headers};
+use crate::handshake::names::Name;
 
 /// What the bytes at the start of a connection, or behind an earlier request on it, are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub fn sniff(bytes: &[u8], scanned: usize, max_head: usize) -> Sniff {
         return http;
     }
     let headers = &*parsed.headers;
-    if parsed.method == Some("GET") && headers.list_has("Upgrade", "websocket") {
+    if parsed.method == Some("GET") && headers.list_has(Name::Upgrade, b"websocket") {
         return Sniff::Upgrade { head_len };
     }
     Sniff::Http { head_len: (!headers.announce_body()).then_some(head_len) }

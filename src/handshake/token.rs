@@ -40,6 +40,30 @@ pub(crate) fn is_token_char(byte: u8) -> bool {
     TOKEN.has(byte)
 }
 
+/// The bit that makes an ASCII letter lower-case, in each byte.
+const LOWER: u64 = u64::from_ne_bytes([0x20; 8]);
+
+/// Whether `bytes` are these letters, in any case; `lower` has them in lower case.
+#[inline(always)]
+pub(crate) fn is_letters<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
+    let Ok(bytes) = <&[u8; N]>::try_from(bytes) else {
+        return false;
+    };
+    // In words, of which the last overlaps the one before it; all of this is decided when it is compiled.
+    let differs = |a: &[u8; 8], b: &[u8; 8]| (u64::from_le_bytes(*a) | LOWER) ^ u64::from_le_bytes(*b);
+    if let (Some(last), Some(lower_last)) = (bytes.last_chunk(), lower.last_chunk()) {
+        let words = bytes.as_chunks().0.iter().zip(lower.as_chunks().0);
+        return words.fold(differs(last, lower_last), |differences, (a, b)| differences | differs(a, b)) == 0;
+    }
+    let differs = |a: &[u8; 4], b: &[u8; 4]| (u32::from_le_bytes(*a) | LOWER as u32) ^ u32::from_le_bytes(*b);
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk())
+        && let (Some(lower_first), Some(lower_last)) = (lower.first_chunk(), lower.last_chunk())
+    {
+        return differs(first, lower_first) | differs(last, lower_last) == 0;
+    }
+    bytes.eq_ignore_ascii_case(lower)
+}
+
 /// Whether `bytes` may be the value of a header: no control character, so no CR, LF or NUL, but tabs (RFC 9110, 5.5).
 pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())

@@ -1,3 +1,5 @@
+//! What vector instructions do faster than a loop over bytes: lines of a head in [`lines`], payloads here.
+//!
 //! One pass over a payload: unmasking or copying it, and at once telling whether the result is all ASCII.
 //!
 //! Masking (RFC 6455, 5.3) is XOR with a repeated four-byte key. A text that is all ASCII is valid UTF-8 as it is, so
@@ -9,6 +11,7 @@
 #![allow(unsafe_code)]
 
 mod kernel;
+pub(crate) mod lines;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg_attr(any(target_arch = "aarch64", target_feature = "sse2"), allow(dead_code))] // the tests compare with it

@@ -24,6 +24,7 @@ mod handshake_answers;
 mod handshake_client;
 mod handshake_parsed;
 mod handshake_requests;
+mod handshake_reuse;
 mod handshake_server;
 mod handshake_smuggling;
 mod header_file;

@@ -326,7 +326,7 @@ impl Connection {
             self.end_inflation();
             self.outbound.hold_input(0);
             if let Some(work) = &mut self.work {
-                work.discard();
+                work.discard(&self.outbound.shared);
             }
         }
         if let Some(work) = &mut self.work {
@@ -453,5 +453,9 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.end_inflation();
+        if let Some(mut work) = self.work.take() {
+            work.discard(&self.outbound.shared);
+            self.outbound.shared.return_work(work);
+        }
     }
 }

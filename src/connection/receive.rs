@@ -73,6 +73,8 @@ pub(crate) struct Receiver {
     pub(super) message: Option<Message>,
     /// Payload that was joined or inflated.
     pub(crate) buffer: Vec<u8>,
+    /// It is one that the engine keeps for large messages.
+    buffer_is_lent: bool,
     /// Bytes at the end of the buffer that the host received there: payload of the frame under way, still masked.
     arrived: usize,
     pub(super) utf8: utf8::Validator,
@@ -181,7 +183,7 @@ impl Receiver {
     /// Frees the buffer unless a message waits there.
     pub(crate) fn trim(&mut self, shared: &Shared) {
         if self.buffer.is_empty() && self.buffer.capacity() > 0 {
-            shared.return_assembly(std::mem::take(&mut self.buffer));
+            shared.return_assembly(std::mem::take(&mut self.buffer), std::mem::take(&mut self.buffer_is_lent));
         }
     }
 
@@ -190,7 +192,7 @@ impl Receiver {
         let (mut buffer, mut control) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.control));
         buffer.clear();
         control.clear();
-        *self = Receiver { buffer, control, ..Receiver::default() };
+        *self = Receiver { buffer, buffer_is_lent: self.buffer_is_lent, control, ..Receiver::default() };
     }
 }
 
@@ -371,7 +373,7 @@ impl Receiver {
                 let is_ascii = piece.unmask(bytes);
                 (Place::Input(range), &*bytes, is_ascii)
             } else {
-                reserve(&mut self.buffer, &piece, terms.shared);
+                self.buffer_is_lent |= reserve(&mut self.buffer, &piece, terms.shared);
                 let from = self.buffer.len();
                 let is_ascii = piece.unmask_behind(bytes, &mut self.buffer);
                 (Place::Buffer, &self.buffer[from..], is_ascii)
@@ -484,13 +486,12 @@ pub(super) fn available(wanted: u64, there: usize) -> usize {
     usize::try_from(wanted).map_or(there, |wanted| wanted.min(there))
 }
 
-/// Makes room for a piece of a message that is assembled.
-fn reserve(buffer: &mut Vec<u8>, piece: &Piece, shared: &Shared) {
-    if buffer.is_empty() && piece.announced > MAX_KEPT as u64 {
-        shared.swap_for_assembly(buffer);
-    }
+/// Makes room for a piece of a message that is assembled. Whether the engine lent the buffer for it.
+fn reserve(buffer: &mut Vec<u8>, piece: &Piece, shared: &Shared) -> bool {
+    let is_small = buffer.is_empty() && buffer.capacity() <= MAX_KEPT;
+    let is_lent = is_small && piece.announced > MAX_KEPT as u64 && shared.swap_for_assembly(buffer);
     if buffer.capacity() - buffer.len() >= piece.len {
-        return;
+        return is_lent;
     }
     if piece.header.fin {
         // The message grows no further than this: twice what is there, but not beyond its end.
@@ -499,4 +500,5 @@ fn reserve(buffer: &mut Vec<u8>, piece: &Piece, shared: &Shared) {
     } else {
         buffer.reserve(piece.len);
     }
+    is_lent
 }

@@ -11,6 +11,10 @@ impl<T> Pool<T> {
         Pool { free: Vec::new(), max }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.free.len()
+    }
+
     pub(crate) fn take(&mut self) -> Option<T> {
         self.free.pop()
     }

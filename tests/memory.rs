@@ -2,8 +2,14 @@
 //! stopped in the middle of something not much more than that something.
 #![allow(unsafe_code)]
 
+#[allow(dead_code)]
+#[path = "shared/ways.rs"]
+mod ways;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+
+use ways::Way;
 
 use wsengine::{Config, Connection, Engine, MessageType, Prepared, State};
 
@@ -84,6 +90,11 @@ fn bytes_per_connection(pieces: &[&[u8]]) -> usize {
 
 /// Bytes held for each of many open connections with which this was done, their output taken.
 fn held(config: &Config, traffic: impl Fn(&mut Connection)) -> usize {
+    held_on(config, |_, conn| traffic(conn))
+}
+
+/// The same, where the traffic may be of other connections too.
+fn held_on(config: &Config, traffic: impl Fn(&Engine, &mut Connection)) -> usize {
     let engine = Engine::new(config);
     let mut connections = Vec::with_capacity(WARM_UP + CONNECTIONS);
     let mut before = 0;
@@ -93,7 +104,7 @@ fn held(config: &Config, traffic: impl Fn(&mut Connection)) -> usize {
         }
         let mut conn = Connection::server(&engine);
         feed(&mut conn, REQUEST);
-        traffic(&mut conn);
+        traffic(&engine, &mut conn);
         let waiting = conn.outbound().queued_bytes();
         conn.outbound().output_consume(waiting).unwrap();
         connections.push(conn);
@@ -126,6 +137,136 @@ fn memory_grows_with_what_arrives_not_with_what_is_announced() {
     announced.truncate(14 + 1);
     let held = bytes_per_connection(&[&announced]);
     assert!(held < 6_000, "{held} bytes");
+}
+
+/// Whichever way a large message came, and whatever was lent for it: nothing of it stays.
+#[test]
+fn an_idle_connection_holds_nothing_whichever_way_its_input_came() {
+    let fresh = bytes_per_connection(&[]);
+    let message = frame(0x82, 1024 * 1024);
+    for way in [Way::LentFor(0), Way::Received(0)] {
+        for size in [100_000, message.len()] {
+            let after = held(&Config::new(), |conn| {
+                for piece in message.chunks(size) {
+                    way.bring(conn, piece, |_| {}).unwrap();
+                }
+            });
+            assert_eq!(after, fresh, "{way:?} in reads of {size}");
+        }
+    }
+    for min in [0, 1, 600_000] {
+        let given_back = held(&Config::new(), |conn| {
+            assert!(conn.recv_buffer(min).unwrap().len() >= min);
+            conn.commit(0).unwrap();
+        });
+        assert_eq!(given_back, fresh, "at least {min}");
+    }
+    let half_a_header = held(&Config::new(), |conn| {
+        Way::Received(0).bring(conn, &frame(0x82, 1024 * 1024)[..5], |_| {}).unwrap();
+    });
+    assert!(half_a_header < 1_000, "{half_a_header} bytes");
+}
+
+const PAGE: usize = 4096;
+
+/// A peer that announces a megabyte and stops: twice what came, and a page.
+#[test]
+fn memory_follows_what_came_whichever_way_it_came() {
+    let fresh = bytes_per_connection(&[]);
+    let message = frame(0x82, 1024 * 1024);
+    for way in [Way::Copied, Way::Received(0)] {
+        for came in [1, 5_000, 40_000, 150_000] {
+            for size in [4_000, 40_000] {
+                let held = held(&Config::new(), |conn| {
+                    for piece in message[..14 + came].chunks(size) {
+                        way.bring(conn, piece, |_| {}).unwrap();
+                    }
+                });
+                let most = fresh + 2 * came + PAGE + 1_000;
+                assert!(held <= most, "{held} bytes for {came}, {way:?} in reads of {size}");
+            }
+            let lent = held(&Config::new(), |conn| {
+                way.bring(conn, &message[..14 + came], |_| {}).unwrap();
+                conn.recv_buffer(0).unwrap();
+                conn.commit(0).unwrap();
+            });
+            assert!(lent <= fresh + 2 * came + PAGE + 1_000, "{lent} bytes for {came}, lent once more");
+        }
+    }
+}
+
+/// The same while other peers bring large messages to their end, whose buffers the engine keeps for the next ones.
+#[test]
+fn a_peer_that_stops_does_not_keep_what_another_left() {
+    let message = frame(0x82, 1024 * 1024);
+    let fresh = bytes_per_connection(&[]);
+    for came in [1, 40_000] {
+        let held = held_on(&Config::new(), |engine, conn| {
+            let mut other = Connection::server(engine);
+            feed(&mut other, REQUEST);
+            feed(&mut other, &message[..100]);
+            feed(&mut other, &message[100..]);
+            feed(conn, &message[..14 + came]);
+        });
+        assert!(held <= fresh + 2 * came + PAGE + 1_000, "{held} bytes for {came}");
+    }
+}
+
+/// What an engine keeps when all is over: a receive buffer, eight buffers of large messages of at most 2 MiB, and
+/// small ones; however many there were at once.
+#[test]
+fn an_engine_keeps_few_buffers() {
+    const SMALL: isize = 2 * 16 * 64 * 1024 + 64 * 16 * 1024;
+    let mut config = Config::new();
+    config.set_max_frame_size(8 << 20).and_then(|config| config.set_max_message_size(8 << 20)).unwrap();
+    for len in [1 << 20, 2_000_000, 6 << 20] {
+        let message = frame(0x82, len);
+        let before = LIVE.get();
+        let engine = Engine::new(&config);
+        let mut connections: Vec<_> = (0..12).map(|_| Connection::server(&engine)).collect();
+        for piece in [REQUEST, &message[..100], &message[100..500_000], &message[500_000..]] {
+            for conn in &mut connections {
+                Way::Received(0).bring(conn, piece, |_| {}).unwrap();
+            }
+        }
+        assert!(connections.iter().all(|conn| conn.state() == State::Open && !conn.has_events()));
+        drop(connections);
+        let kept = LIVE.get() - before;
+        let most = 512 * 1024 + 8 * (2 << 20) + SMALL;
+        assert!(kept <= most, "{kept} bytes after messages of {len}");
+        let large = if len > 2 << 20 { 0 } else { len as isize };
+        assert!(kept >= 512 * 1024 + large, "{kept} bytes after messages of {len}: nothing is kept for the next");
+
+        for seconds in 1..4 {
+            engine.advance(seconds * 1_000);
+        }
+        let kept = LIVE.get() - before;
+        assert!(kept <= 512 * 1024 + SMALL, "{kept} bytes that nobody needed for seconds");
+    }
+}
+
+/// However a message that was under way ends, its buffer is there for another one.
+#[test]
+fn the_buffer_of_a_message_that_was_cut_off_is_kept() {
+    let message = frame(0x82, 1 << 20);
+    let engine = Engine::default();
+    let begin = || {
+        let mut conn = Connection::server(&engine);
+        [REQUEST, &message[..100]].iter().for_each(|piece| feed(&mut conn, piece));
+        conn
+    };
+    let finish = |mut conn: Connection| feed(&mut conn, &message[100..]);
+    [begin(), begin()].into_iter().for_each(finish);
+    let before = LIVE.get();
+    for _ in 0..3 {
+        drop(begin());
+        let mut lost = begin();
+        lost.feed_eof();
+        while lost.next_event().is_some() {}
+        let both = [begin(), begin()];
+        assert!((LIVE.get() - before).abs() < 128 * 1024, "{} bytes were added for two messages", LIVE.get() - before);
+        both.into_iter().for_each(finish);
+    }
 }
 
 fn compressing(own_takeover: bool, peer_takeover: bool) -> Config {

@@ -184,7 +184,7 @@ impl Connection {
         let is_over = self.outbound.state == State::Closed;
         if let Some(work) = &mut self.work {
             match std::mem::take(&mut work.lent) {
-                _ if is_over => work.discard(),
+                _ if is_over => work.discard(&self.outbound.shared),
                 Lent::Input(_) => work.commit_input(count),
                 _ => work.receiver.commit_assembly(count),
             }

@@ -353,7 +353,7 @@ impl Connection {
             self.outbound.extras.end_inflation(&self.outbound.shared);
             self.outbound.hold_input(0);
             if let Some(work) = &mut self.work {
-                work.discard();
+                work.discard(&self.outbound.shared);
             }
         }
         if let Some(work) = &mut self.work {
@@ -481,7 +481,8 @@ impl Connection {
     pub(crate) fn is_at_rest(&mut self) -> bool {
         let open = matches!(self.outbound.state, State::Open | State::Closing) && self.opening.is_none();
         let due = self.outbound.writable_due || self.outbound.timer_went_off();
-        let at_rest = self.given != Given::Input && open && !self.eof && !due;
+        let lent = self.work.as_ref().is_some_and(|work| work.lent != Lent::Nothing);
+        let at_rest = self.given != Given::Input && open && !self.eof && !due && !lent;
         if at_rest {
             self.given = Given::Nothing;
         }
@@ -499,7 +500,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.end_opening();
         if let Some(mut work) = self.work.take() {
-            work.discard();
+            work.discard(&self.outbound.shared);
             self.outbound.shared.return_work(work);
         }
     }

@@ -75,6 +75,8 @@ pub(crate) struct Receiver {
     pub(super) message: Option<Message>,
     /// Payload that was joined or inflated.
     pub(crate) buffer: Vec<u8>,
+    /// It is one that the engine keeps for large messages.
+    buffer_is_lent: bool,
     /// Bytes at the end of the buffer that the host received there: payload of the frame under way, still masked.
     arrived: usize,
     /// How long a piece may be that is taken where it comes in.
@@ -188,7 +190,7 @@ impl Receiver {
     /// Frees the buffer unless a message waits there, or it is small.
     pub(crate) fn trim(&mut self, shared: &Shared) {
         if self.buffer.is_empty() && self.buffer.capacity() > MAX_SPARE {
-            shared.return_assembly(std::mem::take(&mut self.buffer));
+            shared.return_assembly(std::mem::take(&mut self.buffer), std::mem::take(&mut self.buffer_is_lent));
         }
     }
 
@@ -197,7 +199,7 @@ impl Receiver {
         let (mut buffer, mut control) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.control));
         buffer.clear();
         control.clear();
-        *self = Receiver { buffer, control, ..Receiver::default() };
+        *self = Receiver { buffer, buffer_is_lent: self.buffer_is_lent, control, ..Receiver::default() };
     }
 }
 
@@ -376,7 +378,8 @@ impl Receiver {
             if stays_in_place {
                 (Place::Input(range), piece.unmask(bytes, validator))
             } else {
-                reserve(&mut self.buffer, piece.len, piece.announced, piece.header.fin, terms.shared);
+                self.buffer_is_lent |=
+                    reserve(&mut self.buffer, piece.len, piece.announced, piece.header.fin, terms.shared);
                 (Place::Buffer, piece.unmask_behind(bytes, &mut self.buffer, validator))
             }
         };
@@ -536,18 +539,17 @@ pub(super) fn available(wanted: u64, there: usize) -> usize {
 }
 
 /// Makes room for `len` bytes of a message that is assembled; its frame, which is the last if `fin`, has so many more.
+/// Whether the engine lent the buffer for it.
 #[inline]
-fn reserve(buffer: &mut Vec<u8>, len: usize, announced: u64, fin: bool, shared: &Shared) {
-    if buffer.capacity() - buffer.len() < len || buffer.is_empty() && announced > MAX_KEPT as u64 {
-        grow(buffer, len, announced, fin, shared);
-    }
+fn reserve(buffer: &mut Vec<u8>, len: usize, announced: u64, fin: bool, shared: &Shared) -> bool {
+    let is_short = buffer.capacity() - buffer.len() < len;
+    (is_short || buffer.is_empty() && announced > MAX_KEPT as u64) && grow(buffer, len, announced, fin, shared)
 }
 
 #[cold]
-fn grow(buffer: &mut Vec<u8>, len: usize, announced: u64, fin: bool, shared: &Shared) {
-    if buffer.is_empty() && announced > MAX_KEPT as u64 {
-        shared.swap_for_assembly(buffer);
-    }
+fn grow(buffer: &mut Vec<u8>, len: usize, announced: u64, fin: bool, shared: &Shared) -> bool {
+    let is_small = buffer.is_empty() && buffer.capacity() <= MAX_KEPT;
+    let is_lent = is_small && announced > MAX_KEPT as u64 && shared.swap_for_assembly(buffer);
     if fin {
         // The message grows no further than this: twice what is there, but not beyond its end.
         let ahead = available(announced, buffer.len().max(FIRST_RESERVE));
@@ -555,4 +557,5 @@ fn grow(buffer: &mut Vec<u8>, len: usize, announced: u64, fin: bool, shared: &Sh
     } else {
         buffer.reserve(len);
     }
+    is_lent
 }

@@ -119,10 +119,10 @@ impl Work {
     }
 
     /// Gives up all input.
-    pub(crate) fn discard(&mut self) {
+    pub(crate) fn discard(&mut self, shared: &Shared) {
         (self.pos, self.end) = (0, 0);
-        self.host_input = None;
-        self.receiver = Receiver::default();
+        (self.host_input, self.lent) = (None, Lent::Nothing);
+        self.reset(shared);
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -162,7 +162,7 @@ impl Work {
         self.reported = None;
         self.receiver.reset();
         if self.receiver.buffer.capacity() > MAX_KEPT {
-            shared.return_assembly(std::mem::take(&mut self.receiver.buffer));
+            self.receiver.trim(shared);
         }
     }
 }

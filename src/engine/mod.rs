@@ -37,6 +37,7 @@ impl Engine {
                 inputs: RefCell::new(Pool::new(MAX_POOLED)),
                 receive_buffers: RefCell::new(Pool::new(1)),
                 assemblies: RefCell::new(Pool::new(MAX_POOLED_ASSEMBLIES)),
+                assemblies_lent: Cell::new(0),
                 backlogs: RefCell::new(Pool::new(MAX_POOLED)),
                 extras: RefCell::new(Pool::new(MAX_POOLED)),
                 chunks: RefCell::default(),
@@ -95,8 +96,9 @@ impl Default for Engine {
 /// In a drain loop one connection after the other has bytes in flight, so few buffers serve many connections.
 const MAX_POOLED: usize = 16;
 
-/// Large messages are assembled one at a time, unless many arrive at once; a buffer above this is freed.
-const MAX_POOLED_ASSEMBLIES: usize = 2;
+/// Few large messages arrive at once. Buffers for more, larger ones, and those that were not needed for a while, are
+/// freed.
+const MAX_POOLED_ASSEMBLIES: usize = 8;
 const MAX_KEPT_ASSEMBLY: usize = 2 * 1024 * 1024;
 
 /// Milliseconds after which memory that was not needed meanwhile is freed.
@@ -109,6 +111,8 @@ pub(crate) struct Shared {
     inputs: RefCell<Pool<Vec<u8>>>,
     receive_buffers: RefCell<Pool<Vec<u8>>>,
     assemblies: RefCell<Pool<Vec<u8>>>,
+    /// Those that connections have of them.
+    assemblies_lent: Cell<usize>,
     backlogs: RefCell<Pool<Rc<Waiting>>>,
     extras: RefCell<Pool<Box<Extra>>>,
     chunks: RefCell<ChunkPool>,
@@ -170,18 +174,25 @@ impl Shared {
         }
     }
 
-    /// Gives the buffer of a large message for this one, which is empty, if there is one already.
-    pub(crate) fn swap_for_assembly(&self, buffer: &mut Vec<u8>) {
-        if let Some(large) = self.assemblies.borrow_mut().take() {
-            *buffer = large;
-        }
+    /// Lends the buffer of a large message for this one, which is empty, if there is one. Whether there was.
+    pub(crate) fn swap_for_assembly(&self, buffer: &mut Vec<u8>) -> bool {
+        let Some(large) = self.assemblies.borrow_mut().take() else {
+            return false;
+        };
+        *buffer = large;
+        self.assemblies_lent.update(|lent| lent + 1);
+        true
     }
 
-    /// Takes the buffer of a message back.
-    pub(crate) fn return_assembly(&self, mut buffer: Vec<u8>) {
-        if (MAX_KEPT + 1..=MAX_KEPT_ASSEMBLY).contains(&buffer.capacity()) {
+    /// Takes the buffer of a message back; `was_lent`: it came from here. One that is lent counts as one that is kept: a
+    /// peer that stops within a message holds it, and others must not make up for it.
+    pub(crate) fn return_assembly(&self, mut buffer: Vec<u8>, was_lent: bool) {
+        self.assemblies_lent.update(|lent| lent - usize::from(was_lent));
+        let mut kept = self.assemblies.borrow_mut();
+        let has_room = kept.len() + self.assemblies_lent.get() < MAX_POOLED_ASSEMBLIES;
+        if has_room && (MAX_KEPT + 1..=MAX_KEPT_ASSEMBLY).contains(&buffer.capacity()) {
             buffer.clear();
-            self.assemblies.borrow_mut().put(buffer);
+            kept.put(buffer);
         }
     }
 
@@ -245,6 +256,7 @@ impl Shared {
         if now.wrapping_sub(self.tidied.get()) >= TIDY_AFTER {
             self.tidied.set(now);
             self.chunks.borrow_mut().tidy();
+            self.assemblies.borrow_mut().tidy();
             self.prepared.borrow_mut().tidy();
         }
     }

@@ -7,23 +7,38 @@ use crate::connection::Waiting;
 
 /// Keeps up to a fixed number of values.
 pub(crate) struct Pool<T> {
+    /// Those that were used last at the end.
     free: Vec<T>,
     max: usize,
+    /// The fewest there were since the last tidying: as many at the front were not needed.
+    fewest: usize,
 }
 
 impl<T> Pool<T> {
     pub(crate) fn new(max: usize) -> Pool<T> {
-        Pool { free: Vec::new(), max }
+        Pool { free: Vec::new(), max, fewest: 0 }
     }
 
     pub(crate) fn take(&mut self) -> Option<T> {
-        self.free.pop()
+        let value = self.free.pop();
+        self.fewest = self.fewest.min(self.free.len());
+        value
     }
 
     pub(crate) fn put(&mut self, value: T) {
         if self.free.len() < self.max {
             self.free.push(value);
         }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.free.len()
+    }
+
+    /// Drops those that were not needed since the last time.
+    pub(crate) fn tidy(&mut self) {
+        self.free.drain(..self.fewest);
+        self.fewest = self.free.len();
     }
 }
 

@@ -8,15 +8,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Gives a portion by one of the ways in. What is lent stays untouched until there is nothing more to pull. */
+static void give(ws_conn *to, char *portion, size_t len, size_t way) {
+    void *buffer;
+    size_t capacity;
+    switch (way % 3) {
+    case 0:
+        CHECK(ws_conn_feed(to, portion, len) == WS_OK);
+        memset(portion, '#', len);
+        break;
+    case 1:
+        CHECK(ws_conn_feed_mut(to, portion, len) == WS_OK);
+        break;
+    default:
+        CHECK(ws_conn_recv_buffer(to, len, &buffer, &capacity) == WS_OK && capacity >= len);
+        memcpy(buffer, portion, len);
+        CHECK(ws_conn_commit(to, len) == WS_OK);
+        break;
+    }
+}
+
 /* Moves all output of one connection to the other, in portions of `portion` bytes, and echoes what the server gets. */
 static void carry(ws_conn *from, ws_conn *to, size_t portion, int echo, char *seen, size_t seen_size) {
     struct iovec slices[8];
+    char bytes[512];
     ws_event event;
     seen[0] = '\0';
     while (ws_conn_output(from, slices, 8) > 0) {
         size_t len = slices[0].iov_len < portion ? slices[0].iov_len : portion;
-        CHECK(ws_conn_feed(to, slices[0].iov_base, len) == WS_OK);
+        CHECK(len <= sizeof bytes);
+        memcpy(bytes, slices[0].iov_base, len);
         CHECK(ws_conn_output_consume(from, len) == WS_OK);
+        give(to, bytes, len, portion);
         while (ws_conn_next_event(to, &event) == WS_OK) {
             size_t used = strlen(seen);
             snprintf(seen + used, seen_size - used, "%d:%.*s;", (int)event.type, (int)event.len, event.data);
@@ -25,6 +48,7 @@ static void carry(ws_conn *from, ws_conn *to, size_t portion, int echo, char *se
             }
         }
         CHECK(event.type == WS_EVENT_NONE);
+        memset(bytes, '#', sizeof bytes);
     }
 }
 

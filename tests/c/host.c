@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define BIG 100000
+#define LARGE 1000000
 
 /* A client and a server whose handshake is done, with their engine. */
 typedef struct {
@@ -40,50 +41,87 @@ static void keep(seen *what, const ws_event *event) {
     what->len += event->len;
 }
 
-static void pull(ws_conn *conn, seen *what) {
-    ws_event event;
-    while (ws_conn_next_event(conn, &event) == WS_OK) {
-        switch (event.type) {
-        case WS_EVENT_OPEN:
-            what->compressed = event.compressed;
-            break;
-        case WS_EVENT_TEXT:
-        case WS_EVENT_BINARY:
-            keep(what, &event);
-            what->messages++;
-            break;
-        case WS_EVENT_CHUNK:
-            CHECK(event.first == (event.offset == 0 && event.len > 0));
-            keep(what, &event);
-            what->chunks++;
-            what->messages += event.last;
-            break;
-        case WS_EVENT_PING:
-            what->pings++;
-            break;
-        case WS_EVENT_PONG:
-            what->rtt_ms = event.rtt_ms;
-            break;
-        case WS_EVENT_WRITABLE:
-            what->writables++;
-            break;
-        case WS_EVENT_CLOSE:
-            what->close_code = event.close_code;
-            break;
-        default:
-            break;
-        }
+static void note(seen *what, const ws_event *event) {
+    switch (event->type) {
+    case WS_EVENT_OPEN:
+        what->compressed = event->compressed;
+        break;
+    case WS_EVENT_TEXT:
+    case WS_EVENT_BINARY:
+        keep(what, event);
+        what->messages++;
+        break;
+    case WS_EVENT_CHUNK:
+        CHECK(event->first == (event->offset == 0 && event->len > 0));
+        keep(what, event);
+        what->chunks++;
+        what->messages += event->last;
+        break;
+    case WS_EVENT_PING:
+        what->pings++;
+        break;
+    case WS_EVENT_PONG:
+        what->rtt_ms = event->rtt_ms;
+        break;
+    case WS_EVENT_WRITABLE:
+        what->writables++;
+        break;
+    case WS_EVENT_CLOSE:
+        what->close_code = event->close_code;
+        break;
+    default:
+        break;
     }
-    CHECK(event.type == WS_EVENT_NONE);
 }
 
-/* Moves all output of one connection to the other, in reads of up to 16 KiB, as from a socket. */
+static void pull(ws_conn *conn, seen *what) {
+    ws_event events[3];
+    size_t i, count;
+    while (ws_conn_next_events(conn, events, 3, &count) == WS_OK) {
+        CHECK(count >= 1 && count <= 3);
+        for (i = 0; i < count; i++) {
+            note(what, &events[i]);
+        }
+    }
+    CHECK(count == 0);
+    CHECK(ws_conn_next_event(conn, events) == WS_AGAIN && events[0].type == WS_EVENT_NONE);
+}
+
+/* Moves all output of one connection to the other, in reads of up to 16 KiB, as from a socket: copied, lent, and straight
+ * into memory of the engine's, in turn. */
 static void carry(ws_conn *from, ws_conn *to, seen *what) {
+    static unsigned turn;
     char buffer[16384];
-    size_t len;
-    while (ws_conn_output_read(from, buffer, sizeof buffer, &len) == WS_OK) {
-        CHECK(ws_conn_feed(to, buffer, len) == WS_OK);
-        pull(to, what);
+    size_t len, capacity;
+    void *lent;
+    for (;;) {
+        switch (turn++ % 3) {
+        case 0:
+            if (ws_conn_output_read(from, buffer, sizeof buffer, &len) != WS_OK) {
+                return;
+            }
+            CHECK(ws_conn_feed(to, buffer, len) == WS_OK);
+            memset(buffer, '#', sizeof buffer);
+            pull(to, what);
+            break;
+        case 1:
+            if (ws_conn_output_read(from, buffer, sizeof buffer, &len) != WS_OK) {
+                return;
+            }
+            CHECK(ws_conn_feed_mut(to, buffer, len) == WS_OK);
+            pull(to, what);
+            memset(buffer, '#', sizeof buffer);
+            break;
+        default:
+            CHECK(ws_conn_recv_buffer(to, 0, &lent, &capacity) == WS_OK && capacity > 0);
+            if (ws_conn_output_read(from, lent, capacity < 16384 ? capacity : 16384, &len) != WS_OK) {
+                CHECK(ws_conn_commit(to, 0) == WS_OK);
+                return;
+            }
+            CHECK(ws_conn_commit(to, len) == WS_OK);
+            pull(to, what);
+            break;
+        }
     }
 }
 
@@ -204,6 +242,43 @@ static void frame_of_the_host(host *it, const char *text) {
     free(what.bytes);
 }
 
+/* What recv() brings of a large message lies where the whole message is reported. */
+static void large_message(ws_engine *engine) {
+    ws_conn *server = ws_conn_new_server(engine);
+    static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    static const unsigned char header[14] = {0x82, 0xff, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40, 0, 0, 0, 0};
+    char *message = malloc(sizeof header + LARGE);
+    size_t at = 0, count, capacity;
+    ws_event events[2];
+    void *lent = NULL;
+    CHECK(message != NULL);
+    memcpy(message, header, sizeof header);
+    fill(message + sizeof header, LARGE);
+    CHECK(ws_conn_feed(server, request, sizeof request - 1) == WS_OK);
+    CHECK(ws_conn_next_events(server, events, 2, &count) == WS_OK && count == 1 && events[0].type == WS_EVENT_OPEN);
+    CHECK(ws_conn_next_events(server, events, 2, &count) == WS_AGAIN && count == 0);
+    for (;;) {
+        size_t left = sizeof header + LARGE - at;
+        CHECK(ws_conn_recv_buffer(server, 0, &lent, &capacity) == WS_OK);
+        capacity = capacity < left ? capacity : left;
+        memcpy(lent, message + at, capacity);
+        CHECK(ws_conn_commit(server, capacity) == WS_OK);
+        at += capacity;
+        if (capacity == left) {
+            break;
+        }
+        CHECK(ws_conn_next_events(server, events, 2, &count) == WS_AGAIN);
+    }
+    CHECK(ws_conn_next_events(server, events, 2, &count) == WS_OK && count == 1);
+    CHECK(events[0].type == WS_EVENT_BINARY && events[0].len == LARGE);
+    CHECK(memcmp(events[0].data, message + sizeof header, LARGE) == 0);
+    CHECK(events[0].data + LARGE == (char *)lent + capacity);
+    CHECK(ws_conn_next_events(server, events, 2, &count) == WS_AGAIN);
+    ws_conn_free(server);
+    free(message);
+}
+
 static void back_pressure(host *it) {
     seen client = nothing(), server = nothing();
     char noise[3000];
@@ -306,6 +381,7 @@ int main(void) {
     time_passes(&it);
     count(&it);
     smaller_structs(it.engine);
+    large_message(it.engine);
     ws_conn_free(it.client);
     ws_conn_free(it.server);
     ws_engine_free(it.engine);

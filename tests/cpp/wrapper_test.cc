@@ -147,6 +147,51 @@ struct Pair {
     ws::Connection client;
 };
 
+TEST(Wrapper, EachWayInAndEventsInBatches) {
+    ws::Config config;
+    EXPECT_EQ(config.set_receive_buffer_size(4095), WS_ERR_INVALID_ARGUMENT);
+    ASSERT_EQ(config.set_receive_buffer_size(8192), WS_OK);
+    Pair pair(config);
+    for (int way = 0; way < 3; ++way) {
+        for (const char *text : {"one", "two", "three"}) {
+            ASSERT_EQ(pair.client.queue_text(text), WS_OK);
+        }
+        std::string bytes = take(pair.client);
+        void *buffer = nullptr;
+        std::size_t capacity = 0;
+        if (way == 0) {
+            ASSERT_EQ(pair.server.feed(bytes), WS_OK);
+        } else if (way == 1) {
+            ASSERT_EQ(pair.server.feed_mut(bytes.data(), bytes.size()), WS_OK);
+        } else {
+            ASSERT_EQ(pair.server.recv_buffer(0, buffer, capacity), WS_OK);
+            ASSERT_EQ(capacity, 8192u);
+            bytes.copy(static_cast<char *>(buffer), bytes.size());
+            ASSERT_EQ(pair.server.commit(bytes.size()), WS_OK);
+            EXPECT_EQ(pair.server.commit(0), WS_ERR_STATE);
+            EXPECT_EQ(pair.server.recv_buffer(0, buffer, capacity), WS_ERR_INPUT_PENDING);
+            EXPECT_EQ(buffer, nullptr);
+        }
+        ws::Event events[2];
+        std::size_t count = 0;
+        ASSERT_EQ(pair.server.next_events(events, 2, count), WS_OK);
+        ASSERT_EQ(count, 2u);
+        EXPECT_EQ(events[0].view(), "one");
+        EXPECT_EQ(events[1].view(), "two");
+        if (way == 1) {
+            EXPECT_TRUE(events[0].data > bytes.data() && events[1].data < bytes.data() + bytes.size());
+        }
+        ASSERT_EQ(pair.server.next_events(events, 2, count), WS_OK);
+        EXPECT_EQ(count, 1u);
+        EXPECT_EQ(events[0].view(), "three");
+        ASSERT_EQ(pair.server.next_events(events, 2, count), WS_AGAIN);
+        EXPECT_EQ(count, 0u);
+    }
+    EXPECT_EQ(pair.server.feed_eof(), WS_OK);
+    char late = 'x';
+    EXPECT_EQ(pair.server.feed_mut(&late, 1), WS_ERR_STATE);
+}
+
 TEST(Wrapper, AMessagePieceByPieceInChunks) {
     ws::Config config;
     ASSERT_EQ(config.set_delivery(WS_DELIVER_CHUNKS), WS_OK);
@@ -203,6 +248,7 @@ TEST(Wrapper, EverySetting) {
         config.set_water_marks(10, 20),
         config.set_max_connection_bytes(100000),
         config.set_max_engine_bytes(100000),
+        config.set_receive_buffer_size(8192),
         config.set_compression(true),
         config.set_compression_level(1),
         config.set_compression_mem_level(1),

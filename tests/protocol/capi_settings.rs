@@ -336,3 +336,23 @@ fn deadlines() {
     }
     assert_eq!(expiries(&client, true), (only(0), 1006));
 }
+
+#[test]
+fn the_size_of_the_receive_buffer() {
+    let lent = |set: &dyn Fn(*mut ws_config) -> ws_status| unsafe {
+        let host = Host::open(set);
+        let (mut buffer, mut capacity) = (null_mut(), 0);
+        assert_eq!(ws_conn_recv_buffer(host.conn, 0, &mut buffer, &mut capacity), WS_OK);
+        capacity
+    };
+    for bytes in [4_096, 70_000, 16 << 20] {
+        assert_eq!(lent(&|config| unsafe { ws_config_set_receive_buffer_size(config, bytes) }), bytes);
+    }
+    let refused = |config| unsafe {
+        for bytes in [0, 4_095, (16 << 20) + 1, usize::MAX] {
+            assert_eq!(ws_config_set_receive_buffer_size(config, bytes), WS_ERR_INVALID_ARGUMENT);
+        }
+        WS_OK
+    };
+    assert_eq!(lent(&refused), 524_288, "the default");
+}

@@ -165,7 +165,7 @@ def test_the_page_on_limits_says_what_the_header_says():
     page = (ROOT / "docs" / "limits.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| .*? \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
     header = settings_of_the_header()
-    names = [name for name in header if name.startswith("max_") or name.endswith(("_timeout", "_interval"))]
+    names = [name for name in header if name.startswith("max_") or name.endswith(("_timeout", "_interval", "_buffer_size"))]
     assert sorted(name for name, *_ in rows) == sorted(names)
     for name, default, beyond, counted in rows:
         assert f"default {default} " in header[name] + " ", name

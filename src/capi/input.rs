@@ -212,11 +212,16 @@ pub unsafe extern "C" fn ws_conn_next_event(conn: *mut ws_conn, event: *mut ws_e
             *place = EMPTY;
             return Ok(ws_status::WS_AGAIN);
         }
-        if pull_messages(&mut conn.conn, 1, |_, message| *place = message) == 0 {
-            *place = pull(&mut conn.conn);
-        }
+        pull_one(&mut conn.conn, place);
         Ok(if place.r#type == ws_event_type::WS_EVENT_NONE { ws_status::WS_AGAIN } else { ws_status::WS_OK })
     })
+}
+
+#[inline(never)] // so that a pull which is over at once does not pay for it
+fn pull_one(conn: &mut Connection, place: &mut ws_event) {
+    if pull_messages(conn, 1, |_, message| *place = message) == 0 {
+        *place = pull(conn);
+    }
 }
 
 /// Pulls events, as many as there are and there is room for: fewer calls for many small messages. The first may be any

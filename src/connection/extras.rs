@@ -42,6 +42,7 @@ impl Extras {
         self.0.is_some()
     }
 
+    #[inline(never)]
     fn get(&mut self, shared: &Shared) -> &mut Extra {
         self.0.get_or_insert_with(|| shared.take_extra())
     }
@@ -163,7 +164,10 @@ impl Extras {
     #[inline]
     pub(crate) fn hold_more(&mut self, more: usize, shared: &Shared) {
         shared.metrics.held_input(0, more);
-        self.get(shared).held_input += more;
+        match &mut self.0 {
+            Some(extra) => extra.held_input += more,
+            None => self.get(shared).held_input = more,
+        }
     }
 
     pub(crate) fn hold_input(&mut self, held: usize, shared: &Shared) {

@@ -101,8 +101,14 @@ impl Connection {
     }
 
     /// Takes input that the host lends until the pull that finds nothing; `address` is where it is.
+    #[inline(always)]
     pub(crate) fn feed_in_place(&mut self, data: &[u8], address: NonNull<[u8]>) -> Result<(), Error> {
-        if !self.takes_piece(data) && self.takes_input()? && !data.is_empty() {
+        if self.takes_piece(data) { Ok(()) } else { self.feed_to_pull(data, address) }
+    }
+
+    #[inline(never)]
+    fn feed_to_pull(&mut self, data: &[u8], address: NonNull<[u8]>) -> Result<(), Error> {
+        if self.takes_input()? && !data.is_empty() {
             let (work, outbound) = self.work();
             match work.has_own_input() {
                 false => work.host_input = Some(address),
@@ -121,12 +127,20 @@ impl Connection {
         if self.given != Given::Nothing || !open || self.eof || data.is_empty() {
             return false;
         }
-        let taken = self.work.as_deref_mut().is_some_and(|work| work.receiver.take_middle(data));
+        let Some(work) = self.work.as_deref_mut().filter(|work| work.lent == Lent::Nothing) else {
+            return false;
+        };
+        let taken = work.receiver.take_middle(data);
         if taken {
-            self.outbound.note_piece(data.len());
-            self.given = Given::Piece;
+            self.note_piece(data.len());
         }
         taken
+    }
+
+    #[inline(always)]
+    fn note_piece(&mut self, len: usize) {
+        self.outbound.note_piece(len);
+        self.given = Given::Piece;
     }
 
     /// The input that the host lends.
@@ -182,14 +196,18 @@ impl Connection {
     /// So many bytes were received into what was lent; those of an assembly are in its buffer.
     pub(crate) fn note_commit(&mut self, count: usize) {
         let is_over = self.outbound.state == State::Closed;
+        let shared = &self.outbound.shared;
+        let mut is_piece = false;
         if let Some(work) = &mut self.work {
             match std::mem::take(&mut work.lent) {
-                _ if is_over => work.discard(&self.outbound.shared),
-                Lent::Input(_) => work.commit_input(count),
+                _ if is_over => work.discard(shared),
+                Lent::Input(_) => is_piece = work.commit_input(count, shared),
                 _ => work.receiver.commit_assembly(count),
             }
         }
-        if count == 0 || is_over {
+        if is_piece {
+            self.note_piece(count);
+        } else if count == 0 || is_over {
             self.put_away(None);
         } else {
             self.note_arrived(count);

@@ -435,7 +435,6 @@ impl Receiver {
 
     /// How much of a large message can be received straight to where it is assembled.
     pub(crate) fn lend_assembly(&mut self, min: usize, delivery: Delivery) -> Option<usize> {
-        self.middle = 0;
         let (frame, message) = (self.frame.as_ref()?, self.message.as_ref()?);
         if frame.header.opcode.is_control() || message.compressed || delivery == Delivery::Chunks {
             return None;
@@ -448,6 +447,7 @@ impl Receiver {
             return None;
         }
         self.buffer.reserve_exact(room);
+        self.middle = 0;
         Some(room)
     }
 

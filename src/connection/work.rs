@@ -68,9 +68,16 @@ impl Work {
         &mut self.input[self.end..]
     }
 
-    /// So many bytes were received into what was lent.
-    pub(crate) fn commit_input(&mut self, count: usize) {
-        self.end += count;
+    /// So many bytes were received into what was lent. Whether they are a piece from the middle of a message, which was
+    /// taken.
+    pub(crate) fn commit_input(&mut self, count: usize, shared: &Shared) -> bool {
+        let is_piece = self.end == 0 && count > 0 && self.receiver.take_middle(&self.input[..count]);
+        if is_piece {
+            self.release_input(shared);
+        } else {
+            self.end += count;
+        }
+        is_piece
     }
 
     /// What was lent is not written to any more.

@@ -172,6 +172,7 @@ def call_seeds():
     FRAME, EOF, PULL, PULL_ALL, ECHO, QUEUE, QUEUE_LONG, QUEUE_NOISE, QUEUE_CLOSE = range(18, 27)
     BEGIN, PART, END, PART_LONG, BEGIN_FRAME, END_FRAME, ACCEPT, REJECT, READ_HEADS = range(27, 36)
     LEND, CONSUME, READ, DELIVERY, READING, USER_DATA, _, CONSUME_ALL, FEED_PIECES = range(36, 45)
+    FEED_MUT, RECEIVE, PULL_BATCH = range(45, 48)
     SERVER, CLIENT, NEW_SERVER, NEW_CLIENT = 0, 1, 0, 0x80
 
     def call(number, which=SERVER, *arguments):
@@ -212,12 +213,22 @@ def call_seeds():
             + call(LEND, SERVER, 8) + call(CONSUME, SERVER, number(2000)) + call(QUEUE_NOISE, SERVER, number(1000))
             + call(CONSUME_ALL) + call(PULL_ALL) + call(METRICS, 0, number(30000)))
     asked = call(NEW_CLIENT, CLIENT) + call(NEW_SERVER) + to_server + call(READ_HEADS, SERVER, 0, 0)
+    frames = bytes([2 * 5]) + b"".join(bytes([first]) + data(payload) for first, payload in [
+        (0x81, b"one"), (0x82, b"x" * 200), (0x89, b"p"), (0x81, b"two"), (0x81, b"three")])
+    ways = (call(FEED_MUT, 0, frames) + call(PULL_BATCH, 0, 7) + call(ECHO) + call(PULL_BATCH, 0, 1) * 4
+            + call(RECEIVE, 0, number(6), frames) + call(PULL_BATCH, 0, 7) * 4 + call(RECEIVE, 0, number(5), 0) + call(PULL)
+            + call(RECEIVE, 0, number(5001), 1, data(b"\x01\x81\0\0\0\0")) + call(PULL_BATCH, 0, 7) + call(FEED_MUT, 0, 1, data(b"a\x80\x80\0\0\0\0"))
+            + call(PULL_BATCH, 0, 7) + call(FEED_MUT, 1, frames) + call(PULL_BATCH, 1, 7))
+    lent_and_held = (call(READING, 0, 0) + call(QUEUE_LONG, SERVER, number(1500)) + call(FEED_MUT, 0, frames) + call(PULL_BATCH, 0, 7)
+                     + call(FEED_MUT, 0, frames) + call(CONSUME_ALL) + call(PULL_BATCH, 0, 7) * 4)
     offer = data(b"permessage-deflate; server_no_context_takeover")
     calls = {
         "echo": pair + text + carry(CLIENT)[:3] + call(PULL) + call(ECHO) + call(LEND, 0, 3) + call(ECHO)
                 + call(CONSUME, 0, number(2)) + to_client,
         "pending": pair + call(FEED, 0, data(b"\x81\x80\0\0\0\0")) + call(FEED, 0, data(b"x")) + call(PULL_ALL),
         "pieces_fed": pair + call(FEED_PIECES, 0, data(b"\x01\x83\0\0\0\0abc\x80\x83\0\0\0\0def\x88\x80\0\0\0\0"), 1),
+        "ways": pair + ways,
+        "lent_and_held": pair + lent_and_held,
         "close": pair + call(QUEUE_CLOSE, 0, number(1000), data(b"bye")) + to_client + to_server,
         "crossing": pair + call(QUEUE_CLOSE, 0, number(1000), 0) + call(QUEUE_CLOSE, 1, number(1001), 0) + to_server + to_client,
         "full": pair + full,

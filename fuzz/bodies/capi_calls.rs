@@ -75,6 +75,7 @@ fn make_config(choice: u8, limits: u8) -> (*mut ws_config, usize) {
             ws_config_set_max_message_size(config, 1000),
             ws_config_set_max_connection_bytes(config, pick(0, 4096, 1 << 20)),
             ws_config_set_max_engine_bytes(config, pick(1, 8192, 1 << 20)),
+            ws_config_set_receive_buffer_size(config, 4096),
             ws_config_set_max_fragments(config, if has(2) { 3 } else { 100 }),
             ws_config_set_max_control_rate(config, if has(6) { 3 } else { 100 }),
             ws_config_set_max_held_bytes(config, pick(7, 10, 1000)),
@@ -89,7 +90,7 @@ fn make_config(choice: u8, limits: u8) -> (*mut ws_config, usize) {
             ws_config_set_max_lifetime(config, short(if has(7) { 0 } else { 900 })),
         ]
     };
-    assert_eq!(statuses, [WS_OK; 23]);
+    assert_eq!(statuses, [WS_OK; 24]);
     (config, max_queued)
 }
 
@@ -175,8 +176,28 @@ fn on_connection(conn: &mut Conn, call: u8, program: &mut Program<'_>) {
                 conn.pull_all();
             }
         }
-        _ => conn.pull_all(),
+        // The other ways in: any bytes, or frames.
+        45 => {
+            let bytes = input(conn.is_client, program);
+            conn.feed_mut(&bytes);
+        }
+        46 => {
+            let (min, bytes) = (usize::from(program.number()) % 9000, input(conn.is_client, program));
+            conn.receive(min, (min % 5 > 0).then_some(&bytes));
+        }
+        _ => {
+            conn.pull_batch(1 + usize::from(program.byte() % 8));
+        }
     }
+}
+
+fn input(is_client: bool, program: &mut Program<'_>) -> Vec<u8> {
+    let choice = program.byte();
+    if choice & 1 != 0 {
+        return program.bytes().to_vec();
+    }
+    let frame = |_| frame_to(is_client, program.byte(), program.bytes());
+    (0..choice >> 1 & 7).flat_map(frame).collect()
 }
 
 fn sniff(bytes: &[u8]) {

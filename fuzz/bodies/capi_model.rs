@@ -3,7 +3,7 @@
 #![allow(unsafe_code, clippy::undocumented_unsafe_blocks)] // every block is a call under the header's conventions
 
 use std::ffi::{CStr, c_char, c_int};
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 
 use super::capi_output::Output;
 use wsengine::capi::ask::*;
@@ -39,6 +39,9 @@ impl Lent {
     }
 }
 
+/// What lies around memory that is lent.
+const GUARD: [u8; 16] = [0xee; 16];
+
 pub struct Conn {
     pub raw: *mut ws_conn,
     pub is_client: bool,
@@ -53,8 +56,11 @@ pub struct Conn {
     closes: usize,
     /// The message of which parts have come: its opcode, and what it is so far.
     message: Option<(u8, Vec<u8>)>,
-    /// The bytes of the newest event: there until the next pull or input.
+    /// The bytes of the newest event, and of those that came with it: there until the next pull or input.
     pub(super) view: Option<Lent>,
+    batch: Vec<Lent>,
+    /// What ws_conn_feed_mut() was lent, between guards: the connection's until WS_AGAIN.
+    lent: Vec<u8>,
     pub(super) output: Output,
 }
 
@@ -74,6 +80,8 @@ impl Conn {
             closes: 0,
             message: None,
             view: None,
+            batch: Vec::new(),
+            lent: Vec::new(),
             output: Output::new(max_queued),
         };
         conn.check();
@@ -86,9 +94,7 @@ impl Conn {
 
     /// What must be true between any two calls.
     pub fn check(&mut self) {
-        if let Some(view) = &self.view {
-            view.check();
-        }
+        self.view.iter().chain(&self.batch).for_each(Lent::check);
         self.check_output();
         assert!(self.opens <= 1 && self.closes <= 1, "{} openings, {} ends", self.opens, self.closes);
         let (shutdown, abort) = unsafe { (ws_conn_wants_shutdown(self.raw), ws_conn_wants_abort(self.raw)) };
@@ -138,8 +144,44 @@ impl Conn {
 /// Feed and pull.
 impl Conn {
     pub fn feed(&mut self, bytes: &[u8]) -> ws_status {
-        let closed = self.state() == ws_state::WS_STATE_CLOSED;
         let status = unsafe { ws_conn_feed(self.raw, bytes.as_ptr().cast(), bytes.len()) };
+        self.given(status, bytes.len());
+        status
+    }
+
+    /// Lends it, with guards around it, until there is nothing more to pull.
+    pub fn feed_mut(&mut self, bytes: &[u8]) {
+        let mut lent = [&GUARD[..], bytes, &GUARD].concat();
+        let data = unsafe { lent.as_mut_ptr().add(GUARD.len()) };
+        let status = unsafe { ws_conn_feed_mut(self.raw, data.cast(), bytes.len()) };
+        if self.given(status, bytes.len()) {
+            self.lent = lent;
+        }
+    }
+
+    /// Receives it into memory of the engine's, as much as there is room for; or asks for that and does not.
+    pub fn receive(&mut self, min: usize, bytes: Option<&[u8]>) {
+        let (mut buffer, mut capacity) = (null_mut(), 0);
+        let status = unsafe { ws_conn_recv_buffer(self.raw, min, &mut buffer, &mut capacity) };
+        let is_lent = status == WS_OK;
+        assert_eq!((buffer.is_null(), capacity >= min.max(1)), (!is_lent, is_lent));
+        self.given(status, 0);
+        let Some(bytes) = bytes.filter(|_| is_lent) else {
+            return;
+        };
+        let count = bytes.len().min(capacity);
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast::<u8>(), count);
+            assert_eq!(ws_conn_commit(self.raw, capacity + 1), WS_ERR_INVALID_ARGUMENT);
+            let status = ws_conn_commit(self.raw, count);
+            self.given(status, count);
+            assert_eq!(ws_conn_commit(self.raw, 0), WS_ERR_STATE);
+        }
+    }
+
+    /// Input was refused, or ignored, or it waits.
+    fn given(&mut self, status: ws_status, len: usize) -> bool {
+        let closed = self.state() == ws_state::WS_STATE_CLOSED;
         let expected = match () {
             () if self.eof => WS_ERR_STATE,
             () if closed => WS_OK, // ignored
@@ -147,16 +189,23 @@ impl Conn {
             () => WS_OK,
         };
         assert_eq!(status, expected);
-        if status == WS_OK && !closed {
-            self.pending |= !bytes.is_empty();
-            self.view = None;
+        let waits = status == WS_OK && !closed;
+        if waits {
+            self.pending |= len > 0;
+            self.end_views();
         }
-        status
+        waits
+    }
+
+    fn end_views(&mut self) {
+        self.view = None;
+        self.batch.clear();
     }
 
     pub fn feed_eof(&mut self) {
         assert_eq!(unsafe { ws_conn_feed_eof(self.raw) }, WS_OK);
-        (self.eof, self.pending, self.view) = (true, true, None);
+        (self.eof, self.pending) = (true, true);
+        self.end_views();
     }
 
     pub fn pull_all(&mut self) {
@@ -167,24 +216,49 @@ impl Conn {
 
     /// Pulls one event; false when there is none.
     pub fn pull(&mut self) -> bool {
-        self.view = None;
+        self.end_views();
         let mut event: ws_event = unsafe { std::mem::zeroed() };
-        match unsafe { ws_conn_next_event(self.raw, &mut event) } {
-            WS_OK => {}
-            WS_AGAIN => {
-                assert_eq!((event.r#type, event.len), (ws_event_type::WS_EVENT_NONE, 0));
-                self.pending &= self.is_held_back();
-                assert!(!self.has_events(), "a pull found nothing");
-                assert!(
-                    !self.eof || self.closes == 1 || self.is_held_back(),
-                    "the end of the input ends the connection"
-                );
-                return false;
-            }
+        let status = unsafe { ws_conn_next_event(self.raw, &mut event) };
+        if status == WS_AGAIN {
+            assert_eq!((event.r#type, event.len), (ws_event_type::WS_EVENT_NONE, 0));
+        }
+        self.pulled(status, &[event][..usize::from(status == WS_OK)])
+    }
+
+    /// Pulls a batch; false when there is nothing.
+    pub fn pull_batch(&mut self, capacity: usize) -> bool {
+        self.end_views();
+        let mut events: Vec<ws_event> = vec![unsafe { std::mem::zeroed() }; capacity];
+        let mut count = usize::MAX;
+        let status = unsafe { ws_conn_next_events(self.raw, events.as_mut_ptr(), capacity, &mut count) };
+        assert!(count <= capacity && (count > 0) == (status == WS_OK));
+        self.pulled(status, &events[..count])
+    }
+
+    fn pulled(&mut self, status: ws_status, events: &[ws_event]) -> bool {
+        match status {
+            WS_OK => events.iter().for_each(|event| self.check_event(event)),
+            WS_AGAIN => self.found_nothing(),
             other => panic!("{other:?}"),
         }
+        let is_message =
+            |event: &ws_event| matches!(event.r#type, ws_event_type::WS_EVENT_TEXT | ws_event_type::WS_EVENT_BINARY);
+        assert!(events.iter().skip(1).all(is_message), "nothing but a whole message comes behind another event");
+        status == WS_OK
+    }
+
+    fn found_nothing(&mut self) {
+        self.pending &= self.is_held_back();
+        assert!(!self.has_events(), "a pull found nothing");
+        assert!(!self.eof || self.closes == 1 || self.is_held_back(), "the end of the input ends the connection");
+        let mut lent = std::mem::take(&mut self.lent); // the host's again
+        assert!(lent.is_empty() || lent.starts_with(&GUARD) && lent.ends_with(&GUARD), "touched around it");
+        lent.fill(0xa5);
+    }
+
+    fn check_event(&mut self, event: &ws_event) {
         assert_eq!(self.closes, 0, "{:?} after the end", event.r#type);
-        self.view = Some(Lent::new(event.data.cast(), event.len));
+        self.batch.extend(self.view.replace(Lent::new(event.data.cast(), event.len)));
         let detail = unsafe { CStr::from_ptr(event.detail) };
         assert_eq!(detail.is_empty(), event.r#type != ws_event_type::WS_EVENT_CLOSE);
         let needs_opening = !matches!(
@@ -192,8 +266,7 @@ impl Conn {
             ws_event_type::WS_EVENT_REQUEST | ws_event_type::WS_EVENT_OPEN | ws_event_type::WS_EVENT_CLOSE
         );
         assert!(!needs_opening || self.opens == 1, "{:?} before the opening", event.r#type);
-        self.note(&event);
-        true
+        self.note(event);
     }
 
     fn note(&mut self, event: &ws_event) {
@@ -261,7 +334,8 @@ impl Conn {
 
     fn decided(&mut self, status: ws_status) {
         if status == WS_OK {
-            (self.request_waits, self.pending, self.view) = (false, true, None);
+            (self.request_waits, self.pending) = (false, true);
+            self.end_views();
         }
     }
 

@@ -13,12 +13,16 @@ pub mod server_feed;
 #[path = "../../tests/shared/collector.rs"]
 pub mod collector;
 
+#[path = "../../tests/shared/ways.rs"]
+pub mod ways;
+
 mod capi_model;
 mod capi_output;
 mod capi_world;
 
 use collector::{Collector, Got, assert_only_pongs_follow_a_close};
-use wsengine::{ClientRequest, Config, Connection, Engine, State};
+use ways::Way;
+use wsengine::{ClientRequest, Config, Connection, Engine, Event, State};
 
 /// What a target does with its bytes.
 type Body = fn(&[u8]);
@@ -59,6 +63,15 @@ impl Cut {
         cuts
     }
 
+    /// The way in of a piece: all of them in turn, but the whole is copied.
+    fn way(self, number: usize) -> Way {
+        match self {
+            Cut::Whole => Way::Copied,
+            Cut::ByteByByte => Way::pick(number),
+            Cut::Pieces(seed) => Way::pick(number + seed as usize),
+        }
+    }
+
     fn pieces<'a>(self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = bytes;
         let mut state = match self {
@@ -94,10 +107,19 @@ struct Outcome {
     state: State,
 }
 
-/// Feeds a connection, takes its output only at the end, so that it does not depend on the cuts, and then ends the input.
+/// Gives a connection its input, takes its output only at the end, so that it does not depend on the cuts, and then ends
+/// the input.
 fn run(mut conn: Connection, mut collector: Collector, bytes: &[u8], cut: Cut, decide: fn(&mut Connection)) -> Outcome {
-    for piece in cut.pieces(bytes) {
-        conn.feed(piece).expect("the earlier input was pulled");
+    for (number, piece) in cut.pieces(bytes).enumerate() {
+        let mut request_waits = false;
+        let note = |event: Event<'_>| {
+            request_waits |= matches!(event, Event::Request { .. });
+            collector.add(event);
+        };
+        cut.way(number).bring(&mut conn, piece, note).expect("the earlier input was pulled");
+        if request_waits {
+            decide(&mut conn);
+        }
         pull(&mut conn, &mut collector, decide);
         assert!(conn.outbound().queued_bytes() <= MAX_UNASKED_OUTPUT, "unasked output grows without end");
     }
@@ -119,7 +141,7 @@ fn run(mut conn: Connection, mut collector: Collector, bytes: &[u8], cut: Cut, d
 
 fn pull(conn: &mut Connection, collector: &mut Collector, decide: fn(&mut Connection)) {
     while let Some(event) = conn.next_event() {
-        let is_request = matches!(event, wsengine::Event::Request { .. });
+        let is_request = matches!(event, Event::Request { .. });
         collector.add(event);
         if is_request {
             decide(conn);

@@ -8,6 +8,7 @@ mod close_codes;
 mod header;
 mod mask;
 mod utf8;
+mod whole_frames;
 
 use wsengine::{ClientRequest, Connection, Engine, Event};
 

@@ -394,13 +394,16 @@ impl Connection {
         if self.outbound.clock.timer_state != TimerState::Stale && !self.outbound.timer_went_off() {
             return;
         }
+        let deadlines = self.deadlines();
+        let Some(reached) = deadlines.iter().flatten().find(|deadline| deadline.left() == Some(0)) else {
+            self.outbound.set_timer(deadlines.iter().flatten().filter_map(Deadline::left).min());
+            return;
+        };
         self.outbound.clock.timer_state = TimerState::Stale;
-        let reached = self.deadlines().into_iter().flatten().find(|deadline| deadline.left() == Some(0));
-        match reached.map(|deadline| deadline.what) {
-            None => {}
-            Some(What::Handshake) => self.give_up_handshake(),
-            Some(What::Ping) => self.outbound.ping(),
-            Some(What::Ends(expiry)) => self.outbound.expire(expiry),
+        match reached.what {
+            What::Handshake => self.give_up_handshake(),
+            What::Ping => self.outbound.ping(),
+            What::Ends(expiry) => self.outbound.expire(expiry),
         }
     }
 

@@ -76,6 +76,7 @@ fn make_config(choice: u8, limits: u8) -> (*mut ws_config, usize) {
             ws_config_set_max_connection_bytes(config, pick(0, 4096, 1 << 20)),
             ws_config_set_max_engine_bytes(config, pick(1, 8192, 1 << 20)),
             ws_config_set_receive_buffer_size(config, 4096),
+            ws_config_set_outgoing_utf8_check(config, 1),
             ws_config_set_max_fragments(config, if has(2) { 3 } else { 100 }),
             ws_config_set_max_control_rate(config, if has(6) { 3 } else { 100 }),
             ws_config_set_max_held_bytes(config, pick(7, 10, 1000)),

@@ -218,8 +218,8 @@ impl Outbound {
                 let backlog = self.queue.backlog(&self.shared);
                 let queued = backlog.push_frame(&header, payload, &self.shared);
                 let config = &self.shared.config;
-                let allowed = config.high_water.min(config.max_queued_bytes).min(config.max_connection_bytes);
-                backlog.make_ready(allowed.saturating_sub(queued));
+                let full = config.max_queued_bytes.min(config.max_connection_bytes) - MAX_HEADER_LEN;
+                backlog.make_ready(config.high_water.min(full).saturating_sub(queued));
                 self.message_queued(MessageType::of(opcode), payload.len() as u64, queued);
                 return Ok(());
             }

@@ -249,6 +249,7 @@ TEST(Wrapper, EverySetting) {
         config.set_max_connection_bytes(100000),
         config.set_max_engine_bytes(100000),
         config.set_receive_buffer_size(8192),
+        config.set_outgoing_utf8_check(true),
         config.set_compression(true),
         config.set_compression_level(1),
         config.set_compression_mem_level(1),

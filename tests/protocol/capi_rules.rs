@@ -48,6 +48,7 @@ fn every_setter_refuses_null() {
             ws_config_set_max_connection_bytes(no, 4_096),
             ws_config_set_max_engine_bytes(no, 4_096),
             ws_config_set_receive_buffer_size(no, 4_096),
+            ws_config_set_outgoing_utf8_check(no, 1),
             ws_config_set_compression(no, 1),
             ws_config_set_compression_level(no, 6),
             ws_config_set_compression_mem_level(no, 6),
@@ -62,7 +63,7 @@ fn every_setter_refuses_null() {
             ws_config_set_write_stall_timeout(no, 1),
             ws_config_set_max_lifetime(no, 1),
         ];
-        assert_eq!(statuses, [WS_ERR_INVALID_ARGUMENT; 32]);
+        assert_eq!(statuses, [WS_ERR_INVALID_ARGUMENT; 33]);
         let (mut value, mut len) = (null(), 0);
         let status = ws_conn_request_header(null(), c"Host".as_ptr(), 0, &mut value, &mut len);
         assert_eq!((status, value, len), (WS_ERR_INVALID_ARGUMENT, null(), 0));

@@ -187,6 +187,19 @@ fn limits_of_messages() {
 }
 
 #[test]
+fn text_to_send_is_checked_or_not() {
+    for (enabled, status) in [(1, WS_ERR_INVALID_UTF8), (0, WS_OK)] {
+        let host = Host::open(|config| unsafe { ws_config_set_outgoing_utf8_check(config, enabled) });
+        assert_eq!(unsafe { ws_conn_queue_text(host.conn, [0xffu8].as_ptr().cast(), 1) }, status);
+    }
+    let config = ws_config_new();
+    unsafe {
+        assert_eq!(ws_config_set_outgoing_utf8_check(config, 2), WS_ERR_INVALID_ARGUMENT);
+        ws_config_free(config);
+    }
+}
+
+#[test]
 fn limits_of_output() {
     for set in [
         ws_config_set_max_queued_bytes as unsafe extern "C" fn(*mut ws_config, usize) -> ws_status,

@@ -76,6 +76,72 @@ fn parts_that_are_refused_change_nothing() {
 }
 
 #[test]
+fn text_is_checked_unless_the_host_vouches_for_it() {
+    let bad = [b'a', 0xff];
+    for vouches in [false, true] {
+        let mut config = Config::new();
+        config.set_outgoing_utf8_check(!vouches);
+        for mut conn in [open_server_with(&config), open_client_with(&config)] {
+            let out = conn.outbound();
+            let expected = if vouches { Ok(()) } else { Err(Error::InvalidUtf8) };
+            // Alone, behind others, long.
+            assert_eq!(out.queue_text(&bad), expected);
+            out.queue_text("多".as_bytes()).unwrap();
+            assert_eq!(out.queue_text(&bad), expected);
+            assert_eq!(out.queue_text(&[0xff; 200]), expected);
+            out.queue_text(b"end").unwrap();
+            out.queue_begin(MessageType::Text).unwrap();
+            assert_eq!(out.queue_part(&bad), expected);
+            out.queue_end(b"").unwrap();
+            let frames = unmasked_frames(&take(&mut conn));
+            let plain = [bad.to_vec(), "多".into(), bad.to_vec(), vec![0xff; 200], b"end".to_vec(), bad.to_vec(), vec![]];
+            let checked = ["多".into(), b"end".to_vec(), vec![]];
+            assert_eq!(frames, if vouches { plain.to_vec() } else { checked.to_vec() });
+        }
+    }
+}
+
+/// The payloads of frames of at most 65,535 bytes.
+fn unmasked_frames(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while let [_, second, ..] = *bytes {
+        let (len, mut at) = match second & 0x7f {
+            126 => (usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), 4),
+            len => (usize::from(len), 2),
+        };
+        let mut key = [0; 4];
+        if second & 0x80 != 0 {
+            key.copy_from_slice(&bytes[at..at + 4]);
+            at += 4;
+        }
+        let mut payload = bytes[at..at + len].to_vec();
+        mask::apply(key, 0, &mut payload);
+        frames.push(payload);
+        bytes = &bytes[at + len..];
+    }
+    frames
+}
+
+/// Short messages behind others are refused where the first of them would be.
+#[test]
+fn short_messages_fill_the_queue_to_its_limit_and_no_further() {
+    let mut config = Config::new();
+    config.set_max_queued_bytes(1024).and_then(|config| config.set_water_marks(100, 500)).unwrap();
+    for len in [0, 1, 16, 125, 126] {
+        let mut server = open_server_with(&config);
+        let frame = plain(TEXT, &vec![b'a'; len]).len();
+        let mut queued = 0;
+        while server.outbound().queue_text(&vec![b'a'; len]) == Ok(()) {
+            queued += frame;
+            assert_eq!(server.outbound().queued_bytes(), queued);
+            assert_eq!(server.outbound().is_above_high_water(), queued > 500, "{len}");
+        }
+        assert!(queued <= 1024 && queued + len + 14 > 1024, "{len}: {queued}");
+        assert_eq!(take(&mut server).len(), queued);
+    }
+}
+
+#[test]
 fn a_prepared_message_goes_to_servers_and_clients_alike() {
     for payload in [vec![], vec![b'x'; 100], vec![b'x'; BIG], vec![b'x'; 100_000]] {
         let prepared = Prepared::new(MessageType::Binary, &payload).unwrap();

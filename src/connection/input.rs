@@ -2,10 +2,10 @@
 
 use std::ptr::NonNull;
 
+use crate::connection::Connection;
 use crate::connection::outbound::{Outbound, Role, State};
 use crate::connection::receive::{Place, Received, whole_message};
 use crate::connection::work::{Lent, Work};
-use crate::connection::Connection;
 use crate::engine::metrics::Tally;
 use crate::error::Error;
 use crate::event::{Delivery, Event, MessageType};

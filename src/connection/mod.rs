@@ -23,9 +23,9 @@ use crate::handshake::refusal::Refusal;
 use crate::handshake::request::Request;
 use crate::handshake::response::Header;
 use crate::violation::Violation;
+use inflated::Inflation;
 use opening::{Opening, Phase};
 use outbound::Farewell;
-use inflated::Inflation;
 use receive::{Received, Terms};
 
 pub use input::Drain;

@@ -946,8 +946,8 @@ ws_status ws_conn_feed_mut(ws_conn *conn, void *data, size_t len);
  * @param min       bytes that are needed at least, 0 to 16 MiB; 0 if any number will do
  * @param buffer    receives a pointer to the memory, which stays valid until ws_conn_commit(), the next input call or
  *                  pull, or ws_conn_free(); what is in it is undefined
- * @param capacity  receives its size in bytes, min and 1 at least: `receive_buffer_size`, or min if that is more; of a
- *                  large message, about as many as have come
+ * @param capacity  receives its size in bytes, min and 1 at least: `receive_buffer_size`, or min if that is more;
+ *                  of a large message, about as many as have come
  * @return #WS_OK; #WS_ERR_INPUT_PENDING before #WS_AGAIN; #WS_ERR_STATE after ws_conn_feed_eof();
  *         #WS_ERR_INVALID_ARGUMENT
  */
@@ -984,8 +984,8 @@ ws_status ws_conn_next_event(ws_conn *conn, ws_event *event);
 
 /**
  * Pulls events: whole messages that lie one behind the other in the input, as many as there is room for, so that many
- * small ones take fewer calls; or one event of any other kind. Nothing else happens on the way of those messages: what
- * closes the connection comes with the next pull, after they were answered.
+ * small ones take fewer calls; or one event of any other kind. Nothing else happens on the way of those messages:
+ * what closes the connection comes with the next pull, after they were answered.
  *
  * @param conn      a connection
  * @param events    receives up to `capacity` events, which all live until the next pull or input call

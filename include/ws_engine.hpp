@@ -213,6 +213,8 @@ struct Event : ws_event {
     bool is_message() const noexcept { return type == WS_EVENT_TEXT || type == WS_EVENT_BINARY; }
 };
 
+static_assert(sizeof(Event) == sizeof(ws_event), "an array of one is an array of the other: see Connection::next_events");
+
 /** A header field, to send or as it was received. */
 struct Header {
     std::string_view name;

@@ -167,6 +167,26 @@ fn an_idle_connection_holds_nothing_whichever_way_its_input_came() {
     assert!(half_a_header < 1_000, "{half_a_header} bytes");
 }
 
+/// What waits for a decision, or for the host to read on, is not kept in the receive buffer.
+#[test]
+fn input_that_waits_holds_no_receive_buffer() {
+    let mut config = Config::new();
+    config.set_manual_accept(true);
+    let asking = held(&config, |_| {});
+    for way in [Way::Lent, Way::Received(0)] {
+        let behind = held(&config, |conn| way.bring(conn, &frame(0x82, 100), |_| {}).unwrap());
+        assert!(behind <= asking + 1_000, "{behind} bytes, {way:?}");
+    }
+    let mut config = Config::new();
+    config.set_water_marks(1, 2).unwrap();
+    let held_back = held(&config, |conn| {
+        conn.outbound().queue_binary(b"above the high mark").unwrap();
+        conn.set_reading(false);
+        Way::Received(0).bring(conn, &frame(0x82, 100), |_| {}).unwrap();
+    });
+    assert!(held_back <= 2_000, "{held_back} bytes");
+}
+
 const PAGE: usize = 4096;
 
 /// A peer that announces a megabyte and stops: twice what came, and a page.

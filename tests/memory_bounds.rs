@@ -10,6 +10,7 @@ mod collector;
 #[path = "protocol/support.rs"]
 mod support;
 
+#[allow(dead_code)]
 #[path = "shared/ways.rs"]
 mod ways;
 

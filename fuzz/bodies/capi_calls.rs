@@ -91,7 +91,7 @@ fn make_config(choice: u8, limits: u8) -> (*mut ws_config, usize) {
             ws_config_set_max_lifetime(config, short(if has(7) { 0 } else { 900 })),
         ]
     };
-    assert_eq!(statuses, [WS_OK; 24]);
+    assert_eq!(statuses, [WS_OK; 25]);
     (config, max_queued)
 }
 

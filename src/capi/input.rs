@@ -43,14 +43,15 @@ pub unsafe extern "C" fn ws_conn_feed_mut(conn: *mut ws_conn, data: *mut c_void,
 }
 
 /// Lends memory to receive into, for recv() or SSL_read(). It is the engine's receive buffer, which its connections
-/// share; or, while a large message is arriving, the place where that is assembled, up to its end. Call
+/// share; or, while a large message is arriving, the place where that is assembled, up to the end of its frame. Call
 /// ws_conn_commit() next.
 ///
 /// @param conn      a connection
 /// @param min       bytes that are needed at least, 0 to 16 MiB; 0 if any number will do
 /// @param buffer    receives a pointer to the memory, which stays valid until ws_conn_commit(), the next input call or
-///                  ws_conn_free(); what is in it is undefined
-/// @param capacity  receives its size in bytes, 1 and up: `receive_buffer_size`, or less, or min if that is more
+///                  pull, or ws_conn_free(); what is in it is undefined
+/// @param capacity  receives its size in bytes, min and 1 at least: `receive_buffer_size`, or min if that is more;
+///                  of a large message, about as many as have come
 /// @return #WS_OK; #WS_ERR_INPUT_PENDING before #WS_AGAIN; #WS_ERR_STATE after ws_conn_feed_eof();
 ///         #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
@@ -75,7 +76,8 @@ pub unsafe extern "C" fn ws_conn_recv_buffer(
 ///
 /// @param conn   a connection
 /// @param bytes  0 to the capacity that was lent; 0 gives the memory back, when recv() had nothing
-/// @return #WS_OK; #WS_ERR_STATE if nothing is lent; #WS_ERR_INVALID_ARGUMENT
+/// @return #WS_OK; #WS_ERR_STATE if nothing is lent, or no longer, since there was another input call or a pull;
+///         #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_commit(conn: *mut ws_conn, bytes: usize) -> ws_status {
     with(conn, |conn| {
@@ -224,9 +226,9 @@ fn pull_one(conn: &mut Connection, place: &mut ws_event) {
     }
 }
 
-/// Pulls events, as many as there are and there is room for: fewer calls for many small messages. The first may be any
-/// event; the others are whole messages that lie behind it in the input, and nothing else happens on their way: what
-/// closes the connection comes with the next pull, after they were answered.
+/// Pulls events: whole messages that lie one behind the other in the input, as many as there is room for, so that many
+/// small ones take fewer calls; or one event of any other kind. Nothing else happens on the way of those messages:
+/// what closes the connection comes with the next pull, after they were answered.
 ///
 /// @param conn      a connection
 /// @param events    receives up to `capacity` events, which all live until the next pull or input call

@@ -26,7 +26,8 @@ impl Connection {
     }
 
     /// Lends bytes that came from the peer: payloads are unmasked there, and events point there. Pull from what is
-    /// returned until there is nothing more; what is not pulled then is copied, and pulled from the connection.
+    /// returned until there is nothing more; what is not pulled then is copied, and pulled from the connection. A
+    /// [`Drain`] that is never dropped takes it with it.
     pub fn feed_mut<'a>(&'a mut self, data: &'a mut [u8]) -> Result<Drain<'a>, Error> {
         let address = NonNull::from(&mut *data);
         self.feed_in_place(data, address)?;
@@ -35,7 +36,8 @@ impl Connection {
 
     /// Lends memory to receive into: at least `min` bytes, at most 16 MiB of them, and usually as many as
     /// [`receive_buffer_size`](crate::Config::set_receive_buffer_size) says. A large message is received where it is
-    /// assembled. [`commit`](Connection::commit) says how much was received.
+    /// assembled. [`commit`](Connection::commit) says how much was received, before the next input call or pull: that
+    /// ends the lending.
     pub fn recv_buffer(&mut self, min: usize) -> Result<&mut [u8], Error> {
         let lent = self.lend(min)?;
         let (work, _outbound) = self.work();
@@ -304,7 +306,7 @@ impl Drain<'_> {
         self.connection.next_event_in(Some(self.data))
     }
 
-    /// The connection, to queue and to ask.
+    /// The sending half, to queue and to ask.
     pub fn outbound(&mut self) -> &mut Outbound {
         self.connection.outbound()
     }

@@ -94,7 +94,8 @@ fn text_is_checked_unless_the_host_vouches_for_it() {
             assert_eq!(out.queue_part(&bad), expected);
             out.queue_end(b"").unwrap();
             let frames = unmasked_frames(&take(&mut conn));
-            let plain = [bad.to_vec(), "多".into(), bad.to_vec(), vec![0xff; 200], b"end".to_vec(), bad.to_vec(), vec![]];
+            let plain =
+                [bad.to_vec(), "多".into(), bad.to_vec(), vec![0xff; 200], b"end".to_vec(), bad.to_vec(), vec![]];
             let checked = ["多".into(), b"end".to_vec(), vec![]];
             assert_eq!(frames, if vouches { plain.to_vec() } else { checked.to_vec() });
         }

@@ -1,6 +1,7 @@
 //! Receiving compressed messages (RFC 7692, 7.2.2).
 
 use crate::connection::receive::{Place, Received, Receiver, Terms, available};
+use crate::connection::work::MAX_KEPT;
 use crate::deflate::{Agreed, History, Inflator};
 use crate::engine::Shared;
 use crate::event::Delivery;
@@ -9,6 +10,10 @@ use crate::violation::Violation;
 
 /// The most that one chunk of a compressed message holds.
 const MAX_INFLATED_CHUNK: usize = 64 * 1024;
+
+/// A frame above this probably becomes more than a buffer that is kept: it is inflated to one for large messages, if the
+/// engine has one.
+const PROBABLY_LARGE: u64 = 8 * 1024;
 
 /// What inflates a connection's messages.
 #[derive(Default)]
@@ -81,6 +86,10 @@ impl Receiver {
             Delivery::Chunks => allowed.saturating_add(1).min(MAX_INFLATED_CHUNK),
             _ => allowed.saturating_add(1),
         };
+        if self.buffer.is_empty() && header.payload_len > PROBABLY_LARGE {
+            self.buffer_is_lent |=
+                self.buffer.capacity() <= MAX_KEPT && terms.shared.swap_for_assembly(&mut self.buffer);
+        }
         let before = self.buffer.len();
         let mut result = inflator.inflate(piece, &mut self.buffer, room).map(|used| {
             frame.unmasked = piece.len() - used;

@@ -76,7 +76,7 @@ pub(crate) struct Receiver {
     /// Payload that was joined or inflated.
     pub(crate) buffer: Vec<u8>,
     /// It is one that the engine keeps for large messages.
-    buffer_is_lent: bool,
+    pub(super) buffer_is_lent: bool,
     /// Bytes at the end of the buffer that the host received there: payload of the frame under way, still masked.
     arrived: usize,
     /// How long a piece may be that is taken where it comes in.

@@ -87,9 +87,11 @@ impl Inflator {
     /// [`DeflateCutShort`](Violation::DeflateCutShort): the message ends inside a block. That includes a message of no
     /// bytes at all, since an empty one is the byte 00 (RFC 7692, 7.2.3.6).
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>, room: usize) -> Result<bool, Violation> {
-        self.inflate(&[], out, room)?;
         if self.ahead.is_some() {
-            return Ok(false);
+            self.inflate(&[], out, room)?;
+            if self.ahead.is_some() {
+                return Ok(false);
+            }
         }
         // An engine inside a block would read on behind the four bytes, or write; at a boundary it is told to stop.
         let tail_and_more = [TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0];

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use crate::capi::config::to_delivery;
 use crate::capi::connection::ws_conn;
-use crate::capi::guard::{bytes, bytes_mut, out, preset, with};
+use crate::capi::guard::{bytes, out, preset, with};
 use crate::capi::status::ws_status;
 use crate::connection::{Connection, Lent};
 use crate::detail::Detail;
@@ -36,8 +36,9 @@ pub unsafe extern "C" fn ws_conn_feed(conn: *mut ws_conn, data: *const c_void, l
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_feed_mut(conn: *mut ws_conn, data: *mut c_void, len: usize) -> ws_status {
     with(conn, |conn| {
-        let lent = bytes_mut(data, len)?;
-        let address = NonNull::from(&mut *lent);
+        let lent = bytes(data, len)?;
+        let start = NonNull::new(data.cast::<u8>()).unwrap_or(NonNull::dangling()); // NULL only with a length of 0
+        let address = NonNull::slice_from_raw_parts(start, len);
         conn.conn.feed_in_place(lent, address).map(|()| ws_status::WS_OK)
     })
 }

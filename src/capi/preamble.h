@@ -29,14 +29,16 @@
  * @code
  * // once a thread:      ws_engine *engine = ws_engine_new(NULL);
  * // once a connection:  ws_conn *conn = ws_conn_new_server(engine);
- * char buf[65536];
+ * void *buf;
+ * size_t room;
  * ws_event ev;
  * struct iovec out[16];
  * int count;
  *
- * ssize_t n = recv(fd, buf, sizeof buf, 0);
- * if (n > 0) ws_conn_feed(conn, buf, (size_t)n);
- * else if (n == 0 || errno != EAGAIN) ws_conn_feed_eof(conn); // the end, or an error
+ * ws_conn_recv_buffer(conn, 0, &buf, &room); // or ws_conn_feed_mut(), ws_conn_feed() with bytes that are there
+ * ssize_t n = recv(fd, buf, room, 0);
+ * ws_conn_commit(conn, n > 0 ? (size_t)n : 0);
+ * if (n == 0 || (n < 0 && errno != EAGAIN)) ws_conn_feed_eof(conn); // the end, or an error
  *
  * while (ws_conn_next_event(conn, &ev) == WS_OK) {
  *     if (ev.type == WS_EVENT_TEXT) ws_conn_queue_text(conn, ev.data, ev.len);

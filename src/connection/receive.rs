@@ -393,7 +393,8 @@ impl Receiver {
         Ok(self.deliver(terms, piece.header, place, offset, piece.complete))
     }
 
-    /// Before more input comes: how long a piece may be for [`Receiver::take_middle`], of `allowed` bytes.
+    /// Before more input comes: how long a piece may be for [`Receiver::take_middle`], of `allowed` bytes. What others
+    /// hold meanwhile is not looked at again, but a piece goes to memory that is there already.
     pub(crate) fn expect_middle(&mut self, delivery: Delivery, allowed: usize) {
         self.middle = match (&self.frame, &self.message) {
             (Some(frame), Some(message))

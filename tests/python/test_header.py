@@ -149,7 +149,7 @@ def test_the_code_in_the_readme_compiles(tmp_path):
     loop, time, settings = blocks_of_the_readme()
     once_a_connection = "ws_conn *conn = "
     assert once_a_connection in loop
-    compile_in_a_function(tmp_path, "char buf[65536];\n" + loop.replace(once_a_connection, "conn = "))
+    compile_in_a_function(tmp_path, loop.replace(once_a_connection, "conn = "))
     compile_in_a_function(tmp_path, time, "ws_engine *engine")
     compile_in_a_function(tmp_path, settings + "(void)engine;\n", "void")
 

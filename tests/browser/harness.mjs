@@ -120,8 +120,8 @@ export function stage() {
   });
   after(async () => {
     await parts.browser?.close();
-    await parts.chat?.stop();
-    await parts.model?.stop();
+    // Also what a test that failed has left running: it would keep the file from ending.
+    await Promise.all([...processes].map((child) => stop(child)));
   });
   return parts;
 }
@@ -132,8 +132,8 @@ export const answerTo = (question) => fixtures.find(({ match }) => match.userMes
 
 // ---- the page ----
 
-/** What Chromium itself reports when a server is gone; no page can prevent it. */
-const CONNECTION_LOST = /^WebSocket connection to '[^']+' failed/;
+/** What Chromium itself reports when a server is gone, also of a picture that it was about to fetch; no page can prevent it. */
+const CONNECTION_LOST = /^WebSocket connection to '[^']+' failed|^Failed to load resource: net::ERR_CONNECTION_REFUSED$/;
 
 /** The chat page in a browser context of its own, with the steps that a reader takes. */
 export class ChatPage {

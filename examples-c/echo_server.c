@@ -538,6 +538,7 @@ int main(int argc, char **argv)
     set_program_name(argv[0]);
     struct options options = parse_options(argc, argv);
     ws_config_set_water_marks(options.config, LOW_WATER, HIGH_WATER);
+    ws_config_set_outgoing_utf8_check(options.config, 0); /* what goes out as text came in as text, which was checked */
     raise_descriptor_limit();
 
     /* The workers inherit the mask, so the signals wait for the first loop to read them. */

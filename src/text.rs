@@ -22,23 +22,25 @@ pub(crate) fn unmask(key: [u8; 4], piece: &mut [u8], validator: &mut Validator) 
 }
 
 /// Unmasks the next piece of a text, and appends it to `target`, which may get a part of a piece that is refused.
-#[inline]
+#[inline(always)]
 pub(crate) fn append_unmasked(
     key: [u8; 4],
     piece: &[u8],
     target: &mut Vec<u8>,
     validator: &mut Validator,
 ) -> Result<(), Invalid> {
-    let append = |block: &[u8], target: &mut Vec<u8>, validator: &mut Validator| {
-        let ascii = simd::append_unmasked(key, block, target);
-        let appended = target.len() - block.len();
-        feed(&target[appended..], ascii, validator)
-    };
     if piece.len() <= BLOCK {
-        return append(piece, target, validator);
+        return append_block(key, piece, target, validator);
     }
     target.reserve(piece.len());
-    piece.chunks(BLOCK).try_for_each(|block| append(block, target, validator))
+    piece.chunks(BLOCK).try_for_each(|block| append_block(key, block, target, validator))
+}
+
+#[inline(always)]
+fn append_block(key: [u8; 4], block: &[u8], target: &mut Vec<u8>, validator: &mut Validator) -> Result<(), Invalid> {
+    let ascii = simd::append_unmasked(key, block, target);
+    let appended = target.len() - block.len();
+    feed(&target[appended..], ascii, validator)
 }
 
 /// Takes the next piece of a text that was not masked.
@@ -47,7 +49,7 @@ pub(crate) fn check(piece: &[u8], validator: &mut Validator) -> Result<(), Inval
     piece.chunks(BLOCK).try_for_each(|block| feed(block, simd::is_ascii(block), validator))
 }
 
-#[inline]
+#[inline(always)]
 fn feed(block: &[u8], ascii: bool, validator: &mut Validator) -> Result<(), Invalid> {
     if ascii { validator.feed_ascii(block) } else { validator.feed(block) }
 }

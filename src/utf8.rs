@@ -12,6 +12,12 @@ pub struct Validator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Invalid;
 
+/// Whether a text that is there as a whole is valid. Worth asking only of one that is not all ASCII.
+#[inline(never)]
+pub(crate) fn is_valid(text: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(text).is_ok()
+}
+
 impl Validator {
     /// Takes the next piece. It may end inside a character, as long as that can still become a valid one.
     pub fn feed(&mut self, mut piece: &[u8]) -> Result<(), Invalid> {
@@ -24,7 +30,9 @@ impl Validator {
         }
         // Cut at the end of a character, the fastest validator can do, which says nothing of the place of a mistake.
         let (whole, tail) = piece.split_at(piece.len() - unfinished(piece));
-        simdutf8::basic::from_utf8(whole).map_err(|_| Invalid)?;
+        if !is_valid(whole) {
+            return Err(Invalid);
+        }
         tail.iter().try_for_each(|&byte| self.extend_partial(byte))
     }
 
@@ -33,12 +41,6 @@ impl Validator {
     pub(crate) fn feed_ascii(&mut self, piece: &[u8]) -> Result<(), Invalid> {
         debug_assert!(piece.is_ascii());
         if self.partial_len > 0 && !piece.is_empty() { Err(Invalid) } else { Ok(()) }
-    }
-
-    /// Whether no character is under way.
-    #[inline]
-    pub(crate) fn is_at_boundary(&self) -> bool {
-        self.partial_len == 0
     }
 
     /// Ends the text and makes the validator ready for the next one.

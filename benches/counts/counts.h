@@ -5,17 +5,11 @@
 
 #include "ws_engine.h"
 
+#include "../../tests/c/check.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define CHECK(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                                  \
-        }                                                                             \
-    } while (0)
 
 /* ---- bytes.c: what messages are made of ---- */
 

@@ -6,6 +6,7 @@ use crate::deflate::{Agreed, History, Inflator};
 use crate::engine::Shared;
 use crate::event::Delivery;
 use crate::frame::{OpCode, mask};
+use crate::text;
 use crate::violation::Violation;
 
 /// The most that one chunk of a compressed message holds.
@@ -105,7 +106,8 @@ impl Receiver {
         // What was inflated comes before the reason why no more was: the same mistake is found however the input was cut.
         let inflated = &self.buffer[before..];
         if message.opcode == OpCode::Text {
-            self.utf8.feed(&inflated[..inflated.len().min(allowed)]).map_err(|_| Violation::TextUtf8)?;
+            let checked = &inflated[..inflated.len().min(allowed)];
+            text::check(checked, &mut self.utf8).map_err(|_| Violation::TextUtf8)?;
         }
         let offset = message.len;
         message.len += inflated.len() as u64;

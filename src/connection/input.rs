@@ -16,13 +16,9 @@ pub(crate) const MAX_ASKED_FOR: usize = 16 * 1024 * 1024;
 /// Feed. Pull events until there are none before giving more. What comes after the end is ignored (RFC 6455, 7.1.7).
 impl Connection {
     /// Gives bytes that came from the peer. They are copied.
+    #[inline(always)]
     pub fn feed(&mut self, data: &[u8]) -> Result<(), Error> {
-        if !self.takes_piece(data) && self.takes_input()? && !data.is_empty() {
-            let (work, outbound) = self.work();
-            work.give(data, &outbound.shared);
-            self.note_arrived(data.len());
-        }
-        Ok(())
+        if self.takes_piece(data) { Ok(()) } else { self.feed_to_pull(data, None) }
     }
 
     /// Lends bytes that came from the peer: payloads are unmasked there, and events point there. Pull from what is
@@ -105,16 +101,17 @@ impl Connection {
     /// Takes input that the host lends until the pull that finds nothing; `address` is where it is.
     #[inline(always)]
     pub(crate) fn feed_in_place(&mut self, data: &[u8], address: NonNull<[u8]>) -> Result<(), Error> {
-        if self.takes_piece(data) { Ok(()) } else { self.feed_to_pull(data, address) }
+        if self.takes_piece(data) { Ok(()) } else { self.feed_to_pull(data, Some(address)) }
     }
 
+    /// Keeps input for the next pull: where the host has it, if it lends it and there is none to go before it.
     #[inline(never)]
-    fn feed_to_pull(&mut self, data: &[u8], address: NonNull<[u8]>) -> Result<(), Error> {
+    fn feed_to_pull(&mut self, data: &[u8], address: Option<NonNull<[u8]>>) -> Result<(), Error> {
         if self.takes_input()? && !data.is_empty() {
             let (work, outbound) = self.work();
-            match work.has_own_input() {
-                false => work.host_input = Some(address),
-                true => work.give(data, &outbound.shared),
+            match address {
+                Some(address) if !work.has_own_input() => work.host_input = Some(address),
+                _ => work.give(data, &outbound.shared),
             }
             self.note_arrived(data.len());
         }

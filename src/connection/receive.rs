@@ -11,7 +11,7 @@ use crate::frame::header::{Expect, MAX_HEADER_LEN, WholeFrame};
 use crate::frame::{Header, OpCode, mask};
 use crate::simd;
 use crate::text;
-use crate::utf8::{Invalid, Validator};
+use crate::utf8::{self, Invalid, Validator};
 use crate::violation::Violation;
 
 /// What the next thing to report is.
@@ -213,18 +213,13 @@ pub(crate) fn whole_message<const MASKED: bool>(input: &mut [u8], max_len: usize
         return None; // a detour does not matter to so long a message
     }
     let is_ascii = if MASKED { simd::unmask(frame.key, payload) } else { simd::is_ascii(payload) };
-    if !is_ascii && frame.opcode == OpCode::Text && !is_utf8(payload) {
+    if !is_ascii && frame.opcode == OpCode::Text && !utf8::is_valid(payload) {
         if MASKED {
             simd::unmask(frame.key, payload); // masked again, as it was
         }
         return None;
     }
     Some(frame)
-}
-
-#[inline(never)]
-fn is_utf8(bytes: &[u8]) -> bool {
-    simdutf8::basic::from_utf8(bytes).is_ok()
 }
 
 /// Headers.
@@ -321,10 +316,12 @@ impl Receiver {
         *pos = range.end;
         let bytes = &mut input[range.clone()];
         let place = if piece.begins && piece.complete {
-            let _ = piece.unmask(bytes, None);
+            if let Some(key) = piece.key {
+                simd::unmask(key, bytes);
+            }
             Place::Input(range)
         } else {
-            let _ = piece.unmask_behind(bytes, &mut self.control, None);
+            simd::append_unmasked(piece.key.unwrap_or_default(), bytes, &mut self.control);
             if !piece.complete {
                 return Some(Received::Nothing);
             }
@@ -380,7 +377,7 @@ impl Receiver {
             } else {
                 self.buffer_is_lent |=
                     reserve(&mut self.buffer, piece.len, piece.announced, piece.header.fin, terms.shared);
-                (Place::Buffer, piece.unmask_behind(bytes, &mut self.buffer, validator))
+                (Place::Buffer, append(piece.key, bytes, &mut self.buffer, validator))
             }
         };
         taken.map_err(|_| Violation::TextUtf8)?;
@@ -393,18 +390,18 @@ impl Receiver {
         Ok(self.deliver(terms, piece.header, place, offset, piece.complete))
     }
 
+    /// The bytes that are still to come of a plain frame whose payload is joined to others.
+    fn to_be_joined(&self, delivery: Delivery) -> Option<u64> {
+        let (frame, message) = (self.frame.as_ref()?, self.message.as_ref()?);
+        let is_joined = !frame.header.opcode.is_control() && !message.compressed && delivery != Delivery::Chunks;
+        is_joined.then(|| frame.header.payload_len - frame.received)
+    }
+
     /// Before more input comes: how long a piece may be for [`Receiver::take_middle`], of `allowed` bytes. What others
     /// hold meanwhile is not looked at again, but a piece goes to memory that is there already.
     pub(crate) fn expect_middle(&mut self, delivery: Delivery, allowed: usize) {
-        self.middle = match (&self.frame, &self.message) {
-            (Some(frame), Some(message))
-                if !frame.header.opcode.is_control() && !message.compressed && delivery != Delivery::Chunks =>
-            {
-                let spare = self.buffer.capacity() - self.buffer.len();
-                available(frame.header.payload_len - frame.received - 1, spare.min(allowed))
-            }
-            _ => 0,
-        };
+        let spare = self.buffer.capacity() - self.buffer.len();
+        self.middle = self.to_be_joined(delivery).map_or(0, |rest| available(rest - 1, spare.min(allowed)));
     }
 
     /// If `data` is a piece from the middle of a plain frame whose payload is joined to others, and there is room for it,
@@ -417,16 +414,13 @@ impl Receiver {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
             return false;
         };
-        let key = frame.header.mask.map_or([0; 4], |key| mask::rotate(key, frame.received));
-        let filled = self.buffer.len();
-        let is_ascii = simd::append_unmasked(key, data, &mut self.buffer);
-        if message.opcode == OpCode::Text && !(is_ascii && self.utf8.is_at_boundary()) {
-            let before = self.utf8;
-            if self.utf8.feed(&self.buffer[filled..]).is_err() {
-                self.utf8 = before;
-                self.buffer.truncate(filled);
-                return false;
-            }
+        let key = frame.header.mask.map(|key| mask::rotate(key, frame.received));
+        let (filled, utf8) = (self.buffer.len(), self.utf8);
+        let validator = (message.opcode == OpCode::Text).then_some(&mut self.utf8);
+        if append(key, data, &mut self.buffer, validator).is_err() {
+            self.buffer.truncate(filled);
+            self.utf8 = utf8;
+            return false;
         }
         frame.received += data.len() as u64;
         message.len += data.len() as u64;
@@ -436,12 +430,8 @@ impl Receiver {
 
     /// How much of a large message can be received straight to where it is assembled.
     pub(crate) fn lend_assembly(&mut self, min: usize, delivery: Delivery) -> Option<usize> {
-        let (frame, message) = (self.frame.as_ref()?, self.message.as_ref()?);
-        if frame.header.opcode.is_control() || message.compressed || delivery == Delivery::Chunks {
-            return None;
-        }
         // As much again as has come: the declared length alone reserves nothing.
-        let rest = available(frame.header.payload_len - frame.received, usize::MAX);
+        let rest = available(self.to_be_joined(delivery)?, usize::MAX);
         let spare = self.buffer.capacity() - self.buffer.len();
         let room = rest.min(spare.max(self.buffer.len()));
         if room < min.max(MIN_LENT) || self.buffer.len() < MIN_LENT {
@@ -517,20 +507,23 @@ impl Piece {
         }
         Ok(())
     }
+}
 
-    /// Appends it, unmasked; checks it, if it is text.
-    fn unmask_behind(
-        &self,
-        bytes: &[u8],
-        buffer: &mut Vec<u8>,
-        validator: Option<&mut Validator>,
-    ) -> Result<(), Invalid> {
-        let key = self.key.unwrap_or_default(); // 0 changes nothing
-        match validator {
-            Some(validator) => text::append_unmasked(key, bytes, buffer, validator)?,
-            None => _ = simd::append_unmasked(key, bytes, buffer),
+/// Appends a piece of payload, unmasked; checks it, if it is text.
+#[inline(always)]
+fn append(
+    key: Option<[u8; 4]>,
+    bytes: &[u8],
+    buffer: &mut Vec<u8>,
+    validator: Option<&mut Validator>,
+) -> Result<(), Invalid> {
+    let key = key.unwrap_or_default(); // 0 changes nothing
+    match validator {
+        Some(validator) => text::append_unmasked(key, bytes, buffer, validator),
+        None => {
+            simd::append_unmasked(key, bytes, buffer);
+            Ok(())
         }
-        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ impl Outbound {
             return Ok(());
         }
         self.check_message(text.len())?;
-        if self.shared.config.outgoing_utf8_check && !is_utf8(text) {
+        if self.shared.config.outgoing_utf8_check && !simd::is_ascii(text) && !utf8::is_valid(text) {
             return Err(Error::InvalidUtf8);
         }
         self.push_message(OpCode::Text, text)
@@ -160,12 +160,10 @@ impl Outbound {
     #[inline(always)]
     fn check_room(&mut self, len: usize) -> Result<(), Error> {
         let config = &self.shared.config;
-        let added = len.saturating_add(MAX_HEADER_LEN);
-        let fits = |held: usize, max: usize| added <= max.saturating_sub(held);
         let queued = self.queue.len();
-        if fits(queued, config.max_queued_bytes)
-            && fits(queued + self.extras.held_input(), config.max_connection_bytes)
-            && fits(self.shared.metrics.held_bytes(), config.max_engine_bytes)
+        if fits(len, queued, config.max_queued_bytes)
+            && fits(len, queued + self.extras.held_input(), config.max_connection_bytes)
+            && fits(len, self.shared.metrics.held_bytes(), config.max_engine_bytes)
         {
             return Ok(());
         }
@@ -187,7 +185,8 @@ impl Outbound {
         let (shared, len) = (&self.shared, payload.len());
         let is_usual = self.state == State::Open && self.role == Role::Server && self.compression.is_none();
         // No extras: no message is being made, and no input is held that counts too.
-        if !is_usual || len > MAX_SHORT || self.extras.are_there() || !shared.metrics.may_hold(len, &shared.config) {
+        let fits_the_engine = fits(len, shared.metrics.held_bytes(), shared.config.max_engine_bytes);
+        if !is_usual || len > MAX_SHORT || self.extras.are_there() || !fits_the_engine {
             return false;
         }
         let Some(backlog) = self.queue.own_backlog() else {
@@ -196,7 +195,7 @@ impl Outbound {
         let Some(is_ascii) = backlog.append_short(short_header(opcode, len as u8), payload) else {
             return false;
         };
-        if opcode == OpCode::Text && !is_ascii && shared.config.outgoing_utf8_check && !is_utf8(payload) {
+        if opcode == OpCode::Text && !is_ascii && shared.config.outgoing_utf8_check && !utf8::is_valid(payload) {
             backlog.take_back(len + 2);
             return false;
         }
@@ -354,7 +353,8 @@ impl Outbound {
     }
 }
 
-/// Text is mostly ASCII, and much of it is short: then a look at it is faster than a decoder that has to be set up.
-fn is_utf8(text: &[u8]) -> bool {
-    simd::is_ascii(text) || simdutf8::basic::from_utf8(text).is_ok()
+/// Whether a payload of `len` bytes may be held beside what is held, with its header.
+#[inline(always)]
+fn fits(len: usize, held: usize, max: usize) -> bool {
+    len.saturating_add(MAX_HEADER_LEN) <= max.saturating_sub(held)
 }

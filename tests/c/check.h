@@ -1,4 +1,4 @@
-/* What the programs of this folder share: the first thing that is not true ends them with exit code 1. */
+/* What the test programs in C share: the first thing that is not true ends them with exit code 1. */
 
 #ifndef CHECK_H
 #define CHECK_H

@@ -5,12 +5,10 @@ mod snapshot;
 
 use std::cell::Cell;
 
-use crate::config::Config;
 use crate::connection::Role;
 use crate::event::{Initiator, MessageType};
 use crate::expiry::Expiry;
 use crate::frame::OpCode;
-use crate::frame::header::MAX_HEADER_LEN;
 use crate::handshake::refusal::Refusal;
 use crate::violation::Violation;
 pub(crate) use snapshot::Metrics;
@@ -165,12 +163,6 @@ impl Metrics {
         if queue_len as u64 > self.queue_high_water.get() {
             self.queue_high_water.set(queue_len as u64); // hardly ever
         }
-    }
-
-    /// Whether the engine may hold so many bytes of payload more.
-    #[inline(always)]
-    pub(crate) fn may_hold(&self, len: usize, config: &Config) -> bool {
-        self.held_bytes() + MAX_HEADER_LEN + len <= config.max_engine_bytes
     }
 
     /// Output was written.

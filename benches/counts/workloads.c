@@ -306,6 +306,7 @@ static const workload WORKLOADS[] = {
     EACH_WAY("receive-1k-chinese", .messages = 512, .what = CHINESE, .size = 1024, .read = READ),
     EACH_WAY("receive-1m-binary", .messages = 4, .what = BINARY, .size = 1 << 20, .read = READ),
     EACH_WAY("receive-128-by-7", .messages = 256, .what = ASCII, .size = 128, .read = 7),
+    EACH_WAY("receive-16k-by-8k", .messages = 64, .what = ASCII, .size = 16384, .read = 8192),
     EACH_WAY("receive-16-alone", .messages = 1000, .what = ASCII, .size = 16),
 
     EACH_WAY("echo-16", .messages = 6000, .what = ASCII, .size = 16, .read = READ, .echo = 1),

@@ -258,6 +258,11 @@ impl Outbound {
         self.clock.timer_state == TimerState::Set && left as i32 <= 0
     }
 
+    /// Whether the timer is to be set when nothing is left to pull.
+    pub(crate) fn timer_is_stale(&self) -> bool {
+        self.clock.timer_state == TimerState::Stale
+    }
+
     /// Makes sure that the timer goes off within so many milliseconds; 0 is off. One that is stale is set when nothing is
     /// left to pull, for all deadlines.
     #[inline(always)]

@@ -135,6 +135,9 @@ impl Connection {
         &'a mut self,
         mut host: Option<&'a mut [u8]>,
     ) -> Option<(Event<'a>, &'a mut Outbound)> {
+        if self.is_at_rest() {
+            return None;
+        }
         match self.whole_message(host.as_deref_mut()) {
             Some(received) => self.report(Next::Received(received), host.map(|lent| &*lent)),
             None => self.next_event_but_whole_messages(host),
@@ -479,14 +482,37 @@ impl Connection {
     /// Whether all was done, so that the pull is over before it has begun.
     #[inline]
     pub(crate) fn is_at_rest(&mut self) -> bool {
+        let has_input = self.given == Given::Input;
+        if has_input && !self.work.as_ref().is_some_and(|work| work.is_used_up()) {
+            return false;
+        }
         let open = matches!(self.outbound.state, State::Open | State::Closing) && self.opening.is_none();
         let due = self.outbound.writable_due || self.outbound.timer_went_off();
-        let lent = self.work.as_ref().is_some_and(|work| work.lent != Lent::Nothing);
-        let at_rest = self.given != Given::Input && open && !self.eof && !due && !lent;
-        if at_rest {
-            self.given = Given::Nothing;
+        if !open || self.eof || due || self.work.as_ref().is_some_and(|work| work.lent != Lent::Nothing) {
+            return false;
         }
-        at_rest
+        if has_input {
+            return self.put_used_up_away();
+        }
+        self.given = Given::Nothing;
+        true
+    }
+
+    /// The input ended with the end of a message: gives back what is not needed until more comes, unless there is
+    /// something else to look after. What [`Connection::rest`] does after looking for it.
+    #[inline(never)]
+    fn put_used_up_away(&mut self) -> bool {
+        let shared = &self.outbound.shared;
+        if self.outbound.extras.are_there() || self.outbound.timer_is_stale() || !self.reading {
+            return false;
+        }
+        if let Some(mut work) = self.work.take() {
+            work.receiver.drop_reported();
+            work.settle(None, shared); // nothing of the host's input is left
+            shared.return_work(work);
+        }
+        self.given = Given::Nothing;
+        true
     }
 
     fn end_opening(&mut self) {

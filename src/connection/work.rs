@@ -136,6 +136,12 @@ impl Work {
         self.end == 0 && self.receiver.is_idle()
     }
 
+    /// Whether all input was pulled, and ended with the end of a message.
+    #[inline]
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.pending() == 0 && self.receiver.is_idle()
+    }
+
     /// Nothing is left to pull for now: copies what the host lent and was not used, and gives back what the rest does
     /// not need. A peer that stops within a header or message must not hold a read's worth of memory.
     pub(crate) fn settle(&mut self, host: Option<&mut [u8]>, shared: &Shared) {

@@ -42,7 +42,8 @@ impl Connection {
                 work.receiver.buffer.resize(filled + room, 0);
                 &mut work.receiver.buffer[filled..]
             }
-            _ => work.room(),
+            Lent::Input(room) => work.room(room),
+            Lent::Nothing => &mut [],
         })
     }
 
@@ -110,7 +111,7 @@ impl Connection {
         if self.takes_input()? && !data.is_empty() {
             let (work, outbound) = self.work();
             match address {
-                Some(address) if !work.has_own_input() => work.host_input = Some(address),
+                Some(address) if !work.has_own_input() => work.use_host_input(address),
                 _ => work.give(data, &outbound.shared),
             }
             self.note_arrived(data.len());
@@ -170,7 +171,8 @@ impl Connection {
         let (work, _outbound) = self.work();
         Ok(match lent {
             Lent::Assembly { room, .. } => (work.receiver.buffer.spare_capacity_mut().as_mut_ptr().cast(), room),
-            _ => (work.room().as_mut_ptr(), work.room().len()),
+            Lent::Input(room) => (work.room(room).as_mut_ptr(), room),
+            Lent::Nothing => (std::ptr::null_mut(), 0),
         })
     }
 

@@ -34,7 +34,7 @@ pub use input::Drain;
 pub(crate) use opening::Opening;
 pub use outbound::{Outbound, Role, State};
 pub(crate) use output::Waiting;
-pub(crate) use work::{Lent, MAX_KEPT, Work};
+pub(crate) use work::{Lent, MAX_KEPT, PAGE, Work};
 
 /// One WebSocket connection. See [the contract](crate#the-contract).
 pub struct Connection {
@@ -488,7 +488,8 @@ impl Connection {
         }
         let open = matches!(self.outbound.state, State::Open | State::Closing) && self.opening.is_none();
         let due = self.outbound.writable_due || self.outbound.timer_went_off();
-        if !open || self.eof || due || self.work.as_ref().is_some_and(|work| work.lent != Lent::Nothing) {
+        let lent = self.work.as_ref().is_some_and(|work| work.lent != Lent::Nothing);
+        if !open || self.eof || due || lent || !self.reading {
             return false;
         }
         if has_input {
@@ -503,7 +504,7 @@ impl Connection {
     #[inline(never)]
     fn put_used_up_away(&mut self) -> bool {
         let shared = &self.outbound.shared;
-        if self.outbound.extras.are_there() || self.outbound.timer_is_stale() || !self.reading {
+        if self.outbound.extras.are_there() || self.outbound.timer_is_stale() {
             return false;
         }
         if let Some(mut work) = self.work.take() {

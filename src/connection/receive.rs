@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::connection::extras::Extras;
-use crate::connection::work::MAX_KEPT;
+use crate::connection::work::{MAX_KEPT, PAGE, to_next_page};
 use crate::deflate::Agreed;
 use crate::engine::Shared;
 use crate::event::{Delivery, MessageType};
@@ -73,8 +73,10 @@ pub(crate) struct Receiver {
     partial_header_len: usize,
     pub(super) frame: Option<Frame>,
     pub(super) message: Option<Message>,
-    /// Payload that was joined or inflated.
+    /// Payload that was joined or inflated, behind the first `lead` bytes.
     pub(crate) buffer: Vec<u8>,
+    /// What of the buffer is left out so that a large message begins where a page does.
+    lead: usize,
     /// It is one that the engine keeps for large messages.
     pub(super) buffer_is_lent: bool,
     /// Bytes at the end of the buffer that the host received there: payload of the frame under way, still masked.
@@ -157,7 +159,7 @@ impl Receiver {
     pub(crate) fn payload<'a>(&'a self, place: Place, input: &'a [u8]) -> &'a [u8] {
         match place {
             Place::Input(range) => &input[range],
-            Place::Buffer => &self.buffer,
+            Place::Buffer => &self.buffer[self.lead..],
             Place::Control => &self.control,
         }
     }
@@ -166,6 +168,7 @@ impl Receiver {
     pub(crate) fn drop_reported(&mut self) {
         if std::mem::take(&mut self.buffer_reported) {
             self.buffer.clear();
+            self.lead = 0;
         }
         if std::mem::take(&mut self.control_reported) {
             self.control.clear();
@@ -184,7 +187,7 @@ impl Receiver {
 
     /// Bytes that wait for more.
     pub(crate) fn held(&self) -> usize {
-        self.buffer.len() + self.control.len()
+        self.buffer.len() - self.lead + self.control.len()
     }
 
     /// Frees the buffer unless a message waits there, or it is small.
@@ -363,8 +366,12 @@ impl Receiver {
         let offset = message.len;
         message.len += piece.len as u64;
 
-        let validator = (message.opcode == OpCode::Text).then_some(&mut self.utf8);
+        let is_text = message.opcode == OpCode::Text;
+        if arrived == 0 && !stays_in_place {
+            self.reserve(&piece, terms.shared);
+        }
 
+        let validator = is_text.then_some(&mut self.utf8);
         let (place, taken) = if arrived > 0 {
             let from = self.buffer.len() - arrived;
             (Place::Buffer, piece.unmask(&mut self.buffer[from..], validator))
@@ -375,13 +382,11 @@ impl Receiver {
             if stays_in_place {
                 (Place::Input(range), piece.unmask(bytes, validator))
             } else {
-                self.buffer_is_lent |=
-                    reserve(&mut self.buffer, piece.len, piece.announced, piece.header.fin, terms.shared);
                 (Place::Buffer, append(piece.key, bytes, &mut self.buffer, validator))
             }
         };
         taken.map_err(|_| Violation::TextUtf8)?;
-        if ends && message.opcode == OpCode::Text {
+        if ends && is_text {
             self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
         }
         if terms.delivery == Delivery::Chunks && piece.len == 0 && !ends {
@@ -402,6 +407,37 @@ impl Receiver {
     pub(crate) fn expect_middle(&mut self, delivery: Delivery, allowed: usize) {
         let spare = self.buffer.capacity() - self.buffer.len();
         self.middle = self.to_be_joined(delivery).map_or(0, |rest| available(rest - 1, spare.min(allowed)));
+    }
+
+    /// Makes room for a piece of a message that is assembled.
+    #[inline]
+    fn reserve(&mut self, piece: &Piece, shared: &Shared) {
+        let is_short = self.buffer.capacity() - self.buffer.len() < piece.len;
+        if is_short || self.buffer.is_empty() && piece.announced > MAX_KEPT as u64 {
+            self.grow(piece, shared);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, piece: &Piece, shared: &Shared) {
+        let buffer = &mut self.buffer;
+        let begins_large = buffer.is_empty() && piece.announced > MAX_KEPT as u64;
+        if begins_large && buffer.capacity() <= MAX_KEPT {
+            self.buffer_is_lent |= shared.swap_for_assembly(buffer);
+        }
+        let is_worth_a_page = begins_large && piece.len >= PAGE;
+        let spare = if is_worth_a_page { PAGE - 1 } else { 0 };
+        if piece.header.fin {
+            // The message grows no further than this: twice what is there, but not beyond its end.
+            let ahead = available(piece.announced, buffer.len().max(FIRST_RESERVE));
+            buffer.reserve_exact(piece.len.max(ahead) + spare);
+        } else {
+            buffer.reserve(piece.len + spare);
+        }
+        if is_worth_a_page {
+            self.lead = to_next_page(buffer);
+            buffer.resize(self.lead, 0);
+        }
     }
 
     /// If `data` is a piece from the middle of a plain frame whose payload is joined to others, and there is room for it,
@@ -433,8 +469,9 @@ impl Receiver {
         // As much again as has come: the declared length alone reserves nothing.
         let rest = available(self.to_be_joined(delivery)?, usize::MAX);
         let spare = self.buffer.capacity() - self.buffer.len();
-        let room = rest.min(spare.max(self.buffer.len()));
-        if room < min.max(MIN_LENT) || self.buffer.len() < MIN_LENT {
+        let has_come = self.buffer.len() - self.lead;
+        let room = rest.min(spare.max(has_come));
+        if room < min.max(MIN_LENT) || has_come < MIN_LENT {
             return None;
         }
         self.buffer.reserve_exact(room);
@@ -530,26 +567,4 @@ fn append(
 /// How much of `wanted` bytes there is.
 pub(super) fn available(wanted: u64, there: usize) -> usize {
     usize::try_from(wanted).map_or(there, |wanted| wanted.min(there))
-}
-
-/// Makes room for `len` bytes of a message that is assembled; its frame, which is the last if `fin`, has so many more.
-/// Whether the engine lent the buffer for it.
-#[inline]
-fn reserve(buffer: &mut Vec<u8>, len: usize, announced: u64, fin: bool, shared: &Shared) -> bool {
-    let is_short = buffer.capacity() - buffer.len() < len;
-    (is_short || buffer.is_empty() && announced > MAX_KEPT as u64) && grow(buffer, len, announced, fin, shared)
-}
-
-#[cold]
-fn grow(buffer: &mut Vec<u8>, len: usize, announced: u64, fin: bool, shared: &Shared) -> bool {
-    let is_small = buffer.is_empty() && buffer.capacity() <= MAX_KEPT;
-    let is_lent = is_small && announced > MAX_KEPT as u64 && shared.swap_for_assembly(buffer);
-    if fin {
-        // The message grows no further than this: twice what is there, but not beyond its end.
-        let ahead = available(announced, buffer.len().max(FIRST_RESERVE));
-        buffer.reserve_exact(len.max(ahead));
-    } else {
-        buffer.reserve(len);
-    }
-    is_lent
 }

@@ -9,11 +9,22 @@ use crate::engine::Shared;
 /// A buffer above this is freed instead of being kept for the next user.
 pub(crate) const MAX_KEPT: usize = 64 * 1024;
 
+/// Memory that is received into begins with a page: the kernel's copy is many times slower on some processors where its
+/// target lies a few bytes further into a page than its source, and that is at the start of a page where a peer begins
+/// to send.
+pub(crate) const PAGE: usize = 4096;
+
+/// How far it is to the first page that begins in a buffer.
+pub(crate) fn to_next_page(buffer: &[u8]) -> usize {
+    buffer.as_ptr().align_offset(PAGE)
+}
+
 /// Input that was given and not yet pulled, and a frame or message of which more is to come.
 #[derive(Default)]
 pub(crate) struct Work {
-    /// Input of the connection's own, up to `end`; what is behind that may be lent to the host.
+    /// Input of the connection's own, from `start` to `end`; what is behind that may be lent to the host.
     input: Vec<u8>,
+    start: usize,
     end: usize,
     /// Bytes that were pulled, of the input that the host lends, else of that of the connection's own.
     pub(crate) pos: usize,
@@ -53,25 +64,34 @@ impl Work {
         self.end += data.len();
     }
 
+    /// Uses what the host lends. There is no input of the connection's own.
+    pub(crate) fn use_host_input(&mut self, address: NonNull<[u8]>) {
+        (self.start, self.pos, self.end) = (0, 0, 0);
+        self.host_input = Some(address);
+    }
+
     /// Lends memory behind the input: at least `min` bytes.
     pub(crate) fn lend_input(&mut self, min: usize, shared: &Shared) -> usize {
         if self.input.capacity() == 0 {
             self.input = shared.take_receive_buffer(min);
+            self.start = to_next_page(&self.input);
+            (self.pos, self.end) = (self.start, self.start);
         } else if self.input.len() - self.end < min.max(1) {
             self.input.resize(self.end + min.max(MAX_KEPT), 0);
         }
-        self.input.len() - self.end
+        (self.input.len() - self.end).min(min.max(shared.config.receive_buffer_size))
     }
 
-    /// What [`Work::lend_input`] lent.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
-        &mut self.input[self.end..]
+    /// What [`Work::lend_input`] lent: so many bytes.
+    pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
+        &mut self.input[self.end..][..len]
     }
 
     /// So many bytes were received into what was lent. Whether they are a piece from the middle of a message, which was
     /// taken.
     pub(crate) fn commit_input(&mut self, count: usize, shared: &Shared) -> bool {
-        let is_piece = self.end == 0 && count > 0 && self.receiver.take_middle(&self.input[..count]);
+        let received = &self.input[self.end..][..count];
+        let is_piece = !self.has_own_input() && count > 0 && self.receiver.take_middle(received);
         if is_piece {
             self.release_input(shared);
         } else {
@@ -112,7 +132,7 @@ impl Work {
 
     /// Whether there is input of the connection's own.
     pub(crate) fn has_own_input(&self) -> bool {
-        self.end > 0
+        self.end > self.start
     }
 
     /// Bytes of the input that were not pulled.
@@ -127,13 +147,13 @@ impl Work {
 
     /// Gives up all input.
     pub(crate) fn discard(&mut self, shared: &Shared) {
-        (self.pos, self.end) = (0, 0);
+        (self.start, self.pos, self.end) = (0, 0, 0);
         (self.host_input, self.lent) = (None, Lent::Nothing);
         self.reset(shared);
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.end == 0 && self.receiver.is_idle()
+        !self.has_own_input() && self.receiver.is_idle()
     }
 
     /// Whether all input was pulled, and ended with the end of a message.
@@ -157,7 +177,8 @@ impl Work {
             self.release_input(shared);
         } else if self.input.len() > self.end {
             let received = std::mem::take(&mut self.input);
-            let rest = std::mem::take(&mut self.pos)..std::mem::take(&mut self.end);
+            let rest = self.pos..self.end;
+            (self.start, self.pos, self.end) = (0, 0, 0);
             self.give(&received[rest], shared);
             shared.return_input(received);
         }
@@ -167,7 +188,7 @@ impl Work {
     /// Gives the input buffer back.
     pub(crate) fn release_input(&mut self, shared: &Shared) {
         shared.return_input(std::mem::take(&mut self.input));
-        (self.pos, self.end) = (0, 0);
+        (self.start, self.pos, self.end) = (0, 0, 0);
     }
 
     /// Makes it ready for another connection.

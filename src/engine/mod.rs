@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::connection::{Backlog, Extra, MAX_KEPT, Opening, Waiting, Work};
+use crate::connection::{Backlog, Extra, MAX_KEPT, Opening, PAGE, Waiting, Work};
 use crate::deflate::{Deflator, History, Inflator, Pools};
 use crate::error::Error;
 use metrics::{Metrics, MetricsSnapshot};
@@ -154,19 +154,22 @@ impl Shared {
         self.inputs.borrow_mut().take().unwrap_or_default()
     }
 
-    /// A buffer to be received into, of `receive_buffer_size` bytes that are there already, or of more if so many are
-    /// asked for.
+    /// A buffer to be received into: from its first page on it has `receive_buffer_size` bytes that are there already, or
+    /// more if so many are asked for.
     pub(crate) fn take_receive_buffer(&self, min: usize) -> Vec<u8> {
-        let size = self.config.receive_buffer_size;
-        if min > size {
-            return vec![0; min];
+        if min > self.config.receive_buffer_size {
+            return vec![0; min + PAGE - 1];
         }
-        self.receive_buffers.borrow_mut().take().unwrap_or_else(|| vec![0; size])
+        self.receive_buffers.borrow_mut().take().unwrap_or_else(|| vec![0; self.receive_buffer_len()])
+    }
+
+    fn receive_buffer_len(&self) -> usize {
+        self.config.receive_buffer_size + PAGE - 1
     }
 
     /// Takes an input buffer back; a large one is freed, unless it is one to be received into.
     pub(crate) fn return_input(&self, mut input: Vec<u8>) {
-        if input.len() == self.config.receive_buffer_size {
+        if input.len() == self.receive_buffer_len() {
             self.receive_buffers.borrow_mut().put(input);
         } else if (1..=MAX_KEPT).contains(&input.capacity()) {
             input.clear();

@@ -3,6 +3,9 @@
 
 use crate::job::{Job, Kind, READ, Run, Subject, Tally};
 
+/// In smaller reads they would be all calls.
+const LEAST: usize = 4 * 1024;
+
 #[derive(Clone, Copy)]
 enum Limit {
     /// The simulated recv() alone.
@@ -28,7 +31,7 @@ impl Subject for Limit {
     }
 
     fn make(&self, job: &Job) -> Option<Box<dyn Run>> {
-        (job.kind == Kind::Receive && job.read_size == READ)
+        (job.kind == Kind::Receive && job.read_size >= LEAST)
             .then(|| Box::new(LimitRun { limit: *self, job: *job, buffer: vec![0; READ] }) as Box<dyn Run>)
     }
 }
@@ -43,7 +46,7 @@ impl Run for LimitRun {
     fn pass(&mut self, _: &mut Tally) {
         let mut walk = Walk { remaining: 0, key: 0, header: Vec::new() };
         let mut high = false;
-        for read in self.job.input.get().chunks(READ) {
+        for read in self.job.input.get().chunks(self.job.read_size) {
             let buffer = &mut self.buffer[..read.len()];
             buffer.copy_from_slice(read);
             match self.limit {

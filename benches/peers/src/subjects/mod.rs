@@ -5,6 +5,7 @@
 
 mod fastwebsockets;
 mod limits;
+mod small_reads;
 mod sockudo_ws;
 mod tokio_websockets;
 mod tungstenite;
@@ -12,6 +13,7 @@ mod wsengine_rust;
 mod yawc;
 
 use crate::job::{CppSubject, Subject};
+use small_reads::SmallReads;
 
 unsafe extern "C" {
     static subject_uwebsockets: CppSubject;
@@ -20,8 +22,14 @@ unsafe extern "C" {
     static subject_beast: CppSubject;
 }
 
-/// All of them, the library first, then its peers, then what bounds them.
+/// All of them, the library first, then its peers, then what bounds them; and all again with small reads.
 pub fn all() -> Vec<Box<dyn Subject>> {
+    let mut subjects = each();
+    subjects.extend(each().into_iter().map(|subject| Box::new(SmallReads(subject)) as Box<dyn Subject>));
+    subjects
+}
+
+fn each() -> Vec<Box<dyn Subject>> {
     let mut subjects: Vec<Box<dyn Subject>> = wsengine_c();
     subjects.extend(wsengine_rust::all());
     // SAFETY: constants of cpp/.

@@ -8,6 +8,7 @@ use crate::capi::status::ws_status;
 use crate::error::Error;
 use crate::event::MessageType;
 use crate::frame::mask;
+use crate::simd;
 
 /// Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event. Where
 /// permessage-deflate was agreed on and the message reaches `compression_threshold`, it is compressed.
@@ -283,7 +284,7 @@ pub unsafe extern "C" fn ws_conn_output_read(
         for part in conn.conn.output() {
             let len = part.len().min(capacity - count);
             // SAFETY: the caller has room for `capacity` bytes, count + len <= capacity, and its buffer is not ours.
-            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), buffer.cast::<u8>().add(count), len) };
+            unsafe { simd::copy_to(&part[..len], buffer.cast::<u8>().add(count)) };
             count += len;
         }
         if count == 0 {

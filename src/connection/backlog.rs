@@ -301,7 +301,7 @@ impl Chunk {
 fn write_frame(header: &Header, payload: &[u8], chunk: &mut Vec<u8>) {
     header.append_to(chunk);
     match header.mask {
-        None => chunk.extend_from_slice(payload),
+        None => simd::append(payload, chunk),
         Some(key) => _ = simd::append_unmasked(key, payload, chunk),
     }
 }

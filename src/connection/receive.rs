@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::connection::extras::Extras;
-use crate::connection::work::{MAX_KEPT, PAGE, to_next_page};
+use crate::connection::work::{MAX_KEPT, PAGE, to_mid_page};
 use crate::deflate::Agreed;
 use crate::engine::Shared;
 use crate::event::{Delivery, MessageType};
@@ -75,7 +75,7 @@ pub(crate) struct Receiver {
     pub(super) message: Option<Message>,
     /// Payload that was joined or inflated, behind the first `lead` bytes.
     pub(crate) buffer: Vec<u8>,
-    /// What of the buffer is left out so that a large message begins where a page does.
+    /// What of the buffer is left out so that a large message begins in the middle of a page.
     lead: usize,
     /// It is one that the engine keeps for large messages.
     pub(super) buffer_is_lent: bool,
@@ -435,7 +435,7 @@ impl Receiver {
             buffer.reserve(piece.len + spare);
         }
         if is_worth_a_page {
-            self.lead = to_next_page(buffer);
+            self.lead = to_mid_page(buffer);
             buffer.resize(self.lead, 0);
         }
     }

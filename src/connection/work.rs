@@ -5,18 +5,19 @@ use std::ptr::NonNull;
 use crate::connection::outbound::Farewell;
 use crate::connection::receive::{Place, Receiver};
 use crate::engine::Shared;
+use crate::simd;
 
 /// A buffer above this is freed instead of being kept for the next user.
 pub(crate) const MAX_KEPT: usize = 64 * 1024;
 
-/// Memory that is received into begins with a page: the kernel's copy is many times slower on some processors where its
-/// target lies a few bytes further into a page than its source, and that is at the start of a page where a peer begins
-/// to send.
+/// Memory that is received into begins in the middle of a page. Some processors copy many times slower where the target
+/// lies a few bytes further into a page than the source. A peer's bytes often begin where a page of the kernel's does,
+/// and so does what is sent back; large blocks of malloc begin there, too.
 pub(crate) const PAGE: usize = 4096;
 
-/// How far it is to the first page that begins in a buffer.
-pub(crate) fn to_next_page(buffer: &[u8]) -> usize {
-    buffer.as_ptr().align_offset(PAGE)
+/// How far it is to the first middle of a page in a buffer.
+pub(crate) fn to_mid_page(buffer: &[u8]) -> usize {
+    (buffer.as_ptr().align_offset(PAGE) + PAGE / 2) % PAGE
 }
 
 /// Input that was given and not yet pulled, and a frame or message of which more is to come.
@@ -55,10 +56,10 @@ impl Work {
             self.input = shared.take_input();
         }
         match self.input.get_mut(self.end..self.end + data.len()) {
-            Some(room) => room.copy_from_slice(data),
+            Some(room) => simd::copy(data, room),
             None => {
                 self.input.truncate(self.end);
-                self.input.extend_from_slice(data);
+                simd::append(data, &mut self.input);
             }
         }
         self.end += data.len();
@@ -74,7 +75,7 @@ impl Work {
     pub(crate) fn lend_input(&mut self, min: usize, shared: &Shared) -> usize {
         if self.input.capacity() == 0 {
             self.input = shared.take_receive_buffer(min);
-            self.start = to_next_page(&self.input);
+            self.start = to_mid_page(&self.input);
             (self.pos, self.end) = (self.start, self.start);
         } else if self.input.len() - self.end < min.max(1) {
             self.input.resize(self.end + min.max(MAX_KEPT), 0);

@@ -154,7 +154,7 @@ impl Shared {
         self.inputs.borrow_mut().take().unwrap_or_default()
     }
 
-    /// A buffer to be received into: from its first page on it has `receive_buffer_size` bytes that are there already, or
+    /// A buffer to be received into: from the first middle of a page on it has `receive_buffer_size` bytes that are there already, or
     /// more if so many are asked for.
     pub(crate) fn take_receive_buffer(&self, min: usize) -> Vec<u8> {
         if min > self.config.receive_buffer_size {

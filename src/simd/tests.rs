@@ -210,6 +210,20 @@ fn the_doors_lead_to_kernels() {
     }
 }
 
+#[test]
+fn copies_of_any_length() {
+    for len in (0..70).chain(2000..2100).chain([5000, 70_001]).step_by(if cfg!(miri) { 7 } else { 1 }) {
+        let source = pattern(len, 5);
+        let mut appended = b"before".to_vec();
+        super::append(&source, &mut appended);
+        assert!(appended == [b"before".as_slice(), &source].concat(), "{len}");
+
+        let mut copied = vec![0xaa; len + 2];
+        super::copy(&source, &mut copied[1..=len]);
+        assert!(copied == [&[0xaa], source.as_slice(), &[0xaa]].concat(), "{len}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_payload(

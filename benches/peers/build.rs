@@ -25,6 +25,7 @@ fn main() {
             println!("cargo:rustc-link-lib={library}");
         }
     }
+    compiler().file("cpp/copy.cc").compile("copy");
     wsengine(&root);
 }
 
@@ -59,7 +60,7 @@ fn wsengine(root: &Path) {
     let object = PathBuf::from(std::env::var("OUT_DIR").expect("OUT_DIR")).join("libwsengine_subject.so");
     let mut command = compiler().get_compiler().to_command();
     command.args(FLAGS).args(["-shared", "-fPIC", "-Icpp"]).arg("-I").arg(root.join("include"));
-    command.arg("cpp/wsengine.cc").arg("-o").arg(&object);
+    command.args(["cpp/wsengine.cc", "cpp/copy.cc"]).arg("-o").arg(&object);
     command.arg("-L").arg(&library).arg("-lwsengine").arg(format!("-Wl,-rpath,{}", library.display()));
     assert!(command.status().expect("the C++ compiler").success(), "cpp/wsengine.cc does not compile");
     println!("cargo:rustc-env=WSENGINE_SUBJECT={}", object.display());

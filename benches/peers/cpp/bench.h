@@ -46,6 +46,14 @@ struct BenchTally {
 
 constexpr size_t BENCH_READ = 65536;
 
+// copy.cc
+extern "C" void bench_copy_long(void *to, const void *from, size_t n);
+
+static inline void bench_copy(void *to, const void *from, size_t n) {
+    if (n < 2048) memcpy(to, from, n);
+    else bench_copy_long(to, from, n);
+}
+
 static inline void bench_keep(const void *p) { asm volatile("" : : "r"(p) : "memory"); }
 
 static inline void bench_message(BenchTally *t, const void *data, size_t len) {
@@ -66,7 +74,7 @@ static inline void bench_send(BenchTally *t, const void *data, size_t len) {
     if (!t->send_buffer) return;
     while (len) {
         size_t n = len < BENCH_READ ? len : BENCH_READ;
-        memcpy(t->send_buffer, p, n);
+        bench_copy(t->send_buffer, p, n);
         bench_keep(t->send_buffer);
         p += n;
         len -= n;
@@ -86,7 +94,7 @@ struct BenchReader {
         size_t n = (size_t)(end - at);
         if (n > read_size) n = read_size;
         if (n > room) n = room;
-        memcpy(to, at, n);
+        bench_copy(to, at, n);
         bench_keep(to);
         at += n;
         return n;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::job::Tally;
+use crate::job::{Tally, copy};
 
 pub struct Wire {
     input: Cell<&'static [u8]>,
@@ -62,7 +62,7 @@ impl io::Read for WireStream {
         if bytes.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        buffer[..bytes.len()].copy_from_slice(bytes);
+        copy(bytes, &mut buffer[..bytes.len()]);
         std::hint::black_box(buffer.as_ptr());
         Ok(bytes.len())
     }
@@ -85,7 +85,13 @@ impl AsyncRead for WireStream {
         if bytes.is_empty() {
             return Poll::Pending;
         }
-        buffer.put_slice(bytes);
+        // SAFETY: there is room for the bytes, next_read() saw; they are written before they count.
+        unsafe {
+            let room = buffer.unfilled_mut().as_mut_ptr().cast::<u8>();
+            copy(bytes, std::slice::from_raw_parts_mut(room, bytes.len()));
+            buffer.assume_init(bytes.len());
+        }
+        buffer.advance(bytes.len());
         std::hint::black_box(buffer.filled().as_ptr());
         Poll::Ready(Ok(()))
     }

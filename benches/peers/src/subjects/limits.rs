@@ -1,7 +1,7 @@
 //! Not peers, but what bounds them: passes over the same bytes in the same reads, without a protocol. They know where
 //! each payload lies, deliver nothing, and put no message together.
 
-use crate::job::{Job, Kind, READ, Run, Subject, Tally};
+use crate::job::{Job, Kind, READ, Run, Subject, Tally, copy};
 
 /// In smaller reads they would be all calls.
 const LEAST: usize = 4 * 1024;
@@ -48,7 +48,7 @@ impl Run for LimitRun {
         let mut high = false;
         for read in self.job.input.get().chunks(self.job.read_size) {
             let buffer = &mut self.buffer[..read.len()];
-            buffer.copy_from_slice(read);
+            copy(read, buffer);
             match self.limit {
                 Limit::Memcpy => {}
                 Limit::Xor => high |= unmask(buffer, 0x1234_5678),

@@ -2,7 +2,7 @@
 
 use wsengine::{Config, Connection, Engine, Event, MessageType, OriginPolicy, Outbound, Prepared};
 
-use crate::job::{Job, Kind, READ, Run, Subject, Tally};
+use crate::job::{Job, Kind, READ, Run, Subject, Tally, copy};
 
 /// How the bytes of a read get to the engine.
 #[derive(Clone, Copy, PartialEq)]
@@ -133,7 +133,7 @@ impl Host {
         match self.input {
             Input::Feed => {
                 let buffer = &mut self.buffer[..bytes.len()];
-                buffer.copy_from_slice(bytes);
+                copy(bytes, buffer);
                 conn.feed(buffer).expect("feed");
                 while let Some((event, outbound)) = conn.next_event_and_outbound() {
                     take(event, outbound, echo, tally);
@@ -142,7 +142,7 @@ impl Host {
             }
             Input::FeedMut => {
                 let buffer = &mut self.buffer[..bytes.len()];
-                buffer.copy_from_slice(bytes);
+                copy(bytes, buffer);
                 let mut drain = conn.feed_mut(buffer).expect("feed_mut");
                 while let Some((event, outbound)) = drain.next_event_and_outbound() {
                     take(event, outbound, echo, tally);
@@ -152,7 +152,7 @@ impl Host {
             Input::Lent => {
                 let lent = conn.recv_buffer(0).expect("recv_buffer");
                 let len = bytes.len().min(lent.len());
-                lent[..len].copy_from_slice(&bytes[..len]);
+                copy(&bytes[..len], &mut lent[..len]);
                 conn.commit(len).expect("commit");
                 while let Some((event, outbound)) = conn.next_event_and_outbound() {
                     take(event, outbound, echo, tally);

@@ -18,6 +18,7 @@ CHART = ROOT / "docs/images/benchmarks.svg"
 
 TIE = 0.05  # nearer than this to the best peer is no lead and no lag
 SAME_SIZE = 1.05  # compressed sizes up to this apart are compared
+SMALL_READS = ", 8 KiB reads"
 
 
 def main():
@@ -55,6 +56,19 @@ def is_peer(row):
     return not row["subject"].startswith(("wsengine", "limit"))
 
 
+def base(subject):
+    """The subject without how it reads: large messages are measured with small reads, too."""
+    return subject.removesuffix(SMALL_READS)
+
+
+def better_reads(rows):
+    """Of each subject the row with those reads that are better for it."""
+    best = {}
+    for row in sorted(rows, key=lambda row: row["median"]):
+        best.setdefault(base(row["subject"]), row)
+    return list(best.values())
+
+
 def summarize(rows):
     """Ours through the C ABI, the fastest way, beside the fastest peer; by medians and by best rounds."""
     ours = [row for row in rows if is_ours(row)]
@@ -62,6 +76,8 @@ def summarize(rows):
         return None
     ours_compressed = min(row.get("compressed", 0) for row in ours)
     peers = [row for row in rows if is_peer(row) and row.get("compressed", 0) <= ours_compressed * SAME_SIZE]
+    best_peer = min(row["best"] for row in peers) if peers else 0
+    peers = better_reads(peers)
     if not peers:
         return None
     our, peer = (min(group, key=lambda row: row["median"]) for group in (ours, peers))
@@ -73,7 +89,7 @@ def summarize(rows):
         "peer": peer,
         "peers": peers,
         "ratio": peer["median"] / our["median"],
-        "best_ratio": min(row["best"] for row in peers) / min(row["best"] for row in ours),
+        "best_ratio": best_peer / min(row["best"] for row in ours),
     }
 
 
@@ -146,8 +162,8 @@ def table(name, group):
     by_cell = [{row["subject"]: row for row in rows} for rows in group]
 
     def order(subject):
-        values = [cell[subject]["median"] for cell in by_cell if subject in cell]
-        return subject.startswith("limit"), values[0]
+        values = [cell[base(subject)]["median"] for cell in by_cell if base(subject) in cell]
+        return subject.startswith("limit"), values[0], subject
 
     sizes = " | ".join(rows[0]["size"] for rows in group)
     out = [f"### {name[0].upper()}{name[1:]} ({group[0][0]['unit']})", "", f"| | {sizes} |", "|---|" + "---:|" * len(group)]

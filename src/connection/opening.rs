@@ -238,8 +238,8 @@ impl Opening {
         if *is_stream {
             *answer = Some(Box::new(StreamAnswer::accepting(&terms)));
         } else {
-            let accept = request.accept_key();
-            out.write_head(response::accepting_len(&terms), |head| response::accepting(head, &accept, &terms));
+            let key = request.key();
+            out.write_head(response::accepting_len(&terms), |head| response::accepting(head, key, &terms));
         }
         out.open(agreed);
         self.subprotocol = subprotocol;

@@ -1,12 +1,13 @@
 //! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455, 4.1, 4.2.2).
 
-use sha1::Sha1Core;
-use sha1::digest::core_api::Block;
+use ::sha1::Sha1Core;
+use ::sha1::digest::core_api::Block;
 
 use crate::handshake::token::Chars;
+use crate::simd::sha1;
 
-/// 16 bytes in Base64.
-pub(crate) const KEY_LEN: usize = 24;
+pub(crate) use crate::simd::sha1::{ANSWER_LEN, KEY_LEN};
+
 /// A SHA-1 in Base64.
 pub(crate) const ACCEPT_LEN: usize = 28;
 
@@ -28,40 +29,29 @@ pub(crate) fn is_valid(key: &[u8]) -> bool {
 
 /// The answer that proves that a server understood the key: the SHA-1 of the key and a GUID.
 pub(crate) fn accept(key: &[u8; KEY_LEN]) -> [u8; ACCEPT_LEN] {
-    let mut first = FIRST_BLOCK;
+    *answer(key).first_chunk().expect("an answer begins with it")
+}
+
+/// The same, and two line ends.
+#[inline]
+pub(crate) fn answer(key: &[u8; KEY_LEN]) -> [u8; ANSWER_LEN] {
+    sha1::answer(key).unwrap_or_else(|| portable(key))
+}
+
+/// For processors without instructions for SHA-1.
+fn portable(key: &[u8; KEY_LEN]) -> [u8; ANSWER_LEN] {
+    let mut first = sha1::FIRST_BLOCK;
     first[..KEY_LEN].copy_from_slice(key);
-    let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]; // RFC 3174, 6.1
-    sha1::compress(&mut state, &[Block::<Sha1Core>::from(first), Block::<Sha1Core>::from(LAST_BLOCK)]);
+    let mut state = sha1::START;
+    ::sha1::compress(&mut state, &[Block::<Sha1Core>::from(first), Block::<Sha1Core>::from(sha1::LAST_BLOCK)]);
     let mut digest = [0; 20];
     for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
         bytes.copy_from_slice(&word.to_be_bytes());
     }
-    let mut accept = [b'='; ACCEPT_LEN];
-    to_base64(&digest, &mut accept);
-    accept
+    let mut answer = *b"============================\r\n\r\n";
+    to_base64(&digest, &mut answer);
+    answer
 }
-
-const GUID: [u8; 36] = *b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/// Key and GUID always fill the same two blocks (RFC 3174, 4): the key's place, the GUID, and the bit that ends them.
-const FIRST_BLOCK: [u8; 64] = {
-    let mut block = [0; 64];
-    let mut i = 0;
-    while i < GUID.len() {
-        block[KEY_LEN + i] = GUID[i];
-        i += 1;
-    }
-    block[KEY_LEN + GUID.len()] = 0x80;
-    block
-};
-
-/// Nothing but the length in bits.
-const LAST_BLOCK: [u8; 64] = {
-    let mut block = [0; 64];
-    let bits = ((KEY_LEN + GUID.len()) * 8) as u16;
-    [block[62], block[63]] = bits.to_be_bytes();
-    block
-};
 
 static BASE64: Chars = Chars::alphanumeric_and(b"+/");
 const BASE64_DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -93,7 +83,7 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
-    use sha1::{Digest, Sha1};
+    use ::sha1::{Digest, Sha1};
 
     /// RFC 6455, 1.3.
     #[test]
@@ -123,8 +113,10 @@ mod tests {
             let key = encode(nonce);
             prop_assert_eq!(key.to_vec(), STANDARD.encode(nonce).into_bytes());
             prop_assert!(is_valid(&key));
-            let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-            prop_assert_eq!(accept(&key).to_vec(), STANDARD.encode(digest).into_bytes());
+            let digest = Sha1::new().chain_update(key).chain_update(sha1::GUID).finalize();
+            let expected = STANDARD.encode(digest) + "\r\n\r\n";
+            prop_assert_eq!(answer(&key).to_vec(), expected.clone().into_bytes());
+            prop_assert_eq!(portable(&key).to_vec(), expected.into_bytes());
         }
     }
 }

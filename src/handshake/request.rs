@@ -57,10 +57,13 @@ impl Request {
         Some(self.query?.of_text(&self.head.bytes))
     }
 
-    /// The answer to its key. It was checked to have one.
-    pub(crate) fn accept_key(&self) -> [u8; key::ACCEPT_LEN] {
-        let key = self.head.all(Name::Key).next().and_then(|key| key.try_into().ok());
-        key::accept(key.unwrap_or(&[0; key::KEY_LEN]))
+    /// Its key. It was checked to have one.
+    pub(crate) fn key(&self) -> &[u8; key::KEY_LEN] {
+        let key = match self.head.single(Name::Key) {
+            Single::One(key) => key.try_into().ok(),
+            Single::None | Single::Many => None,
+        };
+        key.unwrap_or(&[0; key::KEY_LEN])
     }
 
     /// The first of the server's subprotocols that the client offers.

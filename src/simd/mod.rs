@@ -16,6 +16,7 @@ pub(crate) mod lines;
 mod neon;
 #[cfg_attr(any(target_arch = "aarch64", target_feature = "sse2"), allow(dead_code))] // the tests compare with it
 mod portable;
+pub(crate) mod sha1;
 #[cfg(test)]
 mod tests;
 #[cfg(target_feature = "sse2")]

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::event::Initiator;
 use crate::handshake::client::{Answer, Asked, BadAnswer};
 use crate::handshake::extensions;
+use crate::handshake::key;
 use crate::handshake::head::{Head, HeadEnd, Span};
 use crate::handshake::parsed::ParsedRequest;
 use crate::handshake::refusal::Refusal;
@@ -195,6 +196,7 @@ impl Opening {
             return;
         };
         let config = &out.shared.config;
+        let begun = key::begin(request.key());
         if let Err(refusal) = request.check(config) {
             return self.refuse(out, refusal);
         }
@@ -203,7 +205,7 @@ impl Opening {
             return;
         }
         let subprotocol = request.select_subprotocol(config);
-        self.open(out, subprotocol, &[]);
+        self.open(out, subprotocol, &[], begun);
     }
 
     /// Accepts the request that waits. `subprotocol`: `None` leaves it to the config, an empty one is none.
@@ -224,11 +226,11 @@ impl Opening {
                     .ok_or(Error::InvalidArgument("the client did not offer this subprotocol (RFC 6455, 4.2.2)"))?,
             ),
         };
-        self.open(out, chosen, headers);
+        self.open(out, chosen, headers, None);
         Ok(())
     }
 
-    fn open(&mut self, out: &mut Outbound, subprotocol: Option<Span>, headers: &[Header<'_>]) {
+    fn open(&mut self, out: &mut Outbound, subprotocol: Option<Span>, headers: &[Header<'_>], begun: Option<key::Begun>) {
         let Side::Server { request, is_stream, answer } = &mut self.side else {
             return;
         };
@@ -238,8 +240,8 @@ impl Opening {
         if *is_stream {
             *answer = Some(Box::new(StreamAnswer::accepting(&terms)));
         } else {
-            let key = request.key();
-            out.write_head(response::accepting_len(&terms), |head| response::accepting(head, key, &terms));
+            let answer = begun.map_or_else(|| key::answer(request.key()), key::Begun::answer);
+            out.write_head(response::accepting_len(&terms), |head| response::accepting(head, &answer, &terms));
         }
         out.open(agreed);
         self.subprotocol = subprotocol;

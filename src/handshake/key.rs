@@ -32,10 +32,12 @@ pub(crate) fn accept(key: &[u8; KEY_LEN]) -> [u8; ACCEPT_LEN] {
     *answer(key).first_chunk().expect("an answer begins with it")
 }
 
+pub(crate) use crate::simd::sha1::{Begun, begin};
+
 /// The same, and two line ends.
 #[inline]
 pub(crate) fn answer(key: &[u8; KEY_LEN]) -> [u8; ANSWER_LEN] {
-    sha1::answer(key).unwrap_or_else(|| portable(key))
+    begin(key).map_or_else(|| portable(key), sha1::Begun::answer)
 }
 
 /// For processors without instructions for SHA-1.

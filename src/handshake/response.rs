@@ -69,9 +69,9 @@ impl Terms<'_> {
 }
 
 /// Writes `101 Switching Protocols` (RFC 6455, 4.2.2), of at most [`accepting_len`] bytes.
-pub(crate) fn accepting(head: &mut Vec<u8>, key: &[u8; key::KEY_LEN], terms: &Terms<'_>) {
+pub(crate) fn accepting(head: &mut Vec<u8>, answer: &[u8; key::ANSWER_LEN], terms: &Terms<'_>) {
     head.extend_from_slice(SWITCHING);
-    head.extend_from_slice(&key::answer(key));
+    head.extend_from_slice(answer);
     if !terms.are_none() {
         head.truncate(head.len() - "\r\n".len());
         push_terms(head, terms);

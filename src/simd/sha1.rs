@@ -64,14 +64,31 @@ const fn schedule(block: [u8; 64]) -> [[u32; 4]; 20] {
 const FIRST: [[u32; 4]; 20] = schedule(FIRST_BLOCK);
 const LAST: [[u32; 4]; 20] = schedule(LAST_BLOCK);
 
-/// The answer to a key, and two line ends; `None` if this processor has no instructions for it.
+/// The state behind the block with the key.
+#[derive(Clone, Copy)]
+pub(crate) struct Begun {
+    state: __m128i,
+    fifth: __m128i,
+}
+
+/// Begins with a key; `None` if this processor has no instructions for it. Each round waits for the one before it, and
+/// what is done between [`begin`] and [`Begun::answer`] is done meanwhile.
 #[inline(always)]
-pub(crate) fn answer(key: &[u8; KEY_LEN]) -> Option<[u8; ANSWER_LEN]> {
+pub(crate) fn begin(key: &[u8; KEY_LEN]) -> Option<Begun> {
     if std::is_x86_feature_detected!("sha") && std::is_x86_feature_detected!("sse4.1") {
         // SAFETY: this processor has these instructions; what has SSE4.1 has SSSE3.
-        return Some(unsafe { answer_with_instructions(key) });
+        return Some(unsafe { first_block(key) });
     }
     None
+}
+
+impl Begun {
+    /// The answer to the key, and two line ends.
+    #[inline(always)]
+    pub(crate) fn answer(self) -> [u8; ANSWER_LEN] {
+        // SAFETY: `begin` has seen that this processor has these instructions.
+        unsafe { last_block(self) }
+    }
 }
 
 /// Four rounds. Gives the state behind them; `e` is what becomes of the fifth word and the words of the block.
@@ -82,7 +99,7 @@ macro_rules! rounds {
 }
 
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
-fn answer_with_instructions(key: &[u8; KEY_LEN]) -> [u8; ANSWER_LEN] {
+fn first_block(key: &[u8; KEY_LEN]) -> Begun {
     let four = |words: [u32; 4]| _mm_set_epi32(words[3] as i32, words[2] as i32, words[1] as i32, words[0] as i32);
     let bytes = |bytes: [i8; 16]| {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
@@ -137,10 +154,19 @@ fn answer_with_instructions(key: &[u8; KEY_LEN]) -> [u8; ANSWER_LEN] {
     next!(18, w2, w3, w0, w1);
     next!(19, w3, w0, w1, w2);
 
-    let middle = _mm_add_epi32(state, start);
-    let middle_e = _mm_sha1nexte_epu32(before, start_e);
-    state = rounds!(middle, _mm_add_epi32(middle_e, four(LAST[0])), 0);
-    before = middle;
+    Begun { state: _mm_add_epi32(state, start), fifth: _mm_sha1nexte_epu32(before, start_e) }
+}
+
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+fn last_block(begun: Begun) -> [u8; ANSWER_LEN] {
+    let four = |words: [u32; 4]| _mm_set_epi32(words[3] as i32, words[2] as i32, words[1] as i32, words[0] as i32);
+    let bytes = |bytes: [i8; 16]| {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
+        _mm_setr_epi8(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
+    };
+    let Begun { state: middle, fifth: middle_e } = begun;
+    let mut state = rounds!(middle, _mm_add_epi32(middle_e, four(LAST[0])), 0);
+    let mut before = middle;
     macro_rules! last_block {
         ($($t:literal)*) => {$(
             let e = _mm_sha1nexte_epu32(before, four(LAST[$t]));

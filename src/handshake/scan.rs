@@ -51,7 +51,7 @@ pub(crate) fn plain_request(input: &[u8], max_headers: usize, head: &mut Head) -
             return None;
         }
         let name = Span { start, len: colon - start };
-        head.add_field(input, name, trim(input.get(..end - 1)?, colon + 1));
+        head.add_field(input, name, trim(input.get(..end - 1)?, colon + 1)?);
         start = end + 1;
     }
     Some(Plain { target: Span::of_range(target), path, query, len })
@@ -78,7 +78,16 @@ static PATH: Chars = Chars::alphanumeric_and(b"!\"$%&'()*+,-./:;<=>@[\\]^_`{|}~"
 
 /// What of `line` is behind `start`, without the spaces and tabs at both ends. It has no other control characters.
 #[inline(always)]
-fn trim(line: &[u8], mut start: usize) -> Span {
+fn trim(line: &[u8], start: usize) -> Option<Span> {
+    let behind = line.get(start..)?;
+    match behind {
+        [b' ', first, .., last] if *first > b' ' && *last > b' ' => Some(Span { start: start + 1, len: behind.len() - 1 }),
+        _ => Some(trim_any(line, start)),
+    }
+}
+
+#[cold]
+fn trim_any(line: &[u8], mut start: usize) -> Span {
     let mut end = line.len();
     while start < end && line[start] <= b' ' {
         start += 1;

@@ -108,10 +108,12 @@ impl Connection {
     #[inline(never)]
     fn feed_to_pull(&mut self, data: &[u8], address: Option<NonNull<[u8]>>) -> Result<(), Error> {
         if self.takes_input()? && !data.is_empty() {
-            let (work, outbound) = self.work();
-            match address {
-                Some(address) if !work.has_own_input() => work.host_input = Some(address),
-                _ => work.give(data, &outbound.shared),
+            if !self.takes_request(data) {
+                let (work, outbound) = self.work();
+                match address {
+                    Some(address) if !work.has_own_input() => work.host_input = Some(address),
+                    _ => work.give(data, &outbound.shared),
+                }
             }
             self.note_arrived(data.len());
         }

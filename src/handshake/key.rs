@@ -82,10 +82,10 @@ fn to_base64<const N: usize, const M: usize>(bytes: &[u8; N], text: &mut [u8; M]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::sha1::{Digest, Sha1};
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
-    use ::sha1::{Digest, Sha1};
 
     /// RFC 6455, 1.3.
     #[test]

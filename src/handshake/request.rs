@@ -80,6 +80,16 @@ impl Request {
 
 /// Parsing and checking.
 impl Request {
+    /// Forgets everything, but keeps its memory, within bounds.
+    pub(crate) fn clear(&mut self) {
+        let Request { head, is_parsed, method, target, http_1_0, connect, path, query, authority } = self;
+        head.clear();
+        (*is_parsed, *http_1_0) = (false, false);
+        (*method, *target) = (Span::default(), Span::default());
+        (*path, *query, *authority) = (None, None, None);
+        *connect = None;
+    }
+
     /// Copies and parses the request at the start of `input`, if it is there to its end within `max_len` bytes and has
     /// nothing unusual. Gives the length of its head.
     pub(crate) fn take_plain(&mut self, input: &[u8], max_len: usize, config: &Config) -> Option<usize> {

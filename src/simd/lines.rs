@@ -73,50 +73,59 @@ impl Lines {
 
     #[inline(always)]
     fn find_with(&mut self, input: &[u8], mark: impl Fn(&[u8; BLOCK]) -> Marks) -> bool {
-        let mut padded = [0; BLOCK];
-        let source = if input.len() < BLOCK {
-            padded[..input.len()].copy_from_slice(input);
-            &padded
-        } else {
-            input
-        };
-        let (mut feed_expected, mut feeds_before) = (0, 0);
-        for start in (0..input.len()).step_by(BLOCK) {
-            // The last bytes come together with some before them, which are shifted out.
-            let begin = start.min(source.len() - BLOCK);
-            let Some(block) = source[begin..].first_chunk() else {
-                return false;
-            };
-            let mut marks = mark(block);
-            if start > begin {
-                marks = marks.shift(start - begin);
+        let (blocks, rest) = input.as_chunks();
+        let mut before = Before::default();
+        for (index, block) in blocks.iter().enumerate() {
+            if let Some(found) = self.take(index, mark(block), &mut before) {
+                return found;
             }
-            self.not_name[start / BLOCK] = marks.not_name;
-
-            let blank = marks.line_feed & (marks.line_feed << 2 | feeds_before);
-            let up_to_blank = blank ^ blank.wrapping_sub(1); // all if there is none
-            let not_a_pair = marks.line_feed ^ (marks.carriage_return << 1 | feed_expected);
-            let others = marks.control ^ (marks.carriage_return | marks.line_feed);
-            if (not_a_pair | others) & up_to_blank != 0 {
-                return false;
-            }
-            let mut feeds = marks.line_feed & up_to_blank;
-            while feeds != 0 {
-                let Some(end) = self.ends.get_mut(self.count) else {
-                    return false;
-                };
-                *end = (start + feeds.trailing_zeros() as usize) as u16; // BLOCKS * BLOCK is less
-                self.count += 1;
-                feeds &= feeds - 1;
-            }
-            if blank != 0 {
-                return true;
-            }
-            feed_expected = marks.carriage_return >> (BLOCK - 1);
-            feeds_before = marks.line_feed >> (BLOCK - 2);
         }
-        false
+        if rest.is_empty() {
+            return false;
+        }
+        // The last bytes come together with some before them, which are shifted out.
+        let marks = match input.last_chunk() {
+            Some(block) => mark(block).shift(BLOCK - rest.len()),
+            None => {
+                let mut padded = [0; BLOCK];
+                padded[..rest.len()].copy_from_slice(rest);
+                mark(&padded)
+            }
+        };
+        self.take(blocks.len(), marks, &mut before).unwrap_or(false)
     }
+
+    /// Takes what the next block has; says what has become of the head if that is known.
+    #[inline(always)]
+    fn take(&mut self, index: usize, marks: Marks, before: &mut Before) -> Option<bool> {
+        *self.not_name.get_mut(index)? = marks.not_name;
+        let blank = marks.line_feed & (marks.line_feed << 2 | before.line_feeds);
+        let up_to_blank = blank ^ blank.wrapping_sub(1); // all if there is none
+        let not_a_pair = marks.line_feed ^ (marks.carriage_return << 1 | before.carriage_return);
+        let others = marks.control ^ (marks.carriage_return | marks.line_feed);
+        if (not_a_pair | others) & up_to_blank != 0 {
+            return Some(false);
+        }
+        let mut feeds = marks.line_feed & up_to_blank;
+        while feeds != 0 {
+            let Some(end) = self.ends.get_mut(self.count) else {
+                return Some(false);
+            };
+            *end = (index * BLOCK + feeds.trailing_zeros() as usize) as u16; // BLOCKS * BLOCK is less
+            self.count += 1;
+            feeds &= feeds - 1;
+        }
+        before.carriage_return = marks.carriage_return >> (BLOCK - 1);
+        before.line_feeds = marks.line_feed >> (BLOCK - 2);
+        (blank != 0).then_some(true)
+    }
+}
+
+/// What the end of a block says about the start of the next.
+#[derive(Default)]
+struct Before {
+    carriage_return: u64,
+    line_feeds: u64,
 }
 
 impl Marks {
@@ -212,10 +221,7 @@ mod x86 {
                 let bytes = unsafe { _mm_loadu_si128(block.as_ptr().add(i * LEN).cast()) };
                 let letter = within(_mm_or_si128(bytes, all(0x20)), b'a', b'z');
                 let name = _mm_or_si128(_mm_or_si128(letter, within(bytes, b'0', b'9')), is(bytes, b'-'));
-                let control = _mm_or_si128(
-                    _mm_andnot_si128(is(bytes, b'\t'), up_to(bytes, 0x1f)),
-                    is(bytes, 0x7f),
-                );
+                let control = _mm_or_si128(_mm_andnot_si128(is(bytes, b'\t'), up_to(bytes, 0x1f)), is(bytes, 0x7f));
                 let bits = |set| u64::from(_mm_movemask_epi8(set) as u16) << (i * LEN);
                 marks.not_name |= bits(name);
                 marks.carriage_return |= bits(is(bytes, b'\r'));

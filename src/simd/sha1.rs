@@ -200,7 +200,8 @@ fn last_block(begun: Begun) -> [u8; ANSWER_LEN] {
         ]);
         _mm_add_epi8(digits, _mm_shuffle_epi8(added, class))
     };
-    let padding = bytes([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b'=' as i8, b'\r' as i8, b'\n' as i8, b'\r' as i8, b'\n' as i8]);
+    let padding =
+        bytes([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b'=' as i8, b'\r' as i8, b'\n' as i8, b'\r' as i8, b'\n' as i8]);
     let is_text = _mm_cmpeq_epi8(padding, _mm_setzero_si128());
     let (text_start, text_end) = (to_text(groups_start), to_text(groups_end));
     let mut answer = [0; ANSWER_LEN];

@@ -86,7 +86,7 @@ impl Known {
 }
 
 /// A header, as places in the bytes of its head.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Field {
     pub(crate) name: Span,
     pub(crate) value: Span,
@@ -164,11 +164,11 @@ impl Head {
         &mut self,
         headers: impl ExactSizeIterator<Item = Option<(&'b [u8], Field)>>,
     ) -> Option<()> {
-        self.fields.resize(headers.len(), Field::default());
-        for (index, (place, header)) in self.fields.iter_mut().zip(headers).enumerate() {
+        self.fields.reserve(headers.len());
+        for (index, header) in headers.enumerate() {
             let (name, field) = header?;
             self.known.add(name, index);
-            *place = field;
+            self.fields.push(field);
         }
         Some(())
     }

@@ -64,9 +64,10 @@ pub(crate) fn plain_request(input: &[u8], max_headers: usize, head: &mut Head) -
 #[inline(always)]
 fn path_and_query(input: &[u8], target: Range<usize>) -> Option<(Span, Option<Span>)> {
     let bytes = input.get(target.clone())?;
-    let Some(len) = bytes.iter().position(|&byte| !PATH.has(byte)) else {
+    if PATH.has_all(bytes) {
         return Some((Span::of_range(target), None));
-    };
+    }
+    let len = bytes.iter().position(|&byte| !PATH.has(byte))?;
     let path_end = target.start + len;
     let is_query = bytes[len] == b'?' && bytes[len + 1..].iter().all(|&byte| PATH.has(byte) || byte == b'?');
     is_query.then(|| {

@@ -196,6 +196,9 @@ impl Connection {
 
     /// So many bytes were received into what was lent; those of an assembly are in its buffer.
     pub(crate) fn note_commit(&mut self, count: usize) {
+        if self.takes_received_request(count) {
+            return self.note_arrived(count);
+        }
         let is_over = self.outbound.state == State::Closed;
         let shared = &self.outbound.shared;
         let mut is_piece = false;

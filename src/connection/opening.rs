@@ -1,7 +1,7 @@
 //! The opening handshake of a connection: collecting the peer's head, deciding on it, answering it.
 
-use crate::connection::Connection;
 use crate::connection::outbound::{Outbound, State};
+use crate::connection::{Connection, Lent, Work};
 use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::Initiator;
@@ -116,9 +116,31 @@ impl Connection {
     /// to be pulled from. It is decided on by the pull.
     #[inline]
     pub(super) fn takes_request(&mut self, data: &[u8]) -> bool {
-        self.outbound.state == State::Connecting
-            && self.work.is_none()
-            && data.ends_with(b"\r\n\r\n")
+        self.outbound.state == State::Connecting && self.work.is_none() && self.takes_whole_request(data)
+    }
+
+    /// The same, of so many bytes that were received into what was lent, which is given back then.
+    #[inline]
+    pub(super) fn takes_received_request(&mut self, count: usize) -> bool {
+        if self.outbound.state != State::Connecting {
+            return false;
+        }
+        let is_first = |work: &mut Box<Work>| !work.has_own_input() && matches!(work.lent, Lent::Input(_));
+        let Some(mut work) = self.work.take_if(is_first) else {
+            return false;
+        };
+        let is_taken = self.takes_whole_request(&work.room()[..count]);
+        if is_taken {
+            work.end_lent();
+            self.outbound.shared.return_work(work);
+        } else {
+            self.work = Some(work);
+        }
+        is_taken
+    }
+
+    fn takes_whole_request(&mut self, data: &[u8]) -> bool {
+        data.ends_with(b"\r\n\r\n")
             && self.opening.as_mut().is_some_and(|opening| opening.take_request(data, &self.outbound))
     }
 }
@@ -238,7 +260,7 @@ impl Opening {
             return;
         };
         let config = &out.shared.config;
-        let begun = key::begin(request.key());
+        let begun = key::begin(request.key()); // computed while the rest is checked
         if let Err(refusal) = request.check(config) {
             return self.refuse(out, refusal);
         }
@@ -288,7 +310,7 @@ impl Opening {
         if *is_stream {
             *answer = Some(Box::new(StreamAnswer::accepting(&terms)));
         } else {
-            let answer = begun.map_or_else(|| key::answer(request.key()), key::Begun::answer);
+            let answer = request.answer(begun);
             out.write_head(response::accepting_len(&terms), |head| response::accepting(head, &answer, &terms));
         }
         out.open(agreed);

@@ -1,12 +1,12 @@
 //! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455, 4.1, 4.2.2).
 
-use ::sha1::Sha1Core;
-use ::sha1::digest::core_api::Block;
+use sha1::Sha1Core;
+use sha1::digest::core_api::Block;
 
 use crate::handshake::token::Chars;
-use crate::simd::sha1;
+use crate::simd::accept as blocks;
 
-pub(crate) use crate::simd::sha1::{ANSWER_LEN, KEY_LEN};
+pub(crate) use crate::simd::accept::{ANSWER_LEN, Begun, KEY_LEN, begin};
 
 /// A SHA-1 in Base64.
 pub(crate) const ACCEPT_LEN: usize = 28;
@@ -32,20 +32,18 @@ pub(crate) fn accept(key: &[u8; KEY_LEN]) -> [u8; ACCEPT_LEN] {
     *answer(key).first_chunk().expect("an answer begins with it")
 }
 
-pub(crate) use crate::simd::sha1::{Begun, begin};
-
 /// The same, and two line ends.
 #[inline]
 pub(crate) fn answer(key: &[u8; KEY_LEN]) -> [u8; ANSWER_LEN] {
-    begin(key).map_or_else(|| portable(key), sha1::Begun::answer)
+    begin(key).map_or_else(|| portable(key), Begun::answer)
 }
 
 /// For processors without instructions for SHA-1.
 fn portable(key: &[u8; KEY_LEN]) -> [u8; ANSWER_LEN] {
-    let mut first = sha1::FIRST_BLOCK;
+    let mut first = blocks::FIRST_BLOCK;
     first[..KEY_LEN].copy_from_slice(key);
-    let mut state = sha1::START;
-    ::sha1::compress(&mut state, &[Block::<Sha1Core>::from(first), Block::<Sha1Core>::from(sha1::LAST_BLOCK)]);
+    let mut state = blocks::START;
+    sha1::compress(&mut state, &[Block::<Sha1Core>::from(first), Block::<Sha1Core>::from(blocks::LAST_BLOCK)]);
     let mut digest = [0; 20];
     for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
         bytes.copy_from_slice(&word.to_be_bytes());
@@ -82,10 +80,10 @@ fn to_base64<const N: usize, const M: usize>(bytes: &[u8; N], text: &mut [u8; M]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::sha1::{Digest, Sha1};
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
+    use sha1::{Digest, Sha1};
 
     /// RFC 6455, 1.3.
     #[test]
@@ -115,7 +113,7 @@ mod tests {
             let key = encode(nonce);
             prop_assert_eq!(key.to_vec(), STANDARD.encode(nonce).into_bytes());
             prop_assert!(is_valid(&key));
-            let digest = Sha1::new().chain_update(key).chain_update(sha1::GUID).finalize();
+            let digest = Sha1::new().chain_update(key).chain_update(blocks::GUID).finalize();
             let expected = STANDARD.encode(digest) + "\r\n\r\n";
             prop_assert_eq!(answer(&key).to_vec(), expected.clone().into_bytes());
             prop_assert_eq!(portable(&key).to_vec(), expected.into_bytes());

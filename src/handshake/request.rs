@@ -57,13 +57,18 @@ impl Request {
         Some(self.query?.of_text(&self.head.bytes))
     }
 
-    /// Its key. It was checked to have one.
+    /// Its key; zeros if there is none as long as a key is.
     pub(crate) fn key(&self) -> &[u8; key::KEY_LEN] {
         let key = match self.head.single(Name::Key) {
             Single::One(key) => key.try_into().ok(),
             Single::None | Single::Many => None,
         };
         key.unwrap_or(&[0; key::KEY_LEN])
+    }
+
+    /// The answer to its key, perhaps begun before. It was checked to have one.
+    pub(crate) fn answer(&self, begun: Option<key::Begun>) -> [u8; key::ANSWER_LEN] {
+        begun.map_or_else(|| key::answer(self.key()), key::Begun::answer)
     }
 
     /// The first of the server's subprotocols that the client offers.

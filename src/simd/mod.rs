@@ -1,4 +1,5 @@
-//! What vector instructions do faster than a loop over bytes: lines of a head in [`lines`], payloads here.
+//! What vector instructions do faster than a loop over bytes: lines of a head in [`lines`], the answer to a key in
+//! [`accept`], payloads here.
 //!
 //! One pass over a payload: unmasking or copying it, and at once telling whether the result is all ASCII.
 //!
@@ -10,13 +11,13 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod accept;
 mod kernel;
 pub(crate) mod lines;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg_attr(any(target_arch = "aarch64", target_feature = "sse2"), allow(dead_code))] // the tests compare with it
 mod portable;
-pub(crate) mod sha1;
 #[cfg(test)]
 mod tests;
 #[cfg(target_feature = "sse2")]

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 use crate::capi::engine::ws_engine;
 use crate::capi::guard::{
-    Handle, SizedByCaller, ask, bytes, free, headers, into_handle, optional_bytes, optional_text, out, preset, sized,
+    Handle, SizedByCaller, ask, bytes, free, headers, make_handle, optional_bytes, optional_text, out, preset, sized,
     slice, text, with,
 };
 use crate::capi::status::ws_status;
@@ -68,7 +68,7 @@ impl SizedByCaller for ws_client_request {}
 /// @return a connection to be freed with ws_conn_free(); NULL if engine is NULL or poisoned
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_new_server(engine: *mut ws_engine) -> *mut ws_conn {
-    ask(engine, std::ptr::null_mut(), std::ptr::null_mut(), |engine| new_handle(Connection::server(&engine.engine)))
+    ask(engine, std::ptr::null_mut(), std::ptr::null_mut(), |engine| new_handle(|| Connection::server(&engine.engine)))
 }
 
 /// A request that the host's own HTTP server has parsed. Set all of it to zero first, then `struct_size`, then what
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn ws_conn_new_server_from_request(
                 authority: optional_bytes(request.authority, request.authority_len)?,
             },
         );
-        *place = new_handle(connection);
+        *place = new_handle(|| connection);
         Ok(ws_status::WS_OK)
     })
 }
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn ws_conn_new_client(
                 headers: &headers(request.headers, request.header_count)?,
             },
         )?;
-        *place = new_handle(connection);
+        *place = new_handle(|| connection);
         Ok(ws_status::WS_OK)
     })
 }
@@ -216,8 +216,8 @@ pub unsafe extern "C" fn ws_conn_user_data(conn: *const ws_conn) -> *mut c_void 
 }
 
 #[inline(always)]
-fn new_handle(conn: Connection) -> *mut ws_conn {
-    let handle = into_handle(ws_conn { conn, user_data: std::ptr::null_mut() });
+fn new_handle(make: impl FnOnce() -> Connection) -> *mut ws_conn {
+    let handle = make_handle(|| ws_conn { conn: make(), user_data: std::ptr::null_mut() });
     // SAFETY: the handle was just made. ws_engine_next_due() gives its address back; nothing else looks at it.
     unsafe { (*handle).conn.set_token(handle.expose_provenance()) };
     handle

@@ -50,6 +50,13 @@ pub(crate) fn into_handle<H>(object: H) -> *mut H {
     Box::into_raw(Box::new(object))
 }
 
+/// Makes an object where it stays, and gives it to C.
+#[inline(always)]
+pub(crate) fn make_handle<H>(make: impl FnOnce() -> H) -> *mut H {
+    let place = Box::new_uninit();
+    Box::into_raw(Box::write(place, make()))
+}
+
 /// Frees an object that C gives back; NULL is fine.
 pub(crate) fn free<H>(handle: *mut H) {
     if !handle.is_null() {

@@ -9,6 +9,7 @@ use crate::connection::Connection;
 use crate::connection::opening::Phase;
 use crate::connection::outbound::{Outbound, Role, State};
 use crate::connection::receive::Received;
+use crate::engine::Shared;
 use crate::event::Initiator;
 use crate::expiry::Expiry;
 use crate::frame::OpCode;
@@ -84,10 +85,14 @@ impl Deadline {
 }
 
 impl Clock {
-    pub(crate) fn new(timer: u32, now: u32) -> Clock {
+    /// The handshake begins.
+    #[inline(always)]
+    pub(crate) fn new(shared: &Shared) -> Clock {
+        let (now, timeout) = (shared.time.now(), shared.config.timeouts.handshake);
+        let is_set = timeout != 0;
         Clock {
-            timer,
-            set_for: 0,
+            timer: shared.time.add(is_set.then_some(timeout)),
+            set_for: now.wrapping_add(timeout),
             since: now,
             ping: now,
             life: now,
@@ -96,7 +101,7 @@ impl Clock {
             control_window: now,
             controls: 0,
             heartbeat: Heartbeat::NotOpen,
-            timer_state: TimerState::Off,
+            timer_state: if is_set { TimerState::Set } else { TimerState::Off },
         }
     }
 
@@ -115,11 +120,6 @@ impl Clock {
 impl Outbound {
     fn now(&self) -> u32 {
         self.shared.time.now()
-    }
-
-    /// The handshake begins.
-    pub(crate) fn start_clock(&mut self) {
-        self.set_timer_within(self.shared.config.timeouts.handshake);
     }
 
     /// Something is about to be queued; `None` is an HTTP head. To be called while the queue is as it was.

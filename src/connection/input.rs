@@ -109,10 +109,12 @@ impl Connection {
     #[inline(never)]
     fn feed_to_pull(&mut self, data: &[u8], address: Option<NonNull<[u8]>>) -> Result<(), Error> {
         if self.takes_input()? && !data.is_empty() {
-            let (work, outbound) = self.work();
-            match address {
-                Some(address) if !work.has_own_input() => work.use_host_input(address),
-                _ => work.give(data, &outbound.shared),
+            if !self.takes_request(data) {
+                let (work, outbound) = self.work();
+                match address {
+                    Some(address) if !work.has_own_input() => work.use_host_input(address),
+                    _ => work.give(data, &outbound.shared),
+                }
             }
             self.note_arrived(data.len());
         }
@@ -196,6 +198,9 @@ impl Connection {
 
     /// So many bytes were received into what was lent; those of an assembly are in its buffer.
     pub(crate) fn note_commit(&mut self, count: usize) {
+        if self.takes_received_request(count) {
+            return self.note_arrived(count);
+        }
         let is_over = self.outbound.state == State::Closed;
         let shared = &self.outbound.shared;
         let mut is_piece = false;

@@ -74,9 +74,11 @@ enum Next {
 /// Make.
 impl Connection {
     /// The server's end: waits for a request.
+    #[inline(always)] // so that it is made where it stays
     pub fn server(engine: &Engine) -> Connection {
-        let opening = engine.shared().take_opening();
-        Connection::new(Outbound::new(engine.shared(), Role::Server), opening)
+        let shared = engine.shared();
+        let opening = shared.take_opening();
+        Connection::new(Outbound::new(shared, Role::Server), opening)
     }
 
     /// The server's end of a request that the host's own HTTP server has parsed. It is decided on at once; pull to learn
@@ -103,6 +105,7 @@ impl Connection {
         Ok(Connection::new(outbound, opening))
     }
 
+    #[inline(always)]
     fn new(outbound: Outbound, opening: Box<Opening>) -> Connection {
         let delivery = outbound.shared.config.delivery;
         Connection {
@@ -226,9 +229,12 @@ impl Connection {
             return None;
         }
         let opening = self.opening.as_mut()?;
-        if let Some(work) = &mut self.work {
-            let (input, pos, _receiver) = work.input(host);
-            opening.advance(input, pos, &mut self.outbound);
+        match &mut self.work {
+            Some(work) => {
+                let (input, pos, _receiver) = work.input(host);
+                opening.advance(input, pos, &mut self.outbound);
+            }
+            None => opening.advance(&[], &mut 0, &mut self.outbound), // the request may have been taken when it was fed
         }
         if opening.phase == Phase::RequestDue {
             opening.phase = Phase::RequestWaits;

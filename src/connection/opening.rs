@@ -1,12 +1,14 @@
 //! The opening handshake of a connection: collecting the peer's head, deciding on it, answering it.
 
 use crate::connection::outbound::{Outbound, State};
+use crate::connection::{Connection, Lent, Work};
 use crate::engine::metrics::Failure;
 use crate::error::Error;
 use crate::event::Initiator;
 use crate::handshake::client::{Answer, Asked, BadAnswer};
 use crate::handshake::extensions;
 use crate::handshake::head::{Head, HeadEnd, Span};
+use crate::handshake::key;
 use crate::handshake::parsed::ParsedRequest;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::Request;
@@ -76,9 +78,19 @@ impl Opening {
 
     /// Makes it ready for another connection.
     pub(crate) fn reset(&mut self) {
-        let mut head = self.take_head();
-        head.clear();
-        *self = Opening::new(head);
+        let Opening { side, passed_over, subprotocol, phase } = self;
+        (*passed_over, *subprotocol, *phase) = (0, None, Phase::Head);
+        match side {
+            Side::Server { request, is_stream, answer } => {
+                request.clear();
+                (*is_stream, *answer) = (false, None);
+            }
+            Side::Client { .. } => {
+                let mut head = self.take_head();
+                head.clear();
+                *self = Opening::new(head);
+            }
+        }
     }
 
     fn take_head(&mut self) -> Head {
@@ -98,8 +110,58 @@ impl Default for Opening {
     }
 }
 
+/// Feed.
+impl Connection {
+    /// If `data` is a whole request and nothing else, as it nearly always is, takes it at once, so that it need not be kept
+    /// to be pulled from. It is decided on by the pull.
+    #[inline]
+    pub(super) fn takes_request(&mut self, data: &[u8]) -> bool {
+        self.outbound.state == State::Connecting && self.work.is_none() && self.takes_whole_request(data)
+    }
+
+    /// The same, of so many bytes that were received into what was lent, which is given back then.
+    #[inline]
+    pub(super) fn takes_received_request(&mut self, count: usize) -> bool {
+        if self.outbound.state != State::Connecting {
+            return false;
+        }
+        let is_first = |work: &mut Box<Work>| !work.has_own_input() && matches!(work.lent, Lent::Input(_));
+        let Some(mut work) = self.work.take_if(is_first) else {
+            return false;
+        };
+        let is_taken = self.takes_whole_request(work.room(count));
+        if is_taken {
+            work.end_lent();
+            self.outbound.shared.return_work(work);
+        } else {
+            self.work = Some(work);
+        }
+        is_taken
+    }
+
+    fn takes_whole_request(&mut self, data: &[u8]) -> bool {
+        data.ends_with(b"\r\n\r\n")
+            && self.opening.as_mut().is_some_and(|opening| opening.take_request(data, &self.outbound))
+    }
+}
+
 /// Collect the head.
 impl Opening {
+    /// Takes a whole request with nothing behind it, if it is a plain one.
+    fn take_request(&mut self, data: &[u8], out: &Outbound) -> bool {
+        let config = &out.shared.config;
+        match &mut self.side {
+            Side::Server { request, .. } if self.phase == Phase::Head && request.head.bytes.is_empty() => {
+                let taken = request.take_plain(data, config.max_head_size, config);
+                if taken.is_some_and(|len| len < data.len()) {
+                    request.clear(); // the head ended before
+                }
+                taken == Some(data.len())
+            }
+            _ => false,
+        }
+    }
+
     /// Takes of `input` at `pos` what belongs to the head, and acts on it when it is complete.
     pub(crate) fn advance(&mut self, input: &[u8], pos: &mut usize, out: &mut Outbound) {
         while self.phase == Phase::Head && self.collect(input, pos, out) {
@@ -115,6 +177,9 @@ impl Opening {
 
     /// Whether the head is complete now.
     fn collect(&mut self, input: &[u8], pos: &mut usize, out: &mut Outbound) -> bool {
+        if matches!(&self.side, Side::Server { request, .. } if request.is_parsed) {
+            return true; // it was taken when it was fed
+        }
         let room = out.shared.config.max_head_size - self.passed_over - self.head_mut().bytes.len();
         let rest = &input[*pos..];
         if let Side::Server { request, .. } = &mut self.side
@@ -238,8 +303,8 @@ impl Opening {
         if *is_stream {
             *answer = Some(Box::new(StreamAnswer::accepting(&terms)));
         } else {
-            let accept = request.accept_key();
-            out.write_head(response::accepting_len(&terms), |head| response::accepting(head, &accept, &terms));
+            let answer = key::answer(request.key());
+            out.write_head(response::accepting_len(&terms), |head| response::accepting(head, &answer, &terms));
         }
         out.open(agreed);
         self.subprotocol = subprotocol;

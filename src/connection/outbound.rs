@@ -260,9 +260,10 @@ impl Outbound {
 
 /// What the rest of the connection asks for.
 impl Outbound {
+    #[inline(always)]
     pub(crate) fn new(shared: Rc<Shared>, role: Role) -> Outbound {
-        let clock = Clock::new(shared.time.add(), shared.time.now());
-        let mut outbound = Outbound {
+        let clock = Clock::new(&shared);
+        Outbound {
             shared,
             role,
             state: State::Connecting,
@@ -275,9 +276,7 @@ impl Outbound {
             in_host_frame: false,
             above_high_water: false,
             writable_due: false,
-        };
-        outbound.start_clock();
-        outbound
+        }
     }
 
     /// Queues an HTTP head of at most so many bytes, which `write` appends.
@@ -416,7 +415,9 @@ impl Outbound {
 impl Drop for Outbound {
     fn drop(&mut self) {
         self.shared.time.remove(self.timer());
-        self.extras.give_back(&self.shared);
+        if self.extras.are_there() {
+            self.extras.give_back(&self.shared);
+        }
         self.shared.metrics.discarded(self.queue.len());
         if matches!(self.state, State::Open | State::Closing) {
             self.shared.metrics.dropped();

@@ -55,9 +55,14 @@ impl Time {
         self.timers.borrow_mut().next_due()
     }
 
-    /// Makes a timer.
-    pub(crate) fn add(&self) -> u32 {
-        self.timers.borrow_mut().add()
+    /// Makes a timer, set for `after` milliseconds from now, or off.
+    pub(crate) fn add(&self, after: Option<u32>) -> u32 {
+        let mut timers = self.timers.borrow_mut();
+        let timer = timers.add();
+        if let Some(after) = after {
+            timers.arm(timer, after);
+        }
+        timer
     }
 
     pub(crate) fn remove(&self, timer: u32) {

@@ -123,8 +123,9 @@ impl Timers {
     /// Sets the timer for `after` from now, at most [`MAX_SPAN`], or sets it anew. 0 is due at once.
     pub(crate) fn arm(&mut self, index: u32, after: u32) {
         self.disarm(index);
-        self.entry(index).deadline = (self.now as u32).wrapping_add(after.min(MAX_SPAN));
-        self.put(index);
+        let deadline = self.now.saturating_add(after.min(MAX_SPAN).into());
+        self.entry(index).deadline = deadline as u32; // wraps
+        self.put_at(index, deadline);
     }
 
     pub(crate) fn disarm(&mut self, index: u32) {
@@ -212,6 +213,10 @@ impl Timers {
     /// Puts an entry that is in no list where its deadline belongs.
     fn put(&mut self, index: u32) {
         let deadline = self.deadline(index);
+        self.put_at(index, deadline);
+    }
+
+    fn put_at(&mut self, index: u32, deadline: u64) {
         if deadline <= self.now {
             self.put_due(index);
             return;

@@ -64,7 +64,11 @@ struct Known {
 }
 
 impl Known {
-    fn add(&mut self, name: Name, index: usize) {
+    #[inline(always)]
+    fn add(&mut self, name: &[u8], index: usize) {
+        let Some(name) = Name::of(name) else {
+            return;
+        };
         let first = &mut self.first[name as usize];
         match *first {
             0 => *first = index as u32 + 1, // memory ends before 2^32 headers
@@ -84,8 +88,8 @@ impl Known {
 /// A header, as places in the bytes of its head.
 #[derive(Clone, Copy)]
 pub(crate) struct Field {
-    name: Span,
-    value: Span,
+    pub(crate) name: Span,
+    pub(crate) value: Span,
 }
 
 impl Field {
@@ -148,13 +152,25 @@ impl Head {
         }
     }
 
-    /// Appends a header that lies there in `bytes`, which are those of the head, or will be.
-    #[inline]
-    pub(crate) fn add_field(&mut self, bytes: &[u8], name: Span, value: Span) {
-        if let Some(name) = Name::of(name.of_bytes(bytes)) {
-            self.known.add(name, self.fields.len());
-        }
+    /// Appends a header that lies there in `bytes`, which are those of the head.
+    fn add_field(&mut self, bytes: &[u8], name: Span, value: Span) {
+        self.known.add(name.of_bytes(bytes), self.fields.len());
         self.fields.push(Field { name, value });
+    }
+
+    /// Takes headers, of which there are none yet, each with its name; `None` as soon as there is none of one.
+    #[inline(always)]
+    pub(crate) fn take_fields<'b>(
+        &mut self,
+        headers: impl ExactSizeIterator<Item = Option<(&'b [u8], Field)>>,
+    ) -> Option<()> {
+        self.fields.reserve(headers.len());
+        for (index, header) in headers.enumerate() {
+            let (name, field) = header?;
+            self.known.add(name, index);
+            self.fields.push(field);
+        }
+        Some(())
     }
 
     /// Makes room for so many bytes and headers more.
@@ -189,9 +205,7 @@ impl Head {
 
     /// Appends a header.
     pub(crate) fn push_field(&mut self, name: &[u8], value: &[u8]) {
-        if let Some(name) = Name::of(name) {
-            self.known.add(name, self.fields.len());
-        }
+        self.known.add(name, self.fields.len());
         let field = Field { name: self.push(name), value: self.push(value) };
         self.fields.push(field);
     }

@@ -9,6 +9,8 @@ use crate::handshake::token::Chars;
 pub(crate) const KEY_LEN: usize = 24;
 /// A SHA-1 in Base64.
 pub(crate) const ACCEPT_LEN: usize = 28;
+/// The same, and two line ends.
+pub(crate) const ANSWER_LEN: usize = 32;
 
 /// The key of these 16 random bytes.
 pub(crate) fn encode(nonce: [u8; 16]) -> [u8; KEY_LEN] {
@@ -28,6 +30,12 @@ pub(crate) fn is_valid(key: &[u8]) -> bool {
 
 /// The answer that proves that a server understood the key: the SHA-1 of the key and a GUID.
 pub(crate) fn accept(key: &[u8; KEY_LEN]) -> [u8; ACCEPT_LEN] {
+    *answer(key).first_chunk().expect("an answer begins with it")
+}
+
+/// The same, and two line ends.
+#[inline]
+pub(crate) fn answer(key: &[u8; KEY_LEN]) -> [u8; ANSWER_LEN] {
     let mut first = FIRST_BLOCK;
     first[..KEY_LEN].copy_from_slice(key);
     let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]; // RFC 3174, 6.1
@@ -36,9 +44,9 @@ pub(crate) fn accept(key: &[u8; KEY_LEN]) -> [u8; ACCEPT_LEN] {
     for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
         bytes.copy_from_slice(&word.to_be_bytes());
     }
-    let mut accept = [b'='; ACCEPT_LEN];
-    to_base64(&digest, &mut accept);
-    accept
+    let mut answer = *b"============================\r\n\r\n";
+    to_base64(&digest, &mut answer);
+    answer
 }
 
 const GUID: [u8; 36] = *b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

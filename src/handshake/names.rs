@@ -44,7 +44,7 @@ impl Name {
 
     /// Which one a token in any letter case is. Length and first letter leave one to compare with; a hyphen has no other
     /// case among the characters of a token, and passes for a letter.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(token: &[u8]) -> Option<Name> {
         let (name, is_it) = match token.len() {
             4 => (Name::Host, is_letters(token, b"host")),

@@ -82,6 +82,9 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
         };
         (end > 0 && IP_LITERAL.has_all(&literal[..end]), &literal[end + 1..])
     } else {
+        if NAME.has_all(host) {
+            return !host.is_empty();
+        }
         let end = host.iter().position(|&byte| !NAME.has(byte)).unwrap_or(host.len());
         (end > 0, &host[end..])
     };

@@ -57,10 +57,13 @@ impl Request {
         Some(self.query?.of_text(&self.head.bytes))
     }
 
-    /// The answer to its key. It was checked to have one.
-    pub(crate) fn accept_key(&self) -> [u8; key::ACCEPT_LEN] {
-        let key = self.head.all(Name::Key).next().and_then(|key| key.try_into().ok());
-        key::accept(key.unwrap_or(&[0; key::KEY_LEN]))
+    /// Its key, which was checked; zeros if there is none as long as a key is.
+    pub(crate) fn key(&self) -> &[u8; key::KEY_LEN] {
+        let key = match self.head.single(Name::Key) {
+            Single::One(key) => key.try_into().ok(),
+            Single::None | Single::Many => None,
+        };
+        key.unwrap_or(&[0; key::KEY_LEN])
     }
 
     /// The first of the server's subprotocols that the client offers.
@@ -77,6 +80,16 @@ impl Request {
 
 /// Parsing and checking.
 impl Request {
+    /// Forgets everything, but keeps its memory, within bounds.
+    pub(crate) fn clear(&mut self) {
+        let Request { head, is_parsed, method, target, http_1_0, connect, path, query, authority } = self;
+        head.clear();
+        (*is_parsed, *http_1_0) = (false, false);
+        (*method, *target) = (Span::default(), Span::default());
+        (*path, *query, *authority) = (None, None, None);
+        *connect = None;
+    }
+
     /// Copies and parses the request at the start of `input`, if it is there to its end within `max_len` bytes and has
     /// nothing unusual. Gives the length of its head.
     pub(crate) fn take_plain(&mut self, input: &[u8], max_len: usize, config: &Config) -> Option<usize> {

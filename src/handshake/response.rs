@@ -62,13 +62,21 @@ pub(crate) struct Terms<'a> {
     pub(crate) headers: &'a [Header<'a>],
 }
 
+impl Terms<'_> {
+    fn are_none(&self) -> bool {
+        self.subprotocol.is_none() && self.compression.is_none() && self.headers.is_empty()
+    }
+}
+
 /// Writes `101 Switching Protocols` (RFC 6455, 4.2.2), of at most [`accepting_len`] bytes.
-pub(crate) fn accepting(head: &mut Vec<u8>, accept: &[u8; key::ACCEPT_LEN], terms: &Terms<'_>) {
+pub(crate) fn accepting(head: &mut Vec<u8>, answer: &[u8; key::ANSWER_LEN], terms: &Terms<'_>) {
     head.extend_from_slice(SWITCHING);
-    head.extend_from_slice(accept);
-    head.extend_from_slice(b"\r\n");
-    push_terms(head, terms);
-    head.extend_from_slice(b"\r\n");
+    head.extend_from_slice(answer);
+    if !terms.are_none() {
+        head.truncate(head.len() - "\r\n".len());
+        push_terms(head, terms);
+        head.extend_from_slice(b"\r\n");
+    }
 }
 
 /// Room for [`accepting`].

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::handshake::head::{Head, Span};
+use crate::handshake::head::{Field, Head, Span};
 use crate::handshake::token::Chars;
 use crate::simd::lines::Lines;
 
@@ -44,16 +44,19 @@ pub(crate) fn plain_request(input: &[u8], max_headers: usize, head: &mut Head) -
     // First: what was copied a moment ago is slow to read, and soon others read it.
     head.bytes.extend_from_slice(input.get(..len)?);
     let mut start = usize::from(line_end) + 1;
-    for &end in header_ends {
+    let headers = header_ends.iter().map(|&end| {
         let end = usize::from(end);
         let colon = lines.end_of_name(start)?;
-        if colon == start || *input.get(colon)? != b':' {
+        let line = input.get(..end - 1)?;
+        let name = line.get(start..colon)?;
+        if name.is_empty() || *line.get(colon)? != b':' {
             return None;
         }
-        let name = Span { start, len: colon - start };
-        head.add_field(input, name, trim(input.get(..end - 1)?, colon + 1));
+        let field = Field { name: Span { start, len: name.len() }, value: trim(line, colon + 1)? };
         start = end + 1;
-    }
+        Some((name, field))
+    });
+    head.take_fields(headers)?;
     Some(Plain { target: Span::of_range(target), path, query, len })
 }
 
@@ -61,9 +64,10 @@ pub(crate) fn plain_request(input: &[u8], max_headers: usize, head: &mut Head) -
 #[inline(always)]
 fn path_and_query(input: &[u8], target: Range<usize>) -> Option<(Span, Option<Span>)> {
     let bytes = input.get(target.clone())?;
-    let Some(len) = bytes.iter().position(|&byte| !PATH.has(byte)) else {
+    if PATH.has_all(bytes) {
         return Some((Span::of_range(target), None));
-    };
+    }
+    let len = bytes.iter().position(|&byte| !PATH.has(byte))?;
     let path_end = target.start + len;
     let is_query = bytes[len] == b'?' && bytes[len + 1..].iter().all(|&byte| PATH.has(byte) || byte == b'?');
     is_query.then(|| {
@@ -78,7 +82,18 @@ static PATH: Chars = Chars::alphanumeric_and(b"!\"$%&'()*+,-./:;<=>@[\\]^_`{|}~"
 
 /// What of `line` is behind `start`, without the spaces and tabs at both ends. It has no other control characters.
 #[inline(always)]
-fn trim(line: &[u8], mut start: usize) -> Span {
+fn trim(line: &[u8], start: usize) -> Option<Span> {
+    let behind = line.get(start..)?;
+    match behind {
+        [b' ', first, .., last] if *first > b' ' && *last > b' ' => {
+            Some(Span { start: start + 1, len: behind.len() - 1 })
+        }
+        _ => Some(trim_any(line, start)),
+    }
+}
+
+#[cold]
+fn trim_any(line: &[u8], mut start: usize) -> Span {
     let mut end = line.len();
     while start < end && line[start] <= b' ' {
         start += 1;

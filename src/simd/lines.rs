@@ -14,7 +14,7 @@ struct Marks {
     not_name: u64,
     carriage_return: u64,
     line_feed: u64,
-    /// Other control characters but tabs: what has no place in a line.
+    /// Control characters but tabs, these two among them: what has no place within a line.
     control: u64,
 }
 
@@ -73,49 +73,59 @@ impl Lines {
 
     #[inline(always)]
     fn find_with(&mut self, input: &[u8], mark: impl Fn(&[u8; BLOCK]) -> Marks) -> bool {
-        let mut padded = [0; BLOCK];
-        let source = if input.len() < BLOCK {
-            padded[..input.len()].copy_from_slice(input);
-            &padded
-        } else {
-            input
-        };
-        let (mut feed_expected, mut feeds_before) = (0, 0);
-        for start in (0..input.len()).step_by(BLOCK) {
-            // The last bytes come together with some before them, which are shifted out.
-            let begin = start.min(source.len() - BLOCK);
-            let Some(block) = source[begin..].first_chunk() else {
-                return false;
-            };
-            let mut marks = mark(block);
-            if start > begin {
-                marks = marks.shift(start - begin);
+        let (blocks, rest) = input.as_chunks();
+        let mut before = Before::default();
+        for (index, block) in blocks.iter().enumerate() {
+            if let Some(found) = self.take(index, mark(block), &mut before) {
+                return found;
             }
-            self.not_name[start / BLOCK] = marks.not_name;
-
-            let blank = marks.line_feed & (marks.line_feed << 2 | feeds_before);
-            let up_to_blank = blank ^ blank.wrapping_sub(1); // all if there is none
-            let not_a_pair = marks.line_feed ^ (marks.carriage_return << 1 | feed_expected);
-            if (not_a_pair | marks.control) & up_to_blank != 0 {
-                return false;
-            }
-            let mut feeds = marks.line_feed & up_to_blank;
-            while feeds != 0 {
-                let Some(end) = self.ends.get_mut(self.count) else {
-                    return false;
-                };
-                *end = (start + feeds.trailing_zeros() as usize) as u16; // BLOCKS * BLOCK is less
-                self.count += 1;
-                feeds &= feeds - 1;
-            }
-            if blank != 0 {
-                return true;
-            }
-            feed_expected = marks.carriage_return >> (BLOCK - 1);
-            feeds_before = marks.line_feed >> (BLOCK - 2);
         }
-        false
+        if rest.is_empty() {
+            return false;
+        }
+        // The last bytes come together with some before them, which are shifted out.
+        let marks = match input.last_chunk() {
+            Some(block) => mark(block).shift(BLOCK - rest.len()),
+            None => {
+                let mut padded = [0; BLOCK];
+                padded[..rest.len()].copy_from_slice(rest);
+                mark(&padded)
+            }
+        };
+        self.take(blocks.len(), marks, &mut before).unwrap_or(false)
     }
+
+    /// Takes what the next block has; says what has become of the head if that is known.
+    #[inline(always)]
+    fn take(&mut self, index: usize, marks: Marks, before: &mut Before) -> Option<bool> {
+        *self.not_name.get_mut(index)? = marks.not_name;
+        let blank = marks.line_feed & (marks.line_feed << 2 | before.line_feeds);
+        let up_to_blank = blank ^ blank.wrapping_sub(1); // all if there is none
+        let not_a_pair = marks.line_feed ^ (marks.carriage_return << 1 | before.carriage_return);
+        let others = marks.control ^ (marks.carriage_return | marks.line_feed);
+        if (not_a_pair | others) & up_to_blank != 0 {
+            return Some(false);
+        }
+        let mut feeds = marks.line_feed & up_to_blank;
+        while feeds != 0 {
+            let Some(end) = self.ends.get_mut(self.count) else {
+                return Some(false);
+            };
+            *end = (index * BLOCK + feeds.trailing_zeros() as usize) as u16; // BLOCKS * BLOCK is less
+            self.count += 1;
+            feeds &= feeds - 1;
+        }
+        before.carriage_return = marks.carriage_return >> (BLOCK - 1);
+        before.line_feeds = marks.line_feed >> (BLOCK - 2);
+        (blank != 0).then_some(true)
+    }
+}
+
+/// What the end of a block says about the start of the next.
+#[derive(Default)]
+struct Before {
+    carriage_return: u64,
+    line_feeds: u64,
 }
 
 impl Marks {
@@ -138,66 +148,89 @@ mod x86 {
 
     use super::{BLOCK, Lines, Marks};
 
-    /// A set of bytes is found by comparisons: there is one for equality, and the smaller of a byte and a limit is the
-    /// byte itself if it is not above that.
-    macro_rules! kernel {
-        ($name:ident, $feature:literal, $vector:ty, $load:ident, $all:ident, $eq:ident, $min:ident, $sub:ident,
-            $or:ident, $andnot:ident, $bits:ident) => {
-            #[target_feature(enable = $feature)]
-            pub(super) fn $name(lines: &mut Lines, input: &[u8]) -> bool {
-                const LEN: usize = size_of::<$vector>();
-                let all = |byte: u8| $all(byte as i8);
-                let is = |bytes, byte| $eq(bytes, all(byte));
-                let up_to = |bytes, last| $eq($min(bytes, all(last)), bytes);
-                let within = |bytes, first, last| up_to($sub(bytes, all(first)), last - first);
-                lines.find_with(input, |block| {
-                    let mut marks = Marks { not_name: 0, carriage_return: 0, line_feed: 0, control: 0 };
-                    for i in 0..BLOCK / LEN {
-                        // SAFETY: this part of the block is as long as a vector.
-                        let bytes = unsafe { $load(block.as_ptr().add(i * LEN).cast()) };
-                        let letter = within($or(bytes, all(0x20)), b'a', b'z');
-                        let name = $or($or(letter, within(bytes, b'0', b'9')), is(bytes, b'-'));
-                        let (carriage_return, line_feed) = (is(bytes, b'\r'), is(bytes, b'\n'));
-                        let fine = $or($or(carriage_return, line_feed), is(bytes, b'\t'));
-                        let control = $or($andnot(fine, up_to(bytes, 0x1f)), is(bytes, 0x7f));
-                        let bits = |set| (u64::from($bits(set) as u32) & (u64::MAX >> (BLOCK - LEN))) << (i * LEN);
-                        marks.not_name |= bits(name);
-                        marks.carriage_return |= bits(carriage_return);
-                        marks.line_feed |= bits(line_feed);
-                        marks.control |= bits(control);
-                    }
-                    Marks { not_name: !marks.not_name, ..marks }
-                })
-            }
+    /// Sets of bytes are found by looking up both halves of a byte: each half has a bit for every set that it may belong
+    /// to, and the byte belongs to those of which both have the bit.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn find_avx2(lines: &mut Lines, input: &[u8]) -> bool {
+        const LEN: usize = size_of::<__m256i>();
+        let twice = |table: &[u8; 16]| {
+            // SAFETY: the table is as long as a vector of this size.
+            _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
         };
+        let (low_halves, high_halves) = (twice(&LOW_HALVES), twice(&HIGH_HALVES));
+        let low_bits = _mm256_set1_epi8(0x0f);
+        let (last_of_names, none) = (_mm256_set1_epi8(NAME_SETS as i8), _mm256_setzero_si256());
+        let (carriage_return, line_feed) = (_mm256_set1_epi8(b'\r' as i8), _mm256_set1_epi8(b'\n' as i8));
+        lines.find_with(input, |block| {
+            let mut marks = Marks { not_name: 0, carriage_return: 0, line_feed: 0, control: 0 };
+            for i in 0..BLOCK / LEN {
+                // SAFETY: this part of the block is as long as a vector.
+                let bytes = unsafe { _mm256_loadu_si256(block.as_ptr().add(i * LEN).cast()) };
+                let high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low_bits);
+                let sets = _mm256_and_si256(
+                    _mm256_shuffle_epi8(low_halves, bytes), // nothing for bytes of 128 and more
+                    _mm256_shuffle_epi8(high_halves, high),
+                );
+                let bits = |set| u64::from(_mm256_movemask_epi8(set) as u32) << (i * LEN);
+                let control = bits(_mm256_cmpgt_epi8(sets, last_of_names));
+                marks.control |= control;
+                marks.not_name |= bits(_mm256_cmpeq_epi8(sets, none)) | control;
+                marks.carriage_return |= bits(_mm256_cmpeq_epi8(bytes, carriage_return));
+                marks.line_feed |= bits(_mm256_cmpeq_epi8(bytes, line_feed));
+            }
+            marks
+        })
     }
 
-    kernel!(
-        find_sse2,
-        "sse2",
-        __m128i,
-        _mm_loadu_si128,
-        _mm_set1_epi8,
-        _mm_cmpeq_epi8,
-        _mm_min_epu8,
-        _mm_sub_epi8,
-        _mm_or_si128,
-        _mm_andnot_si128,
-        _mm_movemask_epi8
-    );
-    kernel!(
-        find_avx2,
-        "avx2",
-        __m256i,
-        _mm256_loadu_si256,
-        _mm256_set1_epi8,
-        _mm256_cmpeq_epi8,
-        _mm256_min_epu8,
-        _mm256_sub_epi8,
-        _mm256_or_si256,
-        _mm256_andnot_si256,
-        _mm256_movemask_epi8
-    );
+    /// Letters from `@` and from `P` on, in either case; digits; the hyphen.
+    const NAME_SETS: u8 = 0x0f;
+    /// Control characters but the tab: those below 16, those from 16 on, and DEL.
+    const HIGH_HALVES: [u8; 16] = [0x10, 0x20, 8, 4, 1, 2, 1, 2 | 0x40, 0, 0, 0, 0, 0, 0, 0, 0];
+    const LOW_HALVES: [u8; 16] = {
+        let mut table = [0x10 | 0x20 | 1; 16];
+        let mut low = 0;
+        while low < 16 {
+            if low <= 10 {
+                table[low] |= 2;
+            }
+            if low <= 9 {
+                table[low] |= 4;
+            }
+            low += 1;
+        }
+        table[0] &= !1; // neither `@` nor the grave accent
+        table[0x9] &= !0x10;
+        table[0xd] |= 8;
+        table[0xf] |= 0x40;
+        table
+    };
+
+    /// Without look-ups there are comparisons: there is one for equality, and the smaller of a byte and a limit is the
+    /// byte itself if it is not above that.
+    #[target_feature(enable = "sse2")]
+    pub(super) fn find_sse2(lines: &mut Lines, input: &[u8]) -> bool {
+        const LEN: usize = size_of::<__m128i>();
+        let all = |byte: u8| _mm_set1_epi8(byte as i8);
+        let is = |bytes, byte| _mm_cmpeq_epi8(bytes, all(byte));
+        let up_to = |bytes, last| _mm_cmpeq_epi8(_mm_min_epu8(bytes, all(last)), bytes);
+        let within = |bytes, first, last| up_to(_mm_sub_epi8(bytes, all(first)), last - first);
+        lines.find_with(input, |block| {
+            let mut marks = Marks { not_name: 0, carriage_return: 0, line_feed: 0, control: 0 };
+            for i in 0..BLOCK / LEN {
+                // SAFETY: this part of the block is as long as a vector.
+                let bytes = unsafe { _mm_loadu_si128(block.as_ptr().add(i * LEN).cast()) };
+                let letter = within(_mm_or_si128(bytes, all(0x20)), b'a', b'z');
+                let name = _mm_or_si128(_mm_or_si128(letter, within(bytes, b'0', b'9')), is(bytes, b'-'));
+                let control = _mm_or_si128(_mm_andnot_si128(is(bytes, b'\t'), up_to(bytes, 0x1f)), is(bytes, 0x7f));
+                let bits = |set| u64::from(_mm_movemask_epi8(set) as u16) << (i * LEN);
+                marks.not_name |= bits(name);
+                marks.carriage_return |= bits(is(bytes, b'\r'));
+                marks.line_feed |= bits(is(bytes, b'\n'));
+                marks.control |= bits(control);
+            }
+            Marks { not_name: !marks.not_name, ..marks }
+        })
+    }
 }
 
 /// For processors without vectors that are known here.
@@ -214,7 +247,7 @@ fn portable(block: &[u8; BLOCK]) -> Marks {
         not_name: bits(|byte| !(byte.is_ascii_alphanumeric() || byte == b'-')),
         carriage_return: bits(|byte| byte == b'\r'),
         line_feed: bits(|byte| byte == b'\n'),
-        control: bits(|byte| byte.is_ascii_control() && !b"\r\n\t".contains(&byte)),
+        control: bits(|byte| byte.is_ascii_control() && byte != b'\t'),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state of a handshake is lent by the engine, and requests come whole or in pieces: neither can be seen.
 
 use crate::support::*;
-use wsengine::{Config, Connection, Engine, Event};
+use wsengine::{Config, Connection, Engine, Error, Event, Header, ParsedRequest, State};
 
 fn request(line: &str, more: &str) -> Vec<u8> {
     let headers = REQUEST_LINES.split_once("\r\n").unwrap().1;
@@ -114,5 +114,79 @@ fn frames_behind_the_head_come_after_the_opening() {
         assert_eq!(conn.request_headers().count(), 5);
         assert!(matches!(conn.next_event(), Some(Event::Binary(data)) if data == payload), "{len}");
         assert_eq!(conn.request_headers().count(), 0);
+    }
+}
+
+/// Frames whose last bytes look like the end of a head do not make one of what was given, by any way in and however it is
+/// cut.
+#[test]
+fn frames_may_end_as_a_head_does() {
+    let frame = raw_frame(0x80 | TEXT, b"\r\n\r\n", Some([0; 4]));
+    let bytes = [request("GET / HTTP/1.1", ""), frame].concat();
+    assert!(bytes.ends_with(b"\r\n\r\n"));
+    let (events, _output) = every_split(|| new_server(&Config::new()), &bytes);
+    assert_eq!(events, [Seen::Open(None), Seen::Text("\r\n\r\n".into())]);
+}
+
+/// A request that was given whole is decided on by the pull, and does not need the host's bytes until then.
+#[test]
+fn a_request_is_decided_on_when_it_is_pulled() {
+    let good = request("GET /kept HTTP/1.1", "X: y\r\n");
+    for manual in [false, true] {
+        let mut config = Config::new();
+        config.set_manual_accept(manual);
+        let mut conn = new_server(&config);
+        let mut lent = good.clone();
+        drop(conn.feed_mut(&mut lent).unwrap());
+        lent.fill(0);
+        assert_eq!((conn.state(), conn.has_events(), take(&mut conn)), (State::Connecting, true, Vec::new()));
+        assert_eq!(conn.feed(b"more"), Err(Error::InputPending));
+        if manual {
+            assert_eq!(pull(&mut conn), [Seen::Request("/kept".into())]);
+            assert!(!conn.has_events());
+            conn.accept(None, &[]).unwrap();
+        }
+        assert!(matches!(conn.next_event(), Some(Event::Open { .. })));
+        assert_eq!(conn.request_header("x", 0), Some(&b"y"[..]));
+        assert_eq!(conn.next_event(), None);
+        assert_eq!(take(&mut conn), ANSWER.as_bytes());
+        assert_eq!(feed(&mut conn, &masked(TEXT, b"behind")), [Seen::Text("behind".into())]);
+    }
+    for refused in [request("GET / HTTP/1.1", "Content-Length: 1\r\n"), b"GET / HTTP/1.1\r\n\r\n".to_vec()] {
+        let mut conn = new_server(&Config::new());
+        conn.feed(&refused).unwrap();
+        conn.feed_eof();
+        assert_eq!((conn.state(), take(&mut conn)), (State::Connecting, Vec::new()));
+        assert!(matches!(&pull(&mut conn)[..], [Seen::Close { http_status: Some(400 | 426), .. }]));
+        assert!(take(&mut conn).starts_with(b"HTTP/1.1 4"));
+    }
+}
+
+/// The state that was a stream's, or a client's, and is lent to another connection.
+#[test]
+fn a_stream_and_a_client_leave_nothing_to_the_next() {
+    let engine = Engine::default();
+    let stream = ParsedRequest {
+        method: b"CONNECT",
+        target: b"/chat",
+        protocol: Some(b"websocket"),
+        authority: Some(b"server.example.com"),
+        headers: &[Header { name: b"sec-websocket-version", value: b"13" }],
+        ..Default::default()
+    };
+    for refused in [false, true] {
+        let mut conn = Connection::server_from_request(
+            &engine,
+            &ParsedRequest { method: if refused { b"GET" } else { stream.method }, ..stream },
+        );
+        assert_eq!(conn.response_status(), Some(if refused { 405 } else { 200 }));
+        assert_eq!(pull(&mut conn).len(), 1);
+        drop(conn);
+        let mut next = open_on(&engine);
+        assert_eq!((next.response_status(), next.state()), (None, State::Open));
+        assert_eq!(feed(&mut next, &masked(TEXT, b"x")), [Seen::Text("x".into())]);
+
+        drop(Connection::client(&engine, &client_request()).unwrap());
+        open_on(&engine);
     }
 }

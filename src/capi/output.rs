@@ -243,7 +243,7 @@ fn lend_slices(conn: &ws_conn, slices: *mut libc::iovec, max: usize) -> usize {
     count
 }
 
-fn to_iovec(slice: &[u8]) -> libc::iovec {
+pub(crate) fn to_iovec(slice: &[u8]) -> libc::iovec {
     libc::iovec { iov_base: slice.as_ptr().cast_mut().cast(), iov_len: slice.len() }
 }
 

@@ -236,7 +236,7 @@ impl Outbound {
 
     /// The queue has become shorter.
     #[inline(always)]
-    fn note_room(&mut self) {
+    pub(super) fn note_room(&mut self) {
         let config = &self.shared.config;
         if self.above_high_water && self.queue.len() <= config.low_water.min(config.max_queued_bytes / 2) {
             self.above_high_water = false;

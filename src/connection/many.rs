@@ -1,0 +1,284 @@
+//! Many connections at once: a prepared message is queued to all of them, and what was written is taken from all.
+//!
+//! What is the same for all is worked out once, and counted once. Only the usual case is done here: a server's
+//! connection on which nothing waits, and one that has written the frame whole. For anything else the counters are
+//! brought up to date, and the connection does it alone.
+
+use std::rc::Rc;
+
+use crate::connection::Connection;
+use crate::connection::outbound::{Outbound, Role, State};
+use crate::connection::output::Waiting;
+use crate::connection::send::fits;
+use crate::engine::Shared;
+use crate::error::Error;
+use crate::frame::header::MAX_HEADER_LEN;
+use crate::prepared::Prepared;
+
+/// One of many connections that a message goes to, and what comes of it there.
+pub struct Recipient<'c> {
+    /// In any state and role, of any engine.
+    pub connection: &'c mut Connection,
+    /// Bytes of its output that were written: see [`Recipient::consume_written`]. [`Prepared::queue_to`] sets it to 0.
+    pub written: usize,
+    /// What the last of the two calls came to for this connection.
+    pub result: Result<(), Error>,
+}
+
+impl<'c> Recipient<'c> {
+    /// To be given to [`Prepared::queue_to`].
+    pub fn new(connection: &'c mut Connection) -> Recipient<'c> {
+        Recipient { connection, written: 0, result: Ok(()) }
+    }
+
+    /// Does what [`Outbound::output_consume`] does for each of them, with what was `written`. One that is refused does
+    /// not stop the others.
+    pub fn consume_written(recipients: &mut [Recipient<'_>]) {
+        let mut taking = Taking::default();
+        for recipient in recipients {
+            recipient.result = taking.consume(&mut recipient.connection.outbound, recipient.written);
+        }
+    }
+}
+
+impl Prepared {
+    /// Does what [`Outbound::queue_prepared`] does for each of them, in less time. One that is refused does not stop the
+    /// others. A few dozen at a time are best: what they write then is still in the processor's nearest cache when it is
+    /// [taken](Recipient::consume_written).
+    pub fn queue_to(&self, recipients: &mut [Recipient<'_>]) {
+        let mut spread = Spread::new(self);
+        for recipient in recipients {
+            recipient.written = 0;
+            recipient.result = spread.queue(&mut recipient.connection.outbound);
+        }
+    }
+}
+
+/// Queues a message to one connection after the other. What it did is counted when it is dropped: until then nothing
+/// else may be done to connections of the same engine.
+pub(crate) struct Spread<'p> {
+    prepared: &'p Prepared,
+    terms: Option<Terms>,
+}
+
+/// What is the same for all connections of one engine that agreed on the same compression and where nothing waits.
+struct Terms {
+    shared: Rc<Shared>,
+    /// The window of the form that is sent; 0 for connections that do not compress it.
+    window_bits: u8,
+    /// The frame, and the engine's reference to it.
+    waiting: Rc<Waiting>,
+    frame_len: usize,
+    /// Bytes of payload as they are sent, if that is compressed.
+    compressed_len: Option<usize>,
+    /// This frame alone is more than the high-water mark.
+    is_above: bool,
+    /// How many connections more have room for it, by all limits.
+    room: usize,
+    /// How many it was queued to, which is not counted yet.
+    queued: usize,
+}
+
+impl<'p> Spread<'p> {
+    pub(crate) fn new(prepared: &'p Prepared) -> Spread<'p> {
+        Spread { prepared, terms: None }
+    }
+
+    /// Does what [`Outbound::queue_prepared`] does.
+    #[inline(always)]
+    pub(crate) fn queue(&mut self, out: &mut Outbound) -> Result<(), Error> {
+        if !is_usual(out) {
+            return self.queue_alone(out);
+        }
+        let len = self.prepared.len();
+        match &mut self.terms {
+            Some(terms) if terms.are_of(out, len) => terms.queue(out, self.prepared),
+            _ => return self.queue_on_new_terms(out),
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn queue_on_new_terms(&mut self, out: &mut Outbound) -> Result<(), Error> {
+        self.settle();
+        let terms = self.terms.insert(Terms::new(out, self.prepared));
+        if terms.room == 0 {
+            return self.queue_alone(out);
+        }
+        terms.queue(out, self.prepared);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn queue_alone(&mut self, out: &mut Outbound) -> Result<(), Error> {
+        self.settle();
+        let result = out.queue_prepared(self.prepared);
+        if let Some(terms) = &mut self.terms {
+            terms.look_for_room(self.prepared.len());
+        }
+        result
+    }
+
+    /// Counts what was done.
+    fn settle(&mut self) {
+        let Some(terms) = &mut self.terms else {
+            return;
+        };
+        let count = std::mem::take(&mut terms.queued);
+        if count > 0 {
+            let (kind, len, metrics) = (self.prepared.message_type(), self.prepared.len() as u64, &terms.shared.metrics);
+            metrics.frames_out(kind.opcode(), count as u64);
+            metrics.queued_each(terms.frame_len, count as u64);
+            metrics.messages_out(kind, len, count as u64);
+            if let Some(compressed_len) = terms.compressed_len {
+                metrics.all_compressed_out(len, compressed_len as u64, count as u64);
+            }
+        }
+    }
+}
+
+impl Drop for Spread<'_> {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+/// A message can be queued on it, nothing waits, it masks nothing, and it has nothing that is there only at times.
+#[inline(always)]
+fn is_usual(out: &Outbound) -> bool {
+    out.state == State::Open && out.role == Role::Server && out.queue.is_at_rest() && !out.extras.are_there()
+}
+
+/// The window that a message of this size is compressed for; 0 if it is not.
+#[inline(always)]
+fn window_bits(out: &Outbound, len: usize) -> u8 {
+    if out.compression.is_none() { 0 } else { out.compresses(len).map_or(0, |agreed| agreed.own_window_bits) }
+}
+
+impl Terms {
+    fn new(out: &Outbound, prepared: &Prepared) -> Terms {
+        let (shared, window_bits) = (&out.shared, window_bits(out, prepared.len()));
+        let encoded = match window_bits {
+            0 => prepared.plain(),
+            bits => prepared.compressed(&shared.config.compression, bits).unwrap_or_else(|| prepared.plain()),
+        };
+        let mut terms = Terms {
+            shared: Rc::clone(shared),
+            window_bits,
+            waiting: shared.share_prepared(encoded.frame),
+            frame_len: encoded.frame.len(),
+            compressed_len: encoded.compressed.then_some(encoded.payload.len()),
+            is_above: encoded.frame.len() > shared.config.high_water,
+            room: 0,
+            queued: 0,
+        };
+        terms.look_for_room(prepared.len());
+        terms
+    }
+
+    /// `room` is what the limits leave, for a message of `len` bytes before compression.
+    fn look_for_room(&mut self, len: usize) {
+        let (config, held) = (&self.shared.config, self.shared.metrics.held_bytes());
+        let fits_alone = fits(len, 0, config.max_queued_bytes) && fits(len, 0, config.max_connection_bytes);
+        self.room = if fits_alone && fits(len, held, config.max_engine_bytes) {
+            // The last one has to fit as the first one did, beside the frames of all before it.
+            1 + (config.max_engine_bytes - held - len - MAX_HEADER_LEN) / self.frame_len
+        } else {
+            0
+        };
+    }
+
+    #[inline(always)]
+    fn are_of(&self, out: &Outbound, len: usize) -> bool {
+        self.room > 0 && Rc::ptr_eq(&self.shared, &out.shared) && self.window_bits == window_bits(out, len)
+    }
+
+    #[inline(always)]
+    fn queue(&mut self, out: &mut Outbound, prepared: &Prepared) {
+        out.note_queueing(Some(prepared.message_type().opcode()));
+        out.queue.wait_for(&self.waiting);
+        if self.is_above {
+            out.above_high_water = true;
+        }
+        self.room -= 1;
+        self.queued += 1;
+    }
+}
+
+/// Takes what was written from one connection after the other. What it did is counted when it is dropped: until then
+/// nothing else may be done to connections of the same engine.
+#[derive(Default)]
+pub(crate) struct Taking {
+    common: Option<Common>,
+}
+
+/// The frame that connections have written, all of one engine.
+struct Common {
+    shared: Rc<Shared>,
+    waiting: Rc<Waiting>,
+    frame_len: usize,
+    /// How many have, which is not counted yet.
+    taken: usize,
+}
+
+impl Taking {
+    /// Does what [`Outbound::output_consume`] does.
+    #[inline(always)]
+    pub(crate) fn consume(&mut self, out: &mut Outbound, count: usize) -> Result<(), Error> {
+        match &mut self.common {
+            Some(common) if common.is_taken_by(out, count) => common.consume(out),
+            _ => return self.consume_other(out, count),
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn consume_other(&mut self, out: &mut Outbound, count: usize) -> Result<(), Error> {
+        self.settle();
+        let waiting = out.queue.prepared_alone().filter(|_| !out.in_host_frame && out.queue.len() == count);
+        let Some(waiting) = waiting.map(Rc::clone) else {
+            return out.output_consume(count);
+        };
+        self.forget();
+        let common = Common { shared: Rc::clone(&out.shared), waiting, frame_len: count, taken: 0 };
+        self.common.insert(common).consume(out);
+        Ok(())
+    }
+
+    /// Counts what was done.
+    fn settle(&mut self) {
+        if let Some(common) = &mut self.common {
+            common.shared.metrics.taken(common.frame_len * std::mem::take(&mut common.taken));
+        }
+    }
+
+    /// The next ones have written something else.
+    fn forget(&mut self) {
+        if let Some(Common { shared, waiting, .. }) = self.common.take() {
+            shared.return_prepared(waiting);
+        }
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.settle();
+        self.forget();
+    }
+}
+
+impl Common {
+    /// Whether `count` bytes are this frame, and all that waits.
+    #[inline(always)]
+    fn is_taken_by(&self, out: &Outbound, count: usize) -> bool {
+        out.queue.waits_for(&self.waiting) && count == self.frame_len && !out.in_host_frame
+    }
+
+    #[inline(always)]
+    fn consume(&mut self, out: &mut Outbound) {
+        out.queue.clear_prepared();
+        self.taken += 1;
+        out.note_taken(false); // a close frame is no prepared message
+        out.note_room();
+    }
+}

@@ -1,13 +1,13 @@
 //! Many connections at once
 
-use std::ptr::null_mut;
+use std::cell::Cell;
 
 use crate::capi::connection::ws_conn;
 use crate::capi::guard::{stateless, with_each};
 use crate::capi::output::to_iovec;
 use crate::capi::prepared::ws_prepared;
 use crate::capi::status::ws_status;
-use crate::connection::{Spread, Taking};
+use crate::connection::{Outbound, Spread, Taking};
 use crate::error::Error;
 
 /// One of many connections that a message goes to. ws_conns_queue_prepared() says in it what is to be written,
@@ -31,8 +31,6 @@ pub struct ws_recipient {
     pub reserved: [u8; 2],
 }
 
-const NOTHING: libc::iovec = libc::iovec { iov_base: null_mut(), iov_len: 0 };
-
 /// Does what ws_conn_queue_prepared() does for each of many connections, and what ws_conn_output() does: says what
 /// there is to write now. It takes much less time than as many calls. A connection that is refused does not stop the
 /// others, and what waited on it before is lent.
@@ -53,25 +51,26 @@ pub unsafe extern "C" fn ws_conns_queue_prepared(
     prepared: *const ws_prepared,
 ) -> ws_status {
     // SAFETY: NULL, or a message to which the caller holds a reference (Conventions).
-    let prepared = unsafe { prepared.as_ref() };
-    let mut spread = prepared.map(|prepared| Spread::new(&prepared.prepared));
-    let overall = each(
-        recipients,
-        count,
-        |recipient, conn| {
-            let out = conn.conn.outbound();
-            let result = match &mut spread {
-                Some(spread) => spread.queue(out),
-                None => Err(Error::InvalidArgument("no message")),
-            };
-            match out.only_output() {
-                Some(slice) => recipient.lend(to_iovec(slice), false),
-                None => recipient.lend(NOTHING, !out.in_host_frame && out.queued_bytes() > 0),
-            }
-            result
-        },
-        |recipient| recipient.lend(NOTHING, false),
-    );
+    let Some(prepared) = (unsafe { prepared.as_ref() }) else {
+        let refuse = |recipient: Place, out: &mut Outbound| {
+            recipient.lend_output(out);
+            ws_status::WS_ERR_INVALID_ARGUMENT
+        };
+        return each(recipients, count, refuse, |recipient| recipient.lend(&[], false));
+    };
+    let mut spread = Spread::new(&prepared.prepared);
+    let queue = |recipient: Place, out: &mut Outbound| match spread.queue_usual(out) {
+        Some(frame) => {
+            recipient.lend(frame, false);
+            ws_status::WS_OK
+        }
+        None => {
+            let result = spread.queue_other(out);
+            recipient.lend_output(out);
+            to_status(result)
+        }
+    };
+    let overall = each(recipients, count, queue, |recipient| recipient.lend(&[], false));
     stateless((), || drop(spread));
     overall
 }
@@ -87,46 +86,46 @@ pub unsafe extern "C" fn ws_conns_queue_prepared(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conns_output_consume(recipients: *mut ws_recipient, count: usize) -> ws_status {
     let mut taking = Taking::default();
-    let overall = each(
-        recipients,
-        count,
-        |recipient, conn| {
-            let out = conn.conn.outbound();
-            let result = taking.consume(out, recipient.written());
-            recipient.set_writable(out.writable_due);
-            result
-        },
-        |recipient| recipient.set_writable(false),
-    );
+    let consume = |recipient: Place, out: &mut Outbound| {
+        let written = recipient.written();
+        let is_usual = taking.consume_usual(out, written);
+        let status = if is_usual { ws_status::WS_OK } else { to_status(taking.consume_other(out, written)) };
+        recipient.set_writable(out.writable_due);
+        status
+    };
+    let overall = each(recipients, count, consume, |recipient| recipient.set_writable(false));
     stateless((), || drop(taking));
     overall
 }
 
-/// Runs `call` for each recipient, or `refuse` if it cannot be, and notes the statuses.
+fn to_status(result: Result<(), Error>) -> ws_status {
+    result.map_or_else(ws_status::from, |()| ws_status::WS_OK)
+}
+
+/// Runs `call` for each recipient, or `refuse` where there is none to call, and notes the statuses.
 #[inline(always)]
 fn each(
     recipients: *mut ws_recipient,
     count: usize,
-    mut call: impl FnMut(Place, &mut ws_conn) -> Result<(), Error>,
+    mut call: impl FnMut(Place, &mut Outbound) -> ws_status,
     refuse: impl Fn(Place),
 ) -> ws_status {
     if recipients.is_null() {
         return if count == 0 { ws_status::WS_OK } else { ws_status::WS_ERR_INVALID_ARGUMENT };
     }
-    // Some of it may never have been written, so that there is no reference to all of it.
+    // Some of it may never have been written, so that there is no reference to any of it.
     let place = |index| Place(recipients.wrapping_add(index));
-    let overall = std::cell::Cell::new(ws_status::WS_OK);
+    let overall = Cell::new(ws_status::WS_OK);
     let note = |place: Place, status| {
         place.set_status(status);
-        overall.set(status);
+        if status != ws_status::WS_OK {
+            overall.set(status);
+        }
     };
     with_each(
         count,
         |index| place(index).conn(),
-        |index, conn| match call(place(index), conn) {
-            Ok(()) => place(index).set_status(ws_status::WS_OK),
-            Err(error) => note(place(index), error.into()),
-        },
+        |index, conn| note(place(index), call(place(index), conn.conn.outbound())),
         |index, status| {
             refuse(place(index));
             note(place(index), status);
@@ -155,12 +154,20 @@ impl Place {
     }
 
     #[inline(always)]
-    fn lend(self, slice: libc::iovec, more: bool) {
+    fn lend(self, slice: &[u8], more: bool) {
         // SAFETY: see above.
         unsafe {
-            (&raw mut (*self.0).slice).write(slice);
+            (&raw mut (*self.0).slice).write(to_iovec(slice));
             (&raw mut (*self.0).written).write(0);
             (&raw mut (*self.0).more).write(u8::from(more));
+        }
+    }
+
+    /// Lends whatever waits, or says that it is more than a slice.
+    fn lend_output(self, out: &Outbound) {
+        match out.only_output() {
+            Some(slice) => self.lend(slice, false),
+            None => self.lend(&[], !out.in_host_frame && out.queued_bytes() > 0),
         }
     }
 

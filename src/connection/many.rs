@@ -12,6 +12,7 @@ use crate::connection::output::Waiting;
 use crate::connection::send::fits;
 use crate::engine::Shared;
 use crate::error::Error;
+use crate::frame::OpCode;
 use crate::frame::header::MAX_HEADER_LEN;
 use crate::prepared::Prepared;
 
@@ -58,25 +59,24 @@ impl Prepared {
 /// else may be done to connections of the same engine.
 pub(crate) struct Spread<'p> {
     prepared: &'p Prepared,
-    terms: Option<Terms>,
+    terms: Option<Terms<'p>>,
 }
 
 /// What is the same for all connections of one engine that agreed on the same compression and where nothing waits.
-struct Terms {
+struct Terms<'p> {
     shared: Rc<Shared>,
     /// The window of the form that is sent; 0 for connections that do not compress it.
     window_bits: u8,
-    /// The frame, and the engine's reference to it.
+    frame: &'p [u8],
+    /// The engine's reference to it.
     waiting: Rc<Waiting>,
-    frame_len: usize,
     /// Bytes of payload as they are sent, if that is compressed.
     compressed_len: Option<usize>,
     /// This frame alone is more than the high-water mark.
     is_above: bool,
-    /// How many connections more have room for it, by all limits.
+    /// How many connections there was room for, by all limits, when it was last counted, and for how many there is still.
+    room_before: usize,
     room: usize,
-    /// How many it was queued to, which is not counted yet.
-    queued: usize,
 }
 
 impl<'p> Spread<'p> {
@@ -87,31 +87,31 @@ impl<'p> Spread<'p> {
     /// Does what [`Outbound::queue_prepared`] does.
     #[inline(always)]
     pub(crate) fn queue(&mut self, out: &mut Outbound) -> Result<(), Error> {
-        if !is_usual(out) {
-            return self.queue_alone(out);
-        }
-        let len = self.prepared.len();
-        match &mut self.terms {
-            Some(terms) if terms.are_of(out, len) => terms.queue(out, self.prepared),
-            _ => return self.queue_on_new_terms(out),
-        }
-        Ok(())
+        if self.queue_usual(out).is_some() { Ok(()) } else { self.queue_other(out) }
     }
 
-    #[cold]
-    fn queue_on_new_terms(&mut self, out: &mut Outbound) -> Result<(), Error> {
-        self.settle();
-        let terms = self.terms.insert(Terms::new(out, self.prepared));
-        if terms.room == 0 {
-            return self.queue_alone(out);
+    /// The usual case, as the one before was. The frame, which is now all of the output; or `None`, and nothing was done.
+    #[inline(always)]
+    pub(crate) fn queue_usual(&mut self, out: &mut Outbound) -> Option<&'p [u8]> {
+        let terms = self.terms.as_mut()?;
+        if !is_usual(out) || !terms.are_of(out, self.prepared.len()) {
+            return None;
         }
-        terms.queue(out, self.prepared);
-        Ok(())
+        terms.queue(out);
+        Some(terms.frame)
     }
 
+    /// Any other case.
     #[inline(never)]
-    fn queue_alone(&mut self, out: &mut Outbound) -> Result<(), Error> {
+    pub(crate) fn queue_other(&mut self, out: &mut Outbound) -> Result<(), Error> {
         self.settle();
+        if is_usual(out) {
+            let terms = self.terms.insert(Terms::new(out, self.prepared));
+            if terms.room > 0 {
+                terms.queue(out);
+                return Ok(());
+            }
+        }
         let result = out.queue_prepared(self.prepared);
         if let Some(terms) = &mut self.terms {
             terms.look_for_room(self.prepared.len());
@@ -124,14 +124,15 @@ impl<'p> Spread<'p> {
         let Some(terms) = &mut self.terms else {
             return;
         };
-        let count = std::mem::take(&mut terms.queued);
+        let count = (terms.room_before - terms.room) as u64;
+        terms.room_before = terms.room;
         if count > 0 {
             let (kind, len, metrics) = (self.prepared.message_type(), self.prepared.len() as u64, &terms.shared.metrics);
-            metrics.frames_out(kind.opcode(), count as u64);
-            metrics.queued_each(terms.frame_len, count as u64);
-            metrics.messages_out(kind, len, count as u64);
+            metrics.frames_out(kind.opcode(), count);
+            metrics.queued_each(terms.frame.len(), count);
+            metrics.messages_out(kind, len, count);
             if let Some(compressed_len) = terms.compressed_len {
-                metrics.all_compressed_out(len, compressed_len as u64, count as u64);
+                metrics.all_compressed_out(len, compressed_len as u64, count);
             }
         }
     }
@@ -143,10 +144,12 @@ impl Drop for Spread<'_> {
     }
 }
 
-/// A message can be queued on it, nothing waits, it masks nothing, and it has nothing that is there only at times.
+/// A message can be queued on it and lent at once, nothing waits, it masks nothing, and it has nothing that is there
+/// only at times.
 #[inline(always)]
 fn is_usual(out: &Outbound) -> bool {
-    out.state == State::Open && out.role == Role::Server && out.queue.is_at_rest() && !out.extras.are_there()
+    let is_open = out.state == State::Open && out.role == Role::Server;
+    is_open && !out.in_host_frame && out.queue.is_at_rest() && !out.extras.are_there()
 }
 
 /// The window that a message of this size is compressed for; 0 if it is not.
@@ -155,8 +158,8 @@ fn window_bits(out: &Outbound, len: usize) -> u8 {
     if out.compression.is_none() { 0 } else { out.compresses(len).map_or(0, |agreed| agreed.own_window_bits) }
 }
 
-impl Terms {
-    fn new(out: &Outbound, prepared: &Prepared) -> Terms {
+impl<'p> Terms<'p> {
+    fn new(out: &Outbound, prepared: &'p Prepared) -> Terms<'p> {
         let (shared, window_bits) = (&out.shared, window_bits(out, prepared.len()));
         let encoded = match window_bits {
             0 => prepared.plain(),
@@ -165,27 +168,29 @@ impl Terms {
         let mut terms = Terms {
             shared: Rc::clone(shared),
             window_bits,
+            frame: encoded.frame,
             waiting: shared.share_prepared(encoded.frame),
-            frame_len: encoded.frame.len(),
             compressed_len: encoded.compressed.then_some(encoded.payload.len()),
             is_above: encoded.frame.len() > shared.config.high_water,
+            room_before: 0,
             room: 0,
-            queued: 0,
         };
         terms.look_for_room(prepared.len());
         terms
     }
 
-    /// `room` is what the limits leave, for a message of `len` bytes before compression.
+    /// Finds how many frames the limits leave room for, of a message of `len` bytes before compression. All that was done
+    /// is counted.
     fn look_for_room(&mut self, len: usize) {
         let (config, held) = (&self.shared.config, self.shared.metrics.held_bytes());
         let fits_alone = fits(len, 0, config.max_queued_bytes) && fits(len, 0, config.max_connection_bytes);
         self.room = if fits_alone && fits(len, held, config.max_engine_bytes) {
             // The last one has to fit as the first one did, beside the frames of all before it.
-            1 + (config.max_engine_bytes - held - len - MAX_HEADER_LEN) / self.frame_len
+            1 + (config.max_engine_bytes - held - len - MAX_HEADER_LEN) / self.frame.len()
         } else {
             0
         };
+        self.room_before = self.room;
     }
 
     #[inline(always)]
@@ -194,14 +199,13 @@ impl Terms {
     }
 
     #[inline(always)]
-    fn queue(&mut self, out: &mut Outbound, prepared: &Prepared) {
-        out.note_queueing(Some(prepared.message_type().opcode()));
+    fn queue(&mut self, out: &mut Outbound) {
+        out.note_queueing(Some(OpCode::Binary)); // a text is the same to it
         out.queue.wait_for(&self.waiting);
         if self.is_above {
             out.above_high_water = true;
         }
         self.room -= 1;
-        self.queued += 1;
     }
 }
 
@@ -225,15 +229,22 @@ impl Taking {
     /// Does what [`Outbound::output_consume`] does.
     #[inline(always)]
     pub(crate) fn consume(&mut self, out: &mut Outbound, count: usize) -> Result<(), Error> {
-        match &mut self.common {
-            Some(common) if common.is_taken_by(out, count) => common.consume(out),
-            _ => return self.consume_other(out, count),
-        }
-        Ok(())
+        if self.consume_usual(out, count) { Ok(()) } else { self.consume_other(out, count) }
     }
 
+    /// The usual case, as the one before was. `false`: it is not that, and nothing was done.
+    #[inline(always)]
+    pub(crate) fn consume_usual(&mut self, out: &mut Outbound, count: usize) -> bool {
+        let Some(common) = self.common.as_mut().filter(|common| common.is_taken_by(out, count)) else {
+            return false;
+        };
+        common.consume(out);
+        true
+    }
+
+    /// Any other case.
     #[inline(never)]
-    fn consume_other(&mut self, out: &mut Outbound, count: usize) -> Result<(), Error> {
+    pub(crate) fn consume_other(&mut self, out: &mut Outbound, count: usize) -> Result<(), Error> {
         self.settle();
         let waiting = out.queue.prepared_alone().filter(|_| !out.in_host_frame && out.queue.len() == count);
         let Some(waiting) = waiting.map(Rc::clone) else {

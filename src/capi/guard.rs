@@ -39,42 +39,47 @@ pub(crate) fn ask<H: Handle, R>(handle: *mut H, if_null: R, if_poisoned: R, call
     }
 }
 
-/// Runs `call` on each of `count` objects, which `handle` points to; `refuse` hears of one that is NULL, poisoned, or in
-/// which a panic is caught. That one is poisoned, and the others go on. Neither `handle` nor `refuse` may panic.
+/// Runs `call` on each of `count` items, and the object that `handle` says; `refuse` hears of one whose object is NULL,
+/// poisoned, or panics. That one is poisoned, and the others go on. Neither `handle` nor `refuse` may panic.
 #[inline(always)]
-pub(crate) fn with_each<H: Handle>(
+pub(crate) fn with_each<T, H: Handle>(
+    items: *mut T,
     count: usize,
-    handle: impl Fn(usize) -> *mut H,
-    mut call: impl FnMut(usize, &mut H),
-    mut refuse: impl FnMut(usize, ws_status),
+    handle: impl Fn(*mut T) -> *mut H,
+    mut call: impl FnMut(*mut T, &mut H),
+    mut refuse: impl FnMut(*mut T, ws_status),
 ) {
-    let mut at = 0;
-    while at < count {
+    let (mut item, end) = (items, items.wrapping_add(count));
+    while item != end {
         let all = catch_unwind(AssertUnwindSafe(|| {
-            while at < count {
-                if at + AHEAD < count {
-                    prefetch(handle(at + AHEAD));
-                }
+            while item != end {
+                prefetch(handle(item.wrapping_add(AHEAD).min(end.wrapping_sub(1))));
                 // SAFETY: as in `ask`; one at a time, so it may be the same as another one.
-                match unsafe { handle(at).as_mut() } {
-                    None => refuse(at, ws_status::WS_ERR_INVALID_ARGUMENT),
+                match unsafe { handle(item).as_mut() } {
                     Some(object) => match *object.poisoned() {
-                        false => call(at, object),
-                        true => refuse(at, ws_status::WS_ERR_INTERNAL),
+                        false => call(item, object),
+                        true => refuse(item, because(ws_status::WS_ERR_INTERNAL)),
                     },
+                    None => refuse(item, because(ws_status::WS_ERR_INVALID_ARGUMENT)),
                 }
-                at += 1;
+                item = item.wrapping_add(1);
             }
         }));
         if all.is_err() {
             // SAFETY: as above; the call that panicked is over.
-            if let Some(object) = unsafe { handle(at).as_mut() } {
+            if let Some(object) = unsafe { handle(item).as_mut() } {
                 *object.poisoned() = true;
             }
-            refuse(at, ws_status::WS_ERR_INTERNAL);
-            at += 1;
+            refuse(item, ws_status::WS_ERR_INTERNAL);
+            item = item.wrapping_add(1);
         }
     }
+}
+
+/// Seldom.
+#[cold]
+fn because(status: ws_status) -> ws_status {
+    status
 }
 
 /// How many objects ahead the processor is told to fetch: about as many calls as memory takes to answer.

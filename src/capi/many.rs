@@ -65,7 +65,7 @@ pub unsafe extern "C" fn ws_conns_queue_prepared(
             ws_status::WS_OK
         }
         None => {
-            let result = spread.queue_other(out);
+            let result = spread.queue_any(out);
             recipient.lend_output(out);
             to_status(result)
         }
@@ -114,7 +114,6 @@ fn each(
         return if count == 0 { ws_status::WS_OK } else { ws_status::WS_ERR_INVALID_ARGUMENT };
     }
     // Some of it may never have been written, so that there is no reference to any of it.
-    let place = |index| Place(recipients.wrapping_add(index));
     let overall = Cell::new(ws_status::WS_OK);
     let note = |place: Place, status| {
         place.set_status(status);
@@ -123,12 +122,13 @@ fn each(
         }
     };
     with_each(
+        recipients,
         count,
-        |index| place(index).conn(),
-        |index, conn| note(place(index), call(place(index), conn.conn.outbound())),
-        |index, status| {
-            refuse(place(index));
-            note(place(index), status);
+        |recipient| Place(recipient).conn(),
+        |recipient, conn| note(Place(recipient), call(Place(recipient), conn.conn.outbound())),
+        |recipient, status| {
+            refuse(Place(recipient));
+            note(Place(recipient), status);
         },
     );
     overall.get()

@@ -151,6 +151,13 @@ impl Outbound {
         }
     }
 
+    /// Output that is taken now is taken at the time when it was queued, or other output was taken, of a connection that
+    /// has not ended: [`Outbound::note_taken`] has nothing to note, unless our close frame waited.
+    #[inline(always)]
+    pub(crate) fn was_taken_at_once(&self) -> bool {
+        (self.clock.output == self.now()) & (self.state != State::Closed)
+    }
+
     /// The host has written a frame, and what was queued meanwhile can be taken.
     pub(crate) fn note_host_frame_ended(&mut self) {
         let now = self.now();
@@ -263,12 +270,11 @@ impl Outbound {
     #[inline(always)]
     fn set_timer_within(&mut self, timeout: u32) {
         let left = self.clock.set_for.wrapping_sub(self.now());
-        let is_soon_enough = match self.clock.timer_state {
-            TimerState::Off => false,
-            TimerState::Set => left as i32 <= timeout as i32,
-            TimerState::Stale => true,
-        };
-        if timeout != 0 && !is_soon_enough {
+        // `&` and `|`, so that it is one branch: it is met with each message.
+        let (is_off, is_set) =
+            (self.clock.timer_state == TimerState::Off, self.clock.timer_state == TimerState::Set);
+        let is_too_late = is_off | (is_set & (left as i32 > timeout as i32));
+        if (timeout != 0) & is_too_late {
             self.set_timer(Some(timeout));
         }
     }

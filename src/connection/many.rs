@@ -67,6 +67,8 @@ struct Terms<'p> {
     shared: Rc<Shared>,
     /// The window of the form that is sent; 0 for connections that do not compress it.
     window_bits: u8,
+    /// They have not agreed on compression.
+    is_plain: bool,
     frame: &'p [u8],
     /// The engine's reference to it.
     waiting: Rc<Waiting>,
@@ -87,31 +89,38 @@ impl<'p> Spread<'p> {
     /// Does what [`Outbound::queue_prepared`] does.
     #[inline(always)]
     pub(crate) fn queue(&mut self, out: &mut Outbound) -> Result<(), Error> {
-        if self.queue_usual(out).is_some() { Ok(()) } else { self.queue_other(out) }
+        if self.queue_usual(out).is_some() { Ok(()) } else { self.queue_any(out) }
     }
 
     /// The usual case, as the one before was. The frame, which is now all of the output; or `None`, and nothing was done.
     #[inline(always)]
     pub(crate) fn queue_usual(&mut self, out: &mut Outbound) -> Option<&'p [u8]> {
         let terms = self.terms.as_mut()?;
-        if !is_usual(out) || !terms.are_of(out, self.prepared.len()) {
-            return None;
+        // One branch, not ten: `&` and not `&&`.
+        let is_alike = terms.is_plain & out.compression.is_none() & Rc::ptr_eq(&terms.shared, &out.shared);
+        if is_usual(out) & is_alike & (terms.room > 0) {
+            terms.queue(out);
+            return Some(terms.frame);
         }
-        terms.queue(out);
-        Some(terms.frame)
+        None
     }
 
-    /// Any other case.
+    /// Any case.
     #[inline(never)]
-    pub(crate) fn queue_other(&mut self, out: &mut Outbound) -> Result<(), Error> {
-        self.settle();
+    pub(crate) fn queue_any(&mut self, out: &mut Outbound) -> Result<(), Error> {
+        let window_bits = window_bits(out, self.prepared.len());
+        let are_alike = |terms: &Terms<'_>| terms.window_bits == window_bits && Rc::ptr_eq(&terms.shared, &out.shared);
         if is_usual(out) {
-            let terms = self.terms.insert(Terms::new(out, self.prepared));
-            if terms.room > 0 {
+            if !self.terms.as_ref().is_some_and(are_alike) {
+                self.settle();
+                self.terms = Some(Terms::new(out, self.prepared, window_bits));
+            }
+            if let Some(terms) = self.terms.as_mut().filter(|terms| terms.room > 0) {
                 terms.queue(out);
                 return Ok(());
             }
         }
+        self.settle();
         let result = out.queue_prepared(self.prepared);
         if let Some(terms) = &mut self.terms {
             terms.look_for_room(self.prepared.len());
@@ -148,19 +157,18 @@ impl Drop for Spread<'_> {
 /// only at times.
 #[inline(always)]
 fn is_usual(out: &Outbound) -> bool {
-    let is_open = out.state == State::Open && out.role == Role::Server;
-    is_open && !out.in_host_frame && out.queue.is_at_rest() && !out.extras.are_there()
+    let is_open = (out.state == State::Open) & (out.role == Role::Server) & !out.in_host_frame;
+    is_open & out.queue.is_at_rest() & !out.extras.are_there()
 }
 
 /// The window that a message of this size is compressed for; 0 if it is not.
-#[inline(always)]
 fn window_bits(out: &Outbound, len: usize) -> u8 {
-    if out.compression.is_none() { 0 } else { out.compresses(len).map_or(0, |agreed| agreed.own_window_bits) }
+    out.compresses(len).map_or(0, |agreed| agreed.own_window_bits)
 }
 
 impl<'p> Terms<'p> {
-    fn new(out: &Outbound, prepared: &'p Prepared) -> Terms<'p> {
-        let (shared, window_bits) = (&out.shared, window_bits(out, prepared.len()));
+    fn new(out: &Outbound, prepared: &'p Prepared, window_bits: u8) -> Terms<'p> {
+        let shared = &out.shared;
         let encoded = match window_bits {
             0 => prepared.plain(),
             bits => prepared.compressed(&shared.config.compression, bits).unwrap_or_else(|| prepared.plain()),
@@ -168,6 +176,7 @@ impl<'p> Terms<'p> {
         let mut terms = Terms {
             shared: Rc::clone(shared),
             window_bits,
+            is_plain: window_bits == 0,
             frame: encoded.frame,
             waiting: shared.share_prepared(encoded.frame),
             compressed_len: encoded.compressed.then_some(encoded.payload.len()),
@@ -191,11 +200,6 @@ impl<'p> Terms<'p> {
             0
         };
         self.room_before = self.room;
-    }
-
-    #[inline(always)]
-    fn are_of(&self, out: &Outbound, len: usize) -> bool {
-        self.room > 0 && Rc::ptr_eq(&self.shared, &out.shared) && self.window_bits == window_bits(out, len)
     }
 
     #[inline(always)]
@@ -282,14 +286,13 @@ impl Common {
     /// Whether `count` bytes are this frame, and all that waits.
     #[inline(always)]
     fn is_taken_by(&self, out: &Outbound, count: usize) -> bool {
-        out.queue.waits_for(&self.waiting) && count == self.frame_len && !out.in_host_frame
+        out.queue.waits_for(&self.waiting) & (count == self.frame_len) & !out.in_host_frame
     }
 
     #[inline(always)]
     fn consume(&mut self, out: &mut Outbound) {
         out.queue.clear_prepared();
         self.taken += 1;
-        out.note_taken(false); // a close frame is no prepared message
-        out.note_room();
+        out.note_prepared_taken();
     }
 }

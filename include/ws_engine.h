@@ -1471,7 +1471,7 @@ typedef struct ws_recipient {
      */
     ws_status status;
     /**
-     * 1 if more waits to be written than a slice: ws_conn_output() lends it. Else 0.
+     * Set by ws_conns_queue_prepared(): 1 if more waits to be written than a slice: ws_conn_output() lends it. Else 0.
      */
     uint8_t more;
     /**
@@ -1479,7 +1479,7 @@ typedef struct ws_recipient {
      */
     uint8_t writable;
     /**
-     * For later versions; neither read nor written.
+     * For later versions; 0 after either call.
      */
     uint8_t reserved[2];
 } ws_recipient;

@@ -23,11 +23,11 @@ pub struct ws_recipient {
     pub written: usize,
     /// What the call came to for this connection.
     pub status: ws_status,
-    /// 1 if more waits to be written than a slice: ws_conn_output() lends it. Else 0.
+    /// Set by ws_conns_queue_prepared(): 1 if more waits to be written than a slice: ws_conn_output() lends it. Else 0.
     pub more: u8,
     /// Set by ws_conns_output_consume(): 1 if a pull brings #WS_EVENT_WRITABLE. Else 0.
     pub writable: u8,
-    /// For later versions; neither read nor written.
+    /// For later versions; 0 after either call.
     pub reserved: [u8; 2],
 }
 
@@ -52,25 +52,18 @@ pub unsafe extern "C" fn ws_conns_queue_prepared(
 ) -> ws_status {
     // SAFETY: NULL, or a message to which the caller holds a reference (Conventions).
     let Some(prepared) = (unsafe { prepared.as_ref() }) else {
-        let refuse = |recipient: Place, out: &mut Outbound| {
-            recipient.lend_output(out);
-            ws_status::WS_ERR_INVALID_ARGUMENT
-        };
-        return each(recipients, count, refuse, |recipient| recipient.lend(&[], false));
+        let refuse = |recipient: Place, out: &mut Outbound| recipient.lend_output(out, ws_status::WS_ERR_INVALID_ARGUMENT);
+        return each(recipients, count, refuse, |recipient, status| recipient.lend(&[], false, status));
     };
     let mut spread = Spread::new(&prepared.prepared);
     let queue = |recipient: Place, out: &mut Outbound| match spread.queue_usual(out) {
-        Some(frame) => {
-            recipient.lend(frame, false);
-            ws_status::WS_OK
-        }
+        Some(frame) => recipient.lend(frame, false, ws_status::WS_OK),
         None => {
             let result = spread.queue_any(out);
-            recipient.lend_output(out);
-            to_status(result)
+            recipient.lend_output(out, to_status(result))
         }
     };
-    let overall = each(recipients, count, queue, |recipient| recipient.lend(&[], false));
+    let overall = each(recipients, count, queue, |recipient, status| recipient.lend(&[], false, status));
     stateless((), || drop(spread));
     overall
 }
@@ -90,10 +83,9 @@ pub unsafe extern "C" fn ws_conns_output_consume(recipients: *mut ws_recipient, 
         let written = recipient.written();
         let is_usual = taking.consume_usual(out, written);
         let status = if is_usual { ws_status::WS_OK } else { to_status(taking.consume_other(out, written)) };
-        recipient.set_writable(out.writable_due);
-        status
+        recipient.note(status, false, out.writable_due)
     };
-    let overall = each(recipients, count, consume, |recipient| recipient.set_writable(false));
+    let overall = each(recipients, count, consume, |recipient, status| recipient.note(status, false, false));
     stateless((), || drop(taking));
     overall
 }
@@ -102,21 +94,20 @@ fn to_status(result: Result<(), Error>) -> ws_status {
     result.map_or_else(ws_status::from, |()| ws_status::WS_OK)
 }
 
-/// Runs `call` for each recipient, or `refuse` where there is none to call, and notes the statuses.
+/// Runs `call` for each recipient, or `refuse` where there is none to call; both note the status and return it. Returns
+/// one that is not [`ws_status::WS_OK`], if there is one.
 #[inline(always)]
 fn each(
     recipients: *mut ws_recipient,
     count: usize,
     mut call: impl FnMut(Place, &mut Outbound) -> ws_status,
-    refuse: impl Fn(Place),
+    refuse: impl Fn(Place, ws_status) -> ws_status,
 ) -> ws_status {
     if recipients.is_null() {
         return if count == 0 { ws_status::WS_OK } else { ws_status::WS_ERR_INVALID_ARGUMENT };
     }
-    // Some of it may never have been written, so that there is no reference to any of it.
     let overall = Cell::new(ws_status::WS_OK);
-    let note = |place: Place, status| {
-        place.set_status(status);
+    let look_at = |status| {
         if status != ws_status::WS_OK {
             overall.set(status);
         }
@@ -125,16 +116,13 @@ fn each(
         recipients,
         count,
         |recipient| Place(recipient).conn(),
-        |recipient, conn| note(Place(recipient), call(Place(recipient), conn.conn.outbound())),
-        |recipient, status| {
-            refuse(Place(recipient));
-            note(Place(recipient), status);
-        },
+        |recipient, conn| look_at(call(Place(recipient), conn.conn.outbound())),
+        |recipient, status| look_at(refuse(Place(recipient), status)),
     );
     overall.get()
 }
 
-/// A recipient of the caller's.
+/// A recipient of the caller's. Some of it may never have been written, so that there is no reference to it.
 #[derive(Clone, Copy)]
 struct Place(*mut ws_recipient);
 
@@ -154,32 +142,32 @@ impl Place {
     }
 
     #[inline(always)]
-    fn lend(self, slice: &[u8], more: bool) {
+    fn lend(self, slice: &[u8], more: bool, status: ws_status) -> ws_status {
         // SAFETY: see above.
         unsafe {
             (&raw mut (*self.0).slice).write(to_iovec(slice));
             (&raw mut (*self.0).written).write(0);
-            (&raw mut (*self.0).more).write(u8::from(more));
         }
+        self.note(status, more, false)
     }
 
     /// Lends whatever waits, or says that it is more than a slice.
-    fn lend_output(self, out: &Outbound) {
+    fn lend_output(self, out: &Outbound, status: ws_status) -> ws_status {
         match out.only_output() {
-            Some(slice) => self.lend(slice, false),
-            None => self.lend(&[], !out.in_host_frame && out.queued_bytes() > 0),
+            Some(slice) => self.lend(slice, false, status),
+            None => self.lend(&[], !out.in_host_frame && out.queued_bytes() > 0, status),
         }
     }
 
     #[inline(always)]
-    fn set_writable(self, writable: bool) {
+    fn note(self, status: ws_status, more: bool, writable: bool) -> ws_status {
         // SAFETY: see above.
-        unsafe { (&raw mut (*self.0).writable).write(u8::from(writable)) };
-    }
-
-    #[inline(always)]
-    fn set_status(self, status: ws_status) {
-        // SAFETY: see above.
-        unsafe { (&raw mut (*self.0).status).write(status) };
+        unsafe {
+            (&raw mut (*self.0).status).write(status);
+            (&raw mut (*self.0).more).write(u8::from(more));
+            (&raw mut (*self.0).writable).write(u8::from(writable));
+            (&raw mut (*self.0).reserved).write([0; 2]);
+        }
+        status
     }
 }

@@ -135,6 +135,23 @@ impl Outbound {
         }
     }
 
+    /// The same of a message where nothing waits.
+    #[inline(always)]
+    pub(crate) fn note_prepared_queueing(&mut self) {
+        let now = self.now();
+        (self.clock.message, self.clock.output) = (now, now);
+        let left = self.clock.set_for.wrapping_sub(now) as i32;
+        let timeout = self.shared.config.timeouts.write_stall;
+        if self.clock.timer_state != TimerState::Set || left > timeout as i32 {
+            self.set_stall_timer();
+        }
+    }
+
+    #[inline(never)]
+    fn set_stall_timer(&mut self) {
+        self.set_timer_within(self.shared.config.timeouts.write_stall);
+    }
+
     /// Output was taken; `close_waited`: our close frame, or something before it.
     #[inline(always)]
     pub(crate) fn note_taken(&mut self, close_waited: bool) {
@@ -155,7 +172,7 @@ impl Outbound {
     /// has not ended: [`Outbound::note_taken`] has nothing to note, unless our close frame waited.
     #[inline(always)]
     pub(crate) fn was_taken_at_once(&self) -> bool {
-        (self.clock.output == self.now()) & (self.state != State::Closed)
+        self.clock.output == self.now() && self.state != State::Closed
     }
 
     /// The host has written a frame, and what was queued meanwhile can be taken.
@@ -270,11 +287,12 @@ impl Outbound {
     #[inline(always)]
     fn set_timer_within(&mut self, timeout: u32) {
         let left = self.clock.set_for.wrapping_sub(self.now());
-        // `&` and `|`, so that it is one branch: it is met with each message.
-        let (is_off, is_set) =
-            (self.clock.timer_state == TimerState::Off, self.clock.timer_state == TimerState::Set);
-        let is_too_late = is_off | (is_set & (left as i32 > timeout as i32));
-        if (timeout != 0) & is_too_late {
+        let is_soon_enough = match self.clock.timer_state {
+            TimerState::Off => false,
+            TimerState::Set => left as i32 <= timeout as i32,
+            TimerState::Stale => true,
+        };
+        if timeout != 0 && !is_soon_enough {
             self.set_timer(Some(timeout));
         }
     }

@@ -12,7 +12,6 @@ use crate::connection::output::Waiting;
 use crate::connection::send::fits;
 use crate::engine::Shared;
 use crate::error::Error;
-use crate::frame::OpCode;
 use crate::frame::header::MAX_HEADER_LEN;
 use crate::prepared::Prepared;
 
@@ -59,16 +58,16 @@ impl Prepared {
 /// else may be done to connections of the same engine.
 pub(crate) struct Spread<'p> {
     prepared: &'p Prepared,
+    /// The engine whose connections without compression are served by `terms` without another look; else NULL.
+    usual: *const Shared,
     terms: Option<Terms<'p>>,
 }
 
 /// What is the same for all connections of one engine that agreed on the same compression and where nothing waits.
 struct Terms<'p> {
     shared: Rc<Shared>,
-    /// The window of the form that is sent; 0 for connections that do not compress it.
+    /// The window of the form that is sent; 0 if it is not compressed.
     window_bits: u8,
-    /// They have not agreed on compression.
-    is_plain: bool,
     frame: &'p [u8],
     /// The engine's reference to it.
     waiting: Rc<Waiting>,
@@ -83,7 +82,7 @@ struct Terms<'p> {
 
 impl<'p> Spread<'p> {
     pub(crate) fn new(prepared: &'p Prepared) -> Spread<'p> {
-        Spread { prepared, terms: None }
+        Spread { prepared, usual: std::ptr::null(), terms: None }
     }
 
     /// Does what [`Outbound::queue_prepared`] does.
@@ -95,37 +94,50 @@ impl<'p> Spread<'p> {
     /// The usual case, as the one before was. The frame, which is now all of the output; or `None`, and nothing was done.
     #[inline(always)]
     pub(crate) fn queue_usual(&mut self, out: &mut Outbound) -> Option<&'p [u8]> {
-        let terms = self.terms.as_mut()?;
-        // One branch, not ten: `&` and not `&&`.
-        let is_alike = terms.is_plain & out.compression.is_none() & Rc::ptr_eq(&terms.shared, &out.shared);
-        if is_usual(out) & is_alike & (terms.room > 0) {
-            terms.queue(out);
-            return Some(terms.frame);
+        if !std::ptr::eq(self.usual, Rc::as_ptr(&out.shared)) || !is_usual(out) || out.compression.is_some() {
+            return None;
         }
-        None
+        let terms = self.terms.as_mut()?;
+        terms.queue(out);
+        if terms.room == 0 {
+            self.usual = std::ptr::null();
+        }
+        Some(terms.frame)
     }
 
     /// Any case.
     #[inline(never)]
     pub(crate) fn queue_any(&mut self, out: &mut Outbound) -> Result<(), Error> {
-        let window_bits = window_bits(out, self.prepared.len());
-        let are_alike = |terms: &Terms<'_>| terms.window_bits == window_bits && Rc::ptr_eq(&terms.shared, &out.shared);
-        if is_usual(out) {
-            if !self.terms.as_ref().is_some_and(are_alike) {
-                self.settle();
-                self.terms = Some(Terms::new(out, self.prepared, window_bits));
+        let result = self.queue_on_terms(out).unwrap_or_else(|| {
+            self.settle();
+            let result = out.queue_prepared(self.prepared);
+            if let Some(terms) = &mut self.terms {
+                terms.look_for_room(self.prepared.len());
             }
-            if let Some(terms) = self.terms.as_mut().filter(|terms| terms.room > 0) {
-                terms.queue(out);
-                return Ok(());
-            }
-        }
-        self.settle();
-        let result = out.queue_prepared(self.prepared);
-        if let Some(terms) = &mut self.terms {
-            terms.look_for_room(self.prepared.len());
-        }
+            result
+        });
+        self.usual = match &self.terms {
+            Some(terms) if terms.window_bits == 0 && !terms.is_above && terms.room > 0 => Rc::as_ptr(&terms.shared),
+            _ => std::ptr::null(),
+        };
         result
+    }
+
+    /// `None`: it cannot be, and nothing was done.
+    fn queue_on_terms(&mut self, out: &mut Outbound) -> Option<Result<(), Error>> {
+        if !is_usual(out) {
+            return None;
+        }
+        let window_bits = out.compresses(self.prepared.len()).map_or(0, |agreed| agreed.own_window_bits);
+        let are_alike = |terms: &Terms<'_>| terms.window_bits == window_bits && Rc::ptr_eq(&terms.shared, &out.shared);
+        if !self.terms.as_ref().is_some_and(are_alike) {
+            self.settle();
+            self.terms = Some(Terms::new(out, self.prepared, window_bits));
+        }
+        let terms = self.terms.as_mut().filter(|terms| terms.room > 0)?;
+        terms.queue(out);
+        out.above_high_water |= terms.is_above;
+        Some(Ok(()))
     }
 
     /// Counts what was done.
@@ -157,13 +169,8 @@ impl Drop for Spread<'_> {
 /// only at times.
 #[inline(always)]
 fn is_usual(out: &Outbound) -> bool {
-    let is_open = (out.state == State::Open) & (out.role == Role::Server) & !out.in_host_frame;
-    is_open & out.queue.is_at_rest() & !out.extras.are_there()
-}
-
-/// The window that a message of this size is compressed for; 0 if it is not.
-fn window_bits(out: &Outbound, len: usize) -> u8 {
-    out.compresses(len).map_or(0, |agreed| agreed.own_window_bits)
+    let is_open = out.state == State::Open && out.role == Role::Server && !out.in_host_frame;
+    is_open && out.queue.is_at_rest() && !out.extras.are_there()
 }
 
 impl<'p> Terms<'p> {
@@ -176,7 +183,6 @@ impl<'p> Terms<'p> {
         let mut terms = Terms {
             shared: Rc::clone(shared),
             window_bits,
-            is_plain: window_bits == 0,
             frame: encoded.frame,
             waiting: shared.share_prepared(encoded.frame),
             compressed_len: encoded.compressed.then_some(encoded.payload.len()),
@@ -204,11 +210,8 @@ impl<'p> Terms<'p> {
 
     #[inline(always)]
     fn queue(&mut self, out: &mut Outbound) {
-        out.note_queueing(Some(OpCode::Binary)); // a text is the same to it
+        out.note_prepared_queueing();
         out.queue.wait_for(&self.waiting);
-        if self.is_above {
-            out.above_high_water = true;
-        }
         self.room -= 1;
     }
 }
@@ -286,7 +289,7 @@ impl Common {
     /// Whether `count` bytes are this frame, and all that waits.
     #[inline(always)]
     fn is_taken_by(&self, out: &Outbound, count: usize) -> bool {
-        out.queue.waits_for(&self.waiting) & (count == self.frame_len) & !out.in_host_frame
+        out.queue.waits_for(&self.waiting) && count == self.frame_len && !out.in_host_frame
     }
 
     #[inline(always)]

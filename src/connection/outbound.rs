@@ -236,7 +236,7 @@ impl Outbound {
     /// A prepared message was taken, after which nothing waits.
     #[inline(always)]
     pub(super) fn note_prepared_taken(&mut self) {
-        if self.above_high_water | !self.was_taken_at_once() {
+        if self.above_high_water || !self.was_taken_at_once() {
             self.note_late_or_large_taken();
         }
     }

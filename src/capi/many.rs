@@ -81,8 +81,10 @@ pub unsafe extern "C" fn ws_conns_output_consume(recipients: *mut ws_recipient, 
     let mut taking = Taking::default();
     let consume = |recipient: Place, out: &mut Outbound| {
         let written = recipient.written();
-        let is_usual = taking.consume_usual(out, written);
-        let status = if is_usual { ws_status::WS_OK } else { to_status(taking.consume_other(out, written)) };
+        if taking.consume_usual(out, written) {
+            return recipient.note(ws_status::WS_OK, false, false);
+        }
+        let status = to_status(taking.consume_any(out, written));
         recipient.note(status, false, out.writable_due)
     };
     let overall = each(recipients, count, consume, |recipient, status| recipient.note(status, false, false));

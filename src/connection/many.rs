@@ -94,7 +94,8 @@ impl<'p> Spread<'p> {
     /// The usual case, as the one before was. The frame, which is now all of the output; or `None`, and nothing was done.
     #[inline(always)]
     pub(crate) fn queue_usual(&mut self, out: &mut Outbound) -> Option<&'p [u8]> {
-        if !std::ptr::eq(self.usual, Rc::as_ptr(&out.shared)) || !is_usual(out) || out.compression.is_some() {
+        let is_same = std::ptr::eq(self.usual, Rc::as_ptr(&out.shared)) && out.compression.is_none();
+        if !is_same || !out.is_usual() || !out.queue.is_at_rest() || out.extras.are_there() {
             return None;
         }
         let terms = self.terms.as_mut()?;
@@ -125,7 +126,8 @@ impl<'p> Spread<'p> {
 
     /// `None`: it cannot be, and nothing was done.
     fn queue_on_terms(&mut self, out: &mut Outbound) -> Option<Result<(), Error>> {
-        if !is_usual(out) {
+        let is_usual = out.state == State::Open && out.role == Role::Server && !out.in_host_frame;
+        if !is_usual || !out.queue.is_at_rest() || out.extras.are_there() {
             return None;
         }
         let window_bits = out.compresses(self.prepared.len()).map_or(0, |agreed| agreed.own_window_bits);
@@ -163,14 +165,6 @@ impl Drop for Spread<'_> {
     fn drop(&mut self) {
         self.settle();
     }
-}
-
-/// A message can be queued on it and lent at once, nothing waits, it masks nothing, and it has nothing that is there
-/// only at times.
-#[inline(always)]
-fn is_usual(out: &Outbound) -> bool {
-    let is_open = out.state == State::Open && out.role == Role::Server && !out.in_host_frame;
-    is_open && out.queue.is_at_rest() && !out.extras.are_there()
 }
 
 impl<'p> Terms<'p> {
@@ -236,30 +230,42 @@ impl Taking {
     /// Does what [`Outbound::output_consume`] does.
     #[inline(always)]
     pub(crate) fn consume(&mut self, out: &mut Outbound, count: usize) -> Result<(), Error> {
-        if self.consume_usual(out, count) { Ok(()) } else { self.consume_other(out, count) }
+        if self.consume_usual(out, count) { Ok(()) } else { self.consume_any(out, count) }
     }
 
     /// The usual case, as the one before was. `false`: it is not that, and nothing was done.
     #[inline(always)]
     pub(crate) fn consume_usual(&mut self, out: &mut Outbound, count: usize) -> bool {
-        let Some(common) = self.common.as_mut().filter(|common| common.is_taken_by(out, count)) else {
+        let Some(common) = &mut self.common else {
             return false;
         };
-        common.consume(out);
+        let is_it = out.queue.waits_for(&common.waiting) && count == common.frame_len;
+        if !is_it || !out.is_usual() || !out.was_taken_at_once() {
+            return false;
+        }
+        common.taken += 1;
+        out.queue.clear_prepared();
         true
     }
 
-    /// Any other case.
+    /// Any case.
     #[inline(never)]
-    pub(crate) fn consume_other(&mut self, out: &mut Outbound, count: usize) -> Result<(), Error> {
-        self.settle();
-        let waiting = out.queue.prepared_alone().filter(|_| !out.in_host_frame && out.queue.len() == count);
-        let Some(waiting) = waiting.map(Rc::clone) else {
+    pub(crate) fn consume_any(&mut self, out: &mut Outbound, count: usize) -> Result<(), Error> {
+        let alone = out.queue.prepared_alone().filter(|_| !out.in_host_frame && out.queue.len() == count);
+        let Some(waiting) = alone else {
+            self.settle();
             return out.output_consume(count);
         };
-        self.forget();
-        let common = Common { shared: Rc::clone(&out.shared), waiting, frame_len: count, taken: 0 };
-        self.common.insert(common).consume(out);
+        if !self.common.as_ref().is_some_and(|common| Rc::ptr_eq(&common.waiting, waiting)) {
+            let common = Common { shared: Rc::clone(&out.shared), waiting: Rc::clone(waiting), frame_len: count, taken: 0 };
+            self.forget();
+            self.common = Some(common);
+        }
+        if let Some(common) = &mut self.common {
+            common.taken += 1;
+        }
+        out.queue.clear_prepared();
+        out.note_prepared_taken();
         Ok(())
     }
 
@@ -272,6 +278,7 @@ impl Taking {
 
     /// The next ones have written something else.
     fn forget(&mut self) {
+        self.settle();
         if let Some(Common { shared, waiting, .. }) = self.common.take() {
             shared.return_prepared(waiting);
         }
@@ -280,22 +287,6 @@ impl Taking {
 
 impl Drop for Taking {
     fn drop(&mut self) {
-        self.settle();
         self.forget();
-    }
-}
-
-impl Common {
-    /// Whether `count` bytes are this frame, and all that waits.
-    #[inline(always)]
-    fn is_taken_by(&self, out: &Outbound, count: usize) -> bool {
-        out.queue.waits_for(&self.waiting) && count == self.frame_len && !out.in_host_frame
-    }
-
-    #[inline(always)]
-    fn consume(&mut self, out: &mut Outbound) {
-        out.queue.clear_prepared();
-        self.taken += 1;
-        out.note_prepared_taken();
     }
 }

@@ -35,6 +35,7 @@ mod input;
 mod input_large;
 mod limits;
 mod manual_accept;
+mod many;
 mod messages;
 mod metrics;
 mod negotiation;

@@ -40,9 +40,10 @@ pub(crate) fn ask<H: Handle, R>(handle: *mut H, if_null: R, if_poisoned: R, call
 }
 
 /// Runs `call` on each of `count` items, and the object that `handle` says; `refuse` hears of one whose object is NULL,
-/// poisoned, or panics. That one is poisoned, and the others go on. Neither `handle` nor `refuse` may panic.
+/// poisoned, or panics. That one is poisoned, and the others go on. Neither `handle` nor `refuse` may panic. The
+/// processor is told to fetch objects that are so many items `AHEAD`; 0: they are in its cache.
 #[inline(always)]
-pub(crate) fn with_each<T, H: Handle>(
+pub(crate) fn with_each<const AHEAD: usize, T, H: Handle>(
     items: *mut T,
     count: usize,
     handle: impl Fn(*mut T) -> *mut H,
@@ -53,7 +54,9 @@ pub(crate) fn with_each<T, H: Handle>(
     while item != end {
         let all = catch_unwind(AssertUnwindSafe(|| {
             while item != end {
-                prefetch(handle(item.wrapping_add(AHEAD).min(end.wrapping_sub(1))));
+                if AHEAD > 0 {
+                    prefetch(handle(item.wrapping_add(AHEAD).min(end.wrapping_sub(1))));
+                }
                 // SAFETY: as in `ask`; one at a time, so it may be the same as another one.
                 match unsafe { handle(item).as_mut() } {
                     Some(object) => match *object.poisoned() {
@@ -81,9 +84,6 @@ pub(crate) fn with_each<T, H: Handle>(
 fn because(status: ws_status) -> ws_status {
     status
 }
-
-/// How many objects ahead the processor is told to fetch: about as many calls as memory takes to answer.
-const AHEAD: usize = 6;
 
 /// Has the processor fetch an object that is needed soon; NULL is fine. They are many, and lie where they were made, so
 /// that it cannot know.

@@ -31,6 +31,10 @@ pub struct ws_recipient {
     pub reserved: [u8; 2],
 }
 
+/// About as many calls as memory takes to answer. Connections lie where they were made, so that the processor cannot
+/// know where the next one is.
+const FETCHED_AHEAD: usize = 6;
+
 /// Does what ws_conn_queue_prepared() does for each of many connections, and what ws_conn_output() does: says what
 /// there is to write now. It takes much less time than as many calls. A connection that is refused does not stop the
 /// others, and what waited on it before is lent.
@@ -53,7 +57,7 @@ pub unsafe extern "C" fn ws_conns_queue_prepared(
     // SAFETY: NULL, or a message to which the caller holds a reference (Conventions).
     let Some(prepared) = (unsafe { prepared.as_ref() }) else {
         let refuse = |recipient: Place, out: &mut Outbound| recipient.lend_output(out, ws_status::WS_ERR_INVALID_ARGUMENT);
-        return each(recipients, count, refuse, |recipient, status| recipient.lend(&[], false, status));
+        return each::<0>(recipients, count, refuse, |recipient, status| recipient.lend(&[], false, status));
     };
     let mut spread = Spread::new(&prepared.prepared);
     let queue = |recipient: Place, out: &mut Outbound| match spread.queue_usual(out) {
@@ -63,7 +67,7 @@ pub unsafe extern "C" fn ws_conns_queue_prepared(
             recipient.lend_output(out, to_status(result))
         }
     };
-    let overall = each(recipients, count, queue, |recipient, status| recipient.lend(&[], false, status));
+    let overall = each::<FETCHED_AHEAD>(recipients, count, queue, |recipient, status| recipient.lend(&[], false, status));
     stateless((), || drop(spread));
     overall
 }
@@ -87,7 +91,7 @@ pub unsafe extern "C" fn ws_conns_output_consume(recipients: *mut ws_recipient, 
         let status = to_status(taking.consume_any(out, written));
         recipient.note(status, false, out.writable_due)
     };
-    let overall = each(recipients, count, consume, |recipient, status| recipient.note(status, false, false));
+    let overall = each::<0>(recipients, count, consume, |recipient, status| recipient.note(status, false, false));
     stateless((), || drop(taking));
     overall
 }
@@ -99,7 +103,7 @@ fn to_status(result: Result<(), Error>) -> ws_status {
 /// Runs `call` for each recipient, or `refuse` where there is none to call; both note the status and return it. Returns
 /// one that is not [`ws_status::WS_OK`], if there is one.
 #[inline(always)]
-fn each(
+fn each<const AHEAD: usize>(
     recipients: *mut ws_recipient,
     count: usize,
     mut call: impl FnMut(Place, &mut Outbound) -> ws_status,
@@ -114,7 +118,7 @@ fn each(
             overall.set(status);
         }
     };
-    with_each(
+    with_each::<AHEAD, _, _>(
         recipients,
         count,
         |recipient| Place(recipient).conn(),

@@ -1489,9 +1489,9 @@ typedef struct ws_recipient {
  * there is to write now. It takes much less time than as many calls. A connection that is refused does not stop the
  * others, and what waited on it before is lent.
  *
- * A few dozen connections at a time are best, each time followed by their writes and ws_conns_output_consume(): then
- * they are still in the processor's nearest cache. A connection may be given twice: it is queued twice, and the last
- * one of its recipients says what there is to write.
+ * Some hundred connections at a time are best, each time followed by their writes and ws_conns_output_consume(): then
+ * they are still in the processor's caches. A connection may be given twice: the message is queued twice, and the
+ * last one of its recipients says what there is to write.
  *
  * @param recipients  their `conn` is set; receives all else but `writable`
  * @param count       number of recipients

@@ -282,6 +282,32 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::undocumented_unsafe_blocks)] // each item is one of the array
+    fn of_many_only_the_one_that_panics_is_poisoned() {
+        let things = [false, true, false, false].map(|poisoned| into_handle(Thing { poisoned }));
+        let [fine, poisoned, panics, last] = things;
+        let mut items = [fine, poisoned, std::ptr::null_mut(), panics, panics, fine, last].map(|thing| (thing, None));
+        with_each::<2, _, Thing>(
+            items.as_mut_ptr(),
+            items.len(),
+            |item| unsafe { (*item).0 },
+            |item, _| {
+                let item = unsafe { &mut *item };
+                assert_ne!(item.0, panics, "expected in this test");
+                item.1 = Some(ws_status::WS_OK);
+            },
+            |item, status| unsafe { (*item).1 = Some(status) },
+        );
+        use ws_status::*;
+        let expected =
+            [WS_OK, WS_ERR_INTERNAL, WS_ERR_INVALID_ARGUMENT, WS_ERR_INTERNAL, WS_ERR_INTERNAL, WS_OK, WS_OK];
+        assert_eq!(items.map(|item| item.1), expected.map(Some));
+        assert_eq!(things.map(|thing| ask(thing, true, true, |_| false)), [false, true, true, false]);
+        with_each::<2, (), Thing>(std::ptr::null_mut(), 0, |_| unreachable!(), |_, _| {}, |_, _| {});
+        things.into_iter().for_each(free);
+    }
+
+    #[test]
     fn null_is_refused() {
         let thing: *mut Thing = std::ptr::null_mut();
         assert_eq!(with(thing, |_| Ok(ws_status::WS_OK)), ws_status::WS_ERR_INVALID_ARGUMENT);

@@ -39,9 +39,9 @@ const FETCHED_AHEAD: usize = 6;
 /// there is to write now. It takes much less time than as many calls. A connection that is refused does not stop the
 /// others, and what waited on it before is lent.
 ///
-/// A few dozen connections at a time are best, each time followed by their writes and ws_conns_output_consume(): then
-/// they are still in the processor's nearest cache. A connection may be given twice: it is queued twice, and the last
-/// one of its recipients says what there is to write.
+/// Some hundred connections at a time are best, each time followed by their writes and ws_conns_output_consume(): then
+/// they are still in the processor's caches. A connection may be given twice: the message is queued twice, and the
+/// last one of its recipients says what there is to write.
 ///
 /// @param recipients  their `conn` is set; receives all else but `writable`
 /// @param count       number of recipients
@@ -56,7 +56,8 @@ pub unsafe extern "C" fn ws_conns_queue_prepared(
 ) -> ws_status {
     // SAFETY: NULL, or a message to which the caller holds a reference (Conventions).
     let Some(prepared) = (unsafe { prepared.as_ref() }) else {
-        let refuse = |recipient: Place, out: &mut Outbound| recipient.lend_output(out, ws_status::WS_ERR_INVALID_ARGUMENT);
+        let refuse =
+            |recipient: Place, out: &mut Outbound| recipient.lend_output(out, ws_status::WS_ERR_INVALID_ARGUMENT);
         return each::<0>(recipients, count, refuse, |recipient, status| recipient.lend(&[], false, status));
     };
     let mut spread = Spread::new(&prepared.prepared);
@@ -67,7 +68,8 @@ pub unsafe extern "C" fn ws_conns_queue_prepared(
             recipient.lend_output(out, to_status(result))
         }
     };
-    let overall = each::<FETCHED_AHEAD>(recipients, count, queue, |recipient, status| recipient.lend(&[], false, status));
+    let overall =
+        each::<FETCHED_AHEAD>(recipients, count, queue, |recipient, status| recipient.lend(&[], false, status));
     stateless((), || drop(spread));
     overall
 }

@@ -43,7 +43,7 @@ impl<'c> Recipient<'c> {
 
 impl Prepared {
     /// Does what [`Outbound::queue_prepared`] does for each of them, in less time. One that is refused does not stop the
-    /// others. A few dozen at a time are best: what they write then is still in the processor's nearest cache when it is
+    /// others. Some hundred at a time are best: they are still in the processor's caches then when what they wrote is
     /// [taken](Recipient::consume_written).
     pub fn queue_to(&self, recipients: &mut [Recipient<'_>]) {
         let mut spread = Spread::new(self);
@@ -150,7 +150,8 @@ impl<'p> Spread<'p> {
         let count = (terms.room_before - terms.room) as u64;
         terms.room_before = terms.room;
         if count > 0 {
-            let (kind, len, metrics) = (self.prepared.message_type(), self.prepared.len() as u64, &terms.shared.metrics);
+            let (kind, len, metrics) =
+                (self.prepared.message_type(), self.prepared.len() as u64, &terms.shared.metrics);
             metrics.frames_out(kind.opcode(), count);
             metrics.queued_each(terms.frame.len(), count);
             metrics.messages_out(kind, len, count);
@@ -257,7 +258,8 @@ impl Taking {
             return out.output_consume(count);
         };
         if !self.common.as_ref().is_some_and(|common| Rc::ptr_eq(&common.waiting, waiting)) {
-            let common = Common { shared: Rc::clone(&out.shared), waiting: Rc::clone(waiting), frame_len: count, taken: 0 };
+            let common =
+                Common { shared: Rc::clone(&out.shared), waiting: Rc::clone(waiting), frame_len: count, taken: 0 };
             self.forget();
             self.common = Some(common);
         }

@@ -209,7 +209,10 @@ static void broadcast(host *it, const char *text) {
     CHECK(ws_prepared_retain(prepared) == prepared);
     CHECK(ws_conn_queue_prepared(it->server, prepared) == WS_OK);
     ws_prepared_free(prepared);
-    CHECK(ws_conn_queue_prepared(it->client, prepared) == WS_OK);
+    ws_recipient to[] = {{.conn = it->client}};
+    CHECK(ws_conns_queue_prepared(to, 1, prepared) == WS_OK);
+    CHECK(to[0].status == WS_OK && to[0].slice.iov_len > BIG && to[0].written == 0 && !to[0].more);
+    CHECK(ws_conns_output_consume(to, 1) == WS_OK && ws_conn_queued_bytes(it->client) == to[0].slice.iov_len);
     ws_prepared_free(prepared);
     carry(it->server, it->client, &client);
     carry(it->client, it->server, &server);

@@ -134,9 +134,8 @@ impl World {
 
     fn queue_prepared(&self, places: &[usize], message: *const ws_prepared) -> Vec<Told> {
         if self.one_by_one {
-            let queue = |&place: &usize| unsafe {
-                (ws_conn_queue_prepared(self.conns[place], message), self.output(place))
-            };
+            let queue =
+                |&place: &usize| unsafe { (ws_conn_queue_prepared(self.conns[place], message), self.output(place)) };
             return places.iter().map(queue).collect();
         }
         let mut recipients = places.iter().map(|&place| recipient(self.conns[place], 99)).collect::<Vec<_>>();
@@ -239,7 +238,7 @@ fn choose(script: &mut Script) -> Vec<usize> {
 
 #[test]
 fn it_is_as_if_each_had_been_called_alone() {
-    for seed in 1..=400 {
+    for seed in 1..=60 {
         let script = &mut Script(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed));
         let worlds = [World::new(true), World::new(false)];
         let mut messages = [prepare(script), prepare(script)];
@@ -293,7 +292,8 @@ fn it_is_as_if_each_had_been_called_alone() {
                     assert_eq!(one, two, "{context}");
                 },
                 11 => {
-                    let bytes = script.pick(&[&masked(PING, b"ping")[..], &masked_part(TEXT, b"held")[..4], b"\x89"]).to_vec();
+                    let bytes =
+                        script.pick(&[&masked(PING, b"ping")[..], &masked_part(TEXT, b"held")[..4], b"\x89"]).to_vec();
                     worlds.iter().for_each(|world| world.feed(place, &bytes));
                 }
                 12 => unsafe {

@@ -221,7 +221,7 @@ struct Broadcast : BenchRun {
     }
 };
 
-// The same, of 64 connections at a time.
+// The same, of some hundred connections at a time.
 struct BroadcastMany : BenchRun {
     BenchJob job;
     Connections all;
@@ -230,11 +230,12 @@ struct BroadcastMany : BenchRun {
 
     void pass(BenchTally *tally) override {
         ws_prepared *prepared;
-        ws_recipient to[64];
+        constexpr size_t MANY = 256;
+        ws_recipient to[MANY];
         check(ws_prepared_new(WS_MESSAGE_BINARY, job.payload, job.payload_len, &prepared) == WS_OK, "prepared_new");
         for (size_t at = 0; at < all.conns.size();) {
             size_t count = 0;
-            while (count < 64 && at < all.conns.size()) to[count++].conn = all.conns[at++];
+            while (count < MANY && at < all.conns.size()) to[count++].conn = all.conns[at++];
             check(ws_conns_queue_prepared(to, count, prepared) == WS_OK, "conns_queue_prepared");
             for (size_t i = 0; i < count; i++) {
                 check(!to[i].more, "more than a slice");

@@ -64,6 +64,7 @@ fn engine(limited: bool) -> *mut ws_engine {
         assert_eq!(ws_config_set_context_takeover(config, 1, 1), WS_OK);
         assert_eq!(ws_config_set_write_stall_timeout(config, 900), WS_OK);
         assert_eq!(ws_config_set_ping_interval(config, if limited { 5_000 } else { 500 }), WS_OK);
+        assert_eq!(ws_config_set_pong_timeout(config, 600), WS_OK);
         assert_eq!(ws_config_set_idle_timeout(config, 4_000), WS_OK);
         let engine = ws_engine_new(config);
         ws_config_free(config);
@@ -151,6 +152,7 @@ impl World {
                 _ if place == CLIENT => vec![0; slice.len()],
                 _ => slice.to_vec(),
             };
+            assert!(recipient.more == 0 || !bytes.is_empty());
             (recipient.status, bytes)
         };
         recipients.iter().zip(places).map(told).collect()
@@ -272,7 +274,7 @@ fn it_is_as_if_each_had_been_called_alone() {
                     }
                 }
                 8 => {
-                    now += script.pick(&[1, 100, 700, 3_000]);
+                    now += script.pick(&[1, 100, 300, 700, 3_000]);
                     for world in &worlds {
                         world.engines.iter().for_each(|&engine| _ = unsafe { ws_engine_advance(engine, now) });
                         (0..PLACES - 1).filter(|_| now % 2 == 0).for_each(|place| world.pull(place));
@@ -350,6 +352,49 @@ fn what_is_not_there_is_refused() {
 }
 
 /// The message goes with its last reference, also where that is given up while many connections write it.
+/// Each frame that is queued leaves less room for the next: the last one that fits is the same, to the byte.
+#[test]
+fn the_limit_of_the_engine_is_kept_to_the_byte() {
+    let message = Prepared::new(MessageType::Binary, &[1; 300]).unwrap();
+    for limit in 4_096..4_096 + 2 * 304 {
+        let mut config = Config::new();
+        config.set_max_engine_bytes(limit).unwrap();
+        let engines = [Engine::new(&config), Engine::new(&config)];
+        let mut servers = engines.each_ref().map(|engine| (0..20).map(|_| open_on(engine)).collect::<Vec<_>>());
+        let alone = servers[0].iter_mut().map(|server| server.outbound().queue_prepared(&message)).collect::<Vec<_>>();
+        let mut recipients = servers[1].iter_mut().map(Recipient::new).collect::<Vec<_>>();
+        message.queue_to(&mut recipients);
+        assert_eq!(recipients.iter().map(|recipient| recipient.result).collect::<Vec<_>>(), alone, "{limit}");
+        assert!(alone[0].is_ok() && alone[19].is_err());
+    }
+}
+
+/// Output that had to wait and is taken at last is a sign of life: the peer is not late with its pong.
+#[test]
+fn what_is_taken_late_shows_that_the_peer_is_there() {
+    let mut config = Config::new();
+    config.set_ping_interval(1_000).and_then(|config| config.set_pong_timeout(100)).unwrap();
+    let engine = Engine::new(&config);
+    engine.advance(0);
+    let mut servers = (0..3).map(|_| open_on(&engine)).collect::<Vec<_>>();
+    engine.advance(1_000);
+    for server in &mut servers {
+        pull(server);
+        assert_eq!(take(server)[0], 0x80 | PING);
+    }
+    let message = Prepared::new(MessageType::Text, b"to all").unwrap();
+    let mut recipients = servers.iter_mut().map(Recipient::new).collect::<Vec<_>>();
+    engine.advance(1_050);
+    message.queue_to(&mut recipients);
+    engine.advance(1_070);
+    recipients.iter_mut().for_each(|recipient| recipient.written = plain(TEXT, b"to all").len());
+    Recipient::consume_written(&mut recipients);
+    for (now, events) in [(1_169, 0), (1_170, 1)] {
+        engine.advance(now);
+        assert_eq!(servers.iter_mut().map(|server| pull(server).len()).collect::<Vec<_>>(), [events; 3], "{now}");
+    }
+}
+
 #[test]
 fn a_connection_with_room_again_is_told_of() {
     let world = World::new(false);

@@ -109,14 +109,7 @@ impl<'p> Spread<'p> {
     /// Any case.
     #[inline(never)]
     pub(crate) fn queue_any(&mut self, out: &mut Outbound) -> Result<(), Error> {
-        let result = self.queue_on_terms(out).unwrap_or_else(|| {
-            self.settle();
-            let result = out.queue_prepared(self.prepared);
-            if let Some(terms) = &mut self.terms {
-                terms.look_for_room(self.prepared.len());
-            }
-            result
-        });
+        let result = if self.queue_on_terms(out) { Ok(()) } else { self.queue_alone(out) };
         self.usual = match &self.terms {
             Some(terms) if terms.window_bits == 0 && !terms.is_above && terms.room > 0 => Rc::as_ptr(&terms.shared),
             _ => std::ptr::null(),
@@ -124,11 +117,11 @@ impl<'p> Spread<'p> {
         result
     }
 
-    /// `None`: it cannot be, and nothing was done.
-    fn queue_on_terms(&mut self, out: &mut Outbound) -> Option<Result<(), Error>> {
+    /// Nothing waits, and there is room. `false`: it is not that, and nothing was done.
+    fn queue_on_terms(&mut self, out: &mut Outbound) -> bool {
         let is_usual = out.state == State::Open && out.role == Role::Server && !out.in_host_frame;
         if !is_usual || !out.queue.is_at_rest() || out.extras.are_there() {
-            return None;
+            return false;
         }
         let window_bits = out.compresses(self.prepared.len()).map_or(0, |agreed| agreed.own_window_bits);
         let are_alike = |terms: &Terms<'_>| terms.window_bits == window_bits && Rc::ptr_eq(&terms.shared, &out.shared);
@@ -136,10 +129,21 @@ impl<'p> Spread<'p> {
             self.settle();
             self.terms = Some(Terms::new(out, self.prepared, window_bits));
         }
-        let terms = self.terms.as_mut().filter(|terms| terms.room > 0)?;
+        let Some(terms) = self.terms.as_mut().filter(|terms| terms.room > 0) else {
+            return false;
+        };
         terms.queue(out);
         out.above_high_water |= terms.is_above;
-        Some(Ok(()))
+        true
+    }
+
+    fn queue_alone(&mut self, out: &mut Outbound) -> Result<(), Error> {
+        self.settle();
+        let result = out.queue_prepared(self.prepared);
+        if let Some(terms) = &mut self.terms {
+            terms.look_for_room(self.prepared.len());
+        }
+        result
     }
 
     /// Counts what was done.

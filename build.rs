@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The sections, in the order in which a reader needs them.
-const SECTIONS: [&str; 19] = [
+const SECTIONS: [&str; 20] = [
     "status",
     "config/settings",
     "config/handshake",
@@ -22,6 +22,7 @@ const SECTIONS: [&str; 19] = [
     "response",
     "output",
     "prepared",
+    "many",
     "ask",
     "time",
     "sniff",

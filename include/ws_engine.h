@@ -1447,6 +1447,72 @@ void ws_prepared_free(ws_prepared *prepared);
  */
 ws_status ws_conn_queue_prepared(ws_conn *conn, const ws_prepared *prepared);
 
+/* ---- Many connections at once ---------------------------------------------------------------------------------------- */
+
+/**
+ * One of many connections that a message goes to. ws_conns_queue_prepared() says in it what is to be written,
+ * ws_conns_output_consume() is told in it what was.
+ */
+typedef struct ws_recipient {
+    /**
+     * The host sets it: a connection, of any engine of this thread.
+     */
+    ws_conn *conn;
+    /**
+     * What ws_conn_output() would lend, if that is one slice, and for as long. Else its length is 0.
+     */
+    struct iovec slice;
+    /**
+     * Bytes that the host has written of the output. ws_conns_queue_prepared() sets it to 0, then the host sets it.
+     */
+    size_t written;
+    /**
+     * What the call came to for this connection.
+     */
+    ws_status status;
+    /**
+     * Set by ws_conns_queue_prepared(): 1 if more waits to be written than a slice: ws_conn_output() lends it. Else 0.
+     */
+    uint8_t more;
+    /**
+     * Set by ws_conns_output_consume(): 1 if a pull brings #WS_EVENT_WRITABLE. Else 0.
+     */
+    uint8_t writable;
+    /**
+     * For later versions; 0 after either call.
+     */
+    uint8_t reserved[2];
+} ws_recipient;
+
+/**
+ * Does what ws_conn_queue_prepared() does for each of many connections, and what ws_conn_output() does: says what
+ * there is to write now. It takes much less time than as many calls. A connection that is refused does not stop the
+ * others, and what waited on it before is lent.
+ *
+ * Some hundred connections at a time are best, each time followed by their writes and ws_conns_output_consume(): then
+ * they are still in the processor's caches. A connection may be given twice: the message is queued twice, and the
+ * last one of its recipients says what there is to write.
+ *
+ * @param recipients  their `conn` is set; receives all else but `writable`
+ * @param count       number of recipients
+ * @param prepared    a message
+ * @return #WS_OK if every status is; else one of those that are not, which are those of ws_conn_queue_prepared().
+ *         #WS_ERR_INVALID_ARGUMENT if recipients is NULL and count is not 0
+ */
+ws_status ws_conns_queue_prepared(ws_recipient *recipients, size_t count, const ws_prepared *prepared);
+
+/**
+ * Does what ws_conn_output_consume() does for each of many connections, with the bytes that were `written`. One that
+ * is refused does not stop the others.
+ *
+ * @param recipients  as ws_conns_queue_prepared() left them, but for what was `written`, which may be 0; or with `conn`
+ *                    and `written` set. Receives `status` and `writable`
+ * @param count       number of recipients
+ * @return #WS_OK if every status is; else one of those that are not, which are those of ws_conn_output_consume().
+ *         #WS_ERR_INVALID_ARGUMENT if recipients is NULL and count is not 0
+ */
+ws_status ws_conns_output_consume(ws_recipient *recipients, size_t count);
+
 /* ---- State, and what to do with the socket --------------------------------------------------------------------------- */
 
 /**

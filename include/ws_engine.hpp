@@ -553,6 +553,23 @@ inline std::string render(const std::vector<Metrics> &list) {
     return text;
 }
 
+/** One of many connections that a message goes to; see ::ws_recipient. */
+inline ws_recipient recipient(const Connection &conn) noexcept {
+    ws_recipient recipient = {};
+    recipient.conn = conn.get();
+    return recipient;
+}
+
+/** Queues a message to many connections, and says what each has to write now; see ws_conns_queue_prepared(). */
+inline ws_status queue_prepared(ws_recipient *recipients, std::size_t count, const Prepared &prepared) noexcept {
+    return ws_conns_queue_prepared(recipients, count, prepared.get());
+}
+
+/** Takes from many connections what was written; see ws_conns_output_consume(). */
+inline ws_status output_consume(ws_recipient *recipients, std::size_t count) noexcept {
+    return ws_conns_output_consume(recipients, count);
+}
+
 /** The reason that this place of ws_metrics::handshakes_refused counts; empty behind the last. */
 inline std::string_view refusal_name(std::size_t index) noexcept {
     const char *name = nullptr;

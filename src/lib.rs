@@ -65,7 +65,7 @@ mod violation;
 pub mod capi;
 
 pub use config::Config;
-pub use connection::{Connection, Drain, Outbound, Role, State};
+pub use connection::{Connection, Drain, Outbound, Recipient, Role, State};
 pub use detail::Detail;
 pub use engine::Engine;
 pub use engine::metrics::MetricsSnapshot;

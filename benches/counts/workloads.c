@@ -276,6 +276,23 @@ static unsigned broadcast_pass(job *what) {
     return what->messages;
 }
 
+/* The same, to many at once. */
+static unsigned broadcast_many_pass(job *what) {
+    ws_recipient to[64];
+    for (unsigned at = 0; at < what->messages; at += 64) {
+        for (unsigned i = 0; i < 64; i++) {
+            to[i].conn = what->crowd[(at + i) % CROWD];
+        }
+        CHECK(ws_conns_queue_prepared(to, 64, what->prepared) == WS_OK);
+        for (unsigned i = 0; i < 64; i++) {
+            CHECK(!to[i].more && to[i].slice.iov_len > what->load->size);
+            to[i].written = to[i].slice.iov_len;
+        }
+        CHECK(ws_conns_output_consume(to, 64) == WS_OK);
+    }
+    return what->messages;
+}
+
 static void make_crowd(job *what) {
     for (int at = 0; at < CROWD; at++) {
         ws_event event;
@@ -322,6 +339,8 @@ static const workload WORKLOADS[] = {
     {.name = "send-1k-client", .messages = 512, .pass = send_pass, .what = BINARY, .size = 1024, .client = 1},
     {.name = "broadcast-128", .messages = 4 * CROWD, .pass = broadcast_pass, .what = ASCII, .size = 128},
     {.name = "broadcast-16k", .messages = 4 * CROWD, .pass = broadcast_pass, .what = ASCII, .size = 16384},
+    {.name = "broadcast-128-many", .messages = 4 * CROWD, .pass = broadcast_many_pass, .what = ASCII, .size = 128},
+    {.name = "broadcast-16k-many", .messages = 4 * CROWD, .pass = broadcast_many_pass, .what = ASCII, .size = 16384},
 
     {.name = "handshake", .messages = 256, .pass = handshake_pass, .head = SHORT_HEAD},
     {.name = "handshake-browser", .messages = 256, .pass = handshake_pass, .head = BROWSER_HEAD},
@@ -354,7 +373,7 @@ job *prepare(const workload *load, unsigned messages) {
     CHECK(what->payload != NULL && what->place != NULL);
     make_payload(load->what, 0, what->payload, load->size);
     open_pair(what);
-    if (load->pass == broadcast_pass) {
+    if (load->pass == broadcast_pass || load->pass == broadcast_many_pass) {
         make_crowd(what);
     }
     what->checking = 1;

@@ -102,7 +102,13 @@ impl Conn {
 
     pub fn queue_prepared(&mut self, message: *const ws_prepared) {
         let before = self.queued();
-        match unsafe { ws_conn_queue_prepared(self.raw, message) } {
+        let status = unsafe { ws_conn_queue_prepared(self.raw, message) };
+        self.check_prepared(status, before, message);
+    }
+
+    /// `before` bytes waited before a prepared message was queued.
+    pub fn check_prepared(&mut self, status: ws_status, before: usize, message: *const ws_prepared) {
+        match status {
             WS_ERR_INVALID_ARGUMENT => assert!(message.is_null()),
             status => self.check_message(status, before),
         }

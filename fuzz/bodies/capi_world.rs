@@ -10,6 +10,7 @@ use wsengine::capi::ask::ws_state;
 use wsengine::capi::config::ws_config;
 use wsengine::capi::connection::*;
 use wsengine::capi::engine::*;
+use wsengine::capi::many::*;
 use wsengine::capi::metrics::*;
 use wsengine::capi::output::ws_message_type;
 use wsengine::capi::prepared::*;
@@ -312,9 +313,35 @@ impl World {
         }
     }
 
+    /// By one call; nothing is taken.
+    fn queue_to_all(&mut self, message: *const ws_prepared) {
+        let mut recipients: [ws_recipient; CONNECTIONS] = unsafe { std::mem::zeroed() };
+        let mut before = [0; CONNECTIONS];
+        for (at, conn) in self.connections.iter().enumerate() {
+            if let Some(conn) = conn {
+                (recipients[at].conn, before[at]) = (conn.raw, conn.queued());
+            }
+        }
+        unsafe { ws_conns_queue_prepared(recipients.as_mut_ptr(), CONNECTIONS, message) };
+        for (at, conn) in self.connections.iter_mut().enumerate() {
+            match conn {
+                Some(conn) => {
+                    conn.check_prepared(recipients[at].status, before[at], message);
+                    let slice = recipients[at].slice;
+                    assert!(slice.iov_len == 0 || slice.iov_len == conn.queued() && recipients[at].more == 0);
+                }
+                None => assert_eq!(recipients[at].status, WS_ERR_INVALID_ARGUMENT),
+            }
+        }
+        unsafe { ws_conns_output_consume(recipients.as_mut_ptr(), CONNECTIONS) };
+    }
+
     /// To one connection, or to all there are.
     pub fn queue_prepared(&mut self, at: usize, choice: u8) {
         let message = self.messages[usize::from(choice) % MESSAGES];
+        if choice & 0xc0 == 0xc0 {
+            return self.queue_to_all(message);
+        }
         for (place, conn) in self.connections.iter_mut().enumerate() {
             if choice & 0x80 != 0 || place == at {
                 conn.iter_mut().for_each(|conn| conn.queue_prepared(message));

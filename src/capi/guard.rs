@@ -39,6 +39,73 @@ pub(crate) fn ask<H: Handle, R>(handle: *mut H, if_null: R, if_poisoned: R, call
     }
 }
 
+/// Runs `call` on each of `count` items, and the object that `handle` says; `refuse` hears of one whose object is NULL,
+/// poisoned, or panics. That one is poisoned, and the others go on. Neither `handle` nor `refuse` may panic. The
+/// processor is told to fetch objects that are so many items `AHEAD`; 0: they are in its cache.
+#[inline(always)]
+pub(crate) fn with_each<const AHEAD: usize, T, H: Handle>(
+    items: *mut T,
+    count: usize,
+    handle: impl Fn(*mut T) -> *mut H,
+    mut call: impl FnMut(*mut T, &mut H),
+    mut refuse: impl FnMut(*mut T, ws_status),
+) {
+    let (mut item, end) = (items, items.wrapping_add(count));
+    while item != end {
+        let all = catch_unwind(AssertUnwindSafe(|| {
+            while item != end {
+                if AHEAD > 0 {
+                    prefetch(handle(item.wrapping_add(AHEAD).min(end.wrapping_sub(1))));
+                }
+                // SAFETY: as in `ask`; one at a time, so it may be the same as another one.
+                match unsafe { handle(item).as_mut() } {
+                    Some(object) => match *object.poisoned() {
+                        false => call(item, object),
+                        true => refuse(item, because(ws_status::WS_ERR_INTERNAL)),
+                    },
+                    None => refuse(item, because(ws_status::WS_ERR_INVALID_ARGUMENT)),
+                }
+                item = item.wrapping_add(1);
+            }
+        }));
+        if all.is_err() {
+            // SAFETY: as above; the call that panicked is over.
+            if let Some(object) = unsafe { handle(item).as_mut() } {
+                *object.poisoned() = true;
+            }
+            refuse(item, ws_status::WS_ERR_INTERNAL);
+            item = item.wrapping_add(1);
+        }
+    }
+}
+
+/// Seldom.
+#[cold]
+fn because(status: ws_status) -> ws_status {
+    status
+}
+
+/// Has the processor fetch an object that is needed soon; NULL is fine. They are many, and lie where they were made, so
+/// that it cannot know.
+#[inline(always)]
+fn prefetch<H>(handle: *const H) {
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse"))]
+    for offset in (0..size_of::<H>()).step_by(CACHE_LINE) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: it reads nothing, and the instruction is there.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(handle.cast::<i8>().wrapping_add(offset)) };
+    }
+    #[cfg(target_arch = "aarch64")]
+    for offset in (0..size_of::<H>()).step_by(CACHE_LINE) {
+        let place = handle.cast::<u8>().wrapping_add(offset);
+        // SAFETY: it reads nothing.
+        unsafe { std::arch::asm!("prfm pldl1keep, [{}]", in(reg) place, options(nostack, preserves_flags, readonly)) };
+    }
+    let _ = handle;
+}
+
+const CACHE_LINE: usize = 64;
+
 /// Runs `call`, which needs no handle; NULL or another fallback if it panics.
 pub(crate) fn stateless<R>(fallback: R, call: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(fallback)
@@ -219,6 +286,32 @@ mod tests {
         assert_eq!(with(thing, |_| Ok(ws_status::WS_OK)), ws_status::WS_ERR_INTERNAL);
         assert_eq!(ask(thing, 1, 2, |_| 3), 2);
         free(thing);
+    }
+
+    #[test]
+    #[allow(clippy::undocumented_unsafe_blocks)] // each item is one of the array
+    fn of_many_only_the_one_that_panics_is_poisoned() {
+        let things = [false, true, false, false].map(|poisoned| into_handle(Thing { poisoned }));
+        let [fine, poisoned, panics, last] = things;
+        let mut items = [fine, poisoned, std::ptr::null_mut(), panics, panics, fine, last].map(|thing| (thing, None));
+        with_each::<2, _, Thing>(
+            items.as_mut_ptr(),
+            items.len(),
+            |item| unsafe { (*item).0 },
+            |item, _| {
+                let item = unsafe { &mut *item };
+                assert_ne!(item.0, panics, "expected in this test");
+                item.1 = Some(ws_status::WS_OK);
+            },
+            |item, status| unsafe { (*item).1 = Some(status) },
+        );
+        use ws_status::*;
+        let expected =
+            [WS_OK, WS_ERR_INTERNAL, WS_ERR_INVALID_ARGUMENT, WS_ERR_INTERNAL, WS_ERR_INTERNAL, WS_OK, WS_OK];
+        assert_eq!(items.map(|item| item.1), expected.map(Some));
+        assert_eq!(things.map(|thing| ask(thing, true, true, |_| false)), [false, true, true, false]);
+        with_each::<2, (), Thing>(std::ptr::null_mut(), 0, |_| unreachable!(), |_, _| {}, |_, _| {});
+        things.into_iter().for_each(free);
     }
 
     #[test]

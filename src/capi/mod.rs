@@ -18,6 +18,7 @@ pub mod describe;
 pub mod engine;
 pub mod handshake;
 pub mod input;
+pub mod many;
 pub mod metrics;
 pub mod output;
 pub mod prepared;

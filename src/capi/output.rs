@@ -224,10 +224,14 @@ pub unsafe extern "C" fn ws_conn_output(conn: *mut ws_conn, slices: *mut libc::i
         let Some(max) = usize::try_from(max).ok().filter(|&max| max > 0 && !slices.is_null()) else {
             return invalid;
         };
-        if let Some(part) = conn.conn.outbound().only_output() {
+        let out = conn.conn.outbound();
+        if let Some(part) = out.only_output() {
             // SAFETY: the caller has room for a slice at least.
             unsafe { slices.write(to_iovec(part)) };
             return 1;
+        }
+        if out.queue.is_at_rest() {
+            return 0;
         }
         lend_slices(conn, slices, max) as c_int // at most max, which is a c_int
     })
@@ -244,7 +248,7 @@ fn lend_slices(conn: &ws_conn, slices: *mut libc::iovec, max: usize) -> usize {
     count
 }
 
-fn to_iovec(slice: &[u8]) -> libc::iovec {
+pub(crate) fn to_iovec(slice: &[u8]) -> libc::iovec {
     libc::iovec { iov_base: slice.as_ptr().cast_mut().cast(), iov_len: slice.len() }
 }
 

@@ -13,7 +13,7 @@ use crate::prepared::Prepared;
 /// A message that is encoded once, and compressed once, for a broadcast. Immutable and counted by reference: it may
 /// be used by any thread, and by connections of any engine.
 pub struct ws_prepared {
-    prepared: Prepared,
+    pub(crate) prepared: Prepared,
 }
 
 /// Prepares a message. The bytes are copied. Any thread.

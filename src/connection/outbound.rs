@@ -210,8 +210,7 @@ impl Outbound {
     #[inline(always)]
     pub fn output_consume(&mut self, count: usize) -> Result<(), Error> {
         if !self.in_host_frame && self.queue.consume_prepared(count, &self.shared) {
-            self.note_taken(false); // a close frame is no prepared message
-            self.note_room();
+            self.note_prepared_taken();
             return Ok(());
         }
         self.consume_backlog(count)
@@ -232,6 +231,20 @@ impl Outbound {
         }
         self.note_room();
         Ok(())
+    }
+
+    /// A prepared message was taken, after which nothing waits.
+    #[inline(always)]
+    pub(super) fn note_prepared_taken(&mut self) {
+        if self.above_high_water || !self.was_taken_at_once() {
+            self.note_late_or_large_taken();
+        }
+    }
+
+    #[inline(never)]
+    fn note_late_or_large_taken(&mut self) {
+        self.note_taken(false); // a close frame is no prepared message
+        self.note_room();
     }
 
     /// The queue has become shorter.

@@ -85,6 +85,29 @@ impl OutputQueue {
         }
     }
 
+    /// A prepared frame, of which the engine's reference is this, is all that waits from now on. Nothing may wait.
+    #[inline(always)]
+    pub(crate) fn wait_for(&mut self, frame: &Rc<Waiting>) {
+        self.0 = Some(Rc::clone(frame));
+    }
+
+    /// Whether it is all that waits.
+    #[inline(always)]
+    pub(crate) fn waits_for(&self, frame: &Rc<Waiting>) -> bool {
+        self.0.as_ref().is_some_and(|waiting| Rc::ptr_eq(waiting, frame))
+    }
+
+    /// The prepared frame, if that is all that waits.
+    pub(crate) fn prepared_alone(&self) -> Option<&Rc<Waiting>> {
+        self.0.as_ref().filter(|waiting| matches!(***waiting, Waiting::Prepared(_)))
+    }
+
+    /// The prepared frame that is all that waits was taken; not its last owner.
+    #[inline(always)]
+    pub(crate) fn clear_prepared(&mut self) {
+        self.0 = None;
+    }
+
     pub(crate) fn take_owed_pong(&mut self) -> Option<Box<[u8]>> {
         match Rc::get_mut(self.0.as_mut()?)? {
             Waiting::Backlog(backlog) => backlog.owed_pong.take(),

@@ -327,7 +327,7 @@ impl Outbound {
 
     /// Whether a message of this size goes compressed.
     #[inline(always)]
-    fn compresses(&self, len: usize) -> Option<Agreed> {
+    pub(super) fn compresses(&self, len: usize) -> Option<Agreed> {
         self.compression.filter(|_| len >= self.shared.config.compression.threshold)
     }
 
@@ -355,6 +355,6 @@ impl Outbound {
 
 /// Whether a payload of `len` bytes may be held beside what is held, with its header.
 #[inline(always)]
-fn fits(len: usize, held: usize, max: usize) -> bool {
+pub(super) fn fits(len: usize, held: usize, max: usize) -> bool {
     len.saturating_add(MAX_HEADER_LEN) <= max.saturating_sub(held)
 }

@@ -207,10 +207,13 @@ static void broadcast(host *it, const char *text) {
     ws_prepared *prepared;
     CHECK(ws_prepared_new(WS_MESSAGE_BINARY, text, BIG, &prepared) == WS_OK);
     CHECK(ws_prepared_retain(prepared) == prepared);
-    CHECK(ws_conn_queue_prepared(it->server, prepared) == WS_OK);
-    ws_prepared_free(prepared);
     CHECK(ws_conn_queue_prepared(it->client, prepared) == WS_OK);
     ws_prepared_free(prepared);
+    ws_recipient to[] = {{.conn = it->server}};
+    CHECK(ws_conns_queue_prepared(to, 1, prepared) == WS_OK);
+    ws_prepared_free(prepared);
+    CHECK(to[0].status == WS_OK && to[0].slice.iov_len > 0 && to[0].written == 0 && !to[0].more);
+    CHECK(ws_conns_output_consume(to, 1) == WS_OK && ws_conn_queued_bytes(it->server) == to[0].slice.iov_len);
     carry(it->server, it->client, &client);
     carry(it->client, it->server, &server);
     CHECK(client.len == BIG && memcmp(client.bytes, text, BIG) == 0);

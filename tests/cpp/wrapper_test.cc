@@ -315,6 +315,22 @@ TEST(Wrapper, APreparedMessageIsShared) {
     EXPECT_EQ(carry(pair.server, pair.client)[0].data, "to all");
 }
 
+TEST(Wrapper, AMessageGoesToManyAtOnce) {
+    Pair one(ws::Config{});
+    Pair two(ws::Config{});
+    ws_recipient to[] = {ws::recipient(one.server), ws_recipient{}, ws::recipient(two.server)};
+    EXPECT_EQ(ws::queue_prepared(to, 3, ws::Prepared::text("to all")), WS_ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(to[1].status, WS_ERR_INVALID_ARGUMENT);
+    for (int i : {0, 2}) {
+        EXPECT_EQ(to[i].status, WS_OK);
+        EXPECT_EQ(std::string(static_cast<char *>(to[i].slice.iov_base), to[i].slice.iov_len), "\x81\x06to all");
+    }
+    to[0].written = to[0].slice.iov_len;
+    EXPECT_EQ(ws::output_consume(to, 1), WS_OK);
+    EXPECT_EQ(one.server.queued_bytes(), 0u);
+    EXPECT_EQ(carry(two.server, two.client)[0].data, "to all");
+}
+
 TEST(Wrapper, WritableComesWhenTheQueueFell) {
     ws::Config config;
     ASSERT_EQ(config.set_water_marks(100, 200), WS_OK);

@@ -9,6 +9,7 @@ mod broadcast;
 mod capi;
 mod capi_handshake;
 mod capi_input;
+mod capi_many;
 mod capi_metrics;
 mod capi_rules;
 mod capi_sending;

@@ -221,6 +221,33 @@ struct Broadcast : BenchRun {
     }
 };
 
+// The same, of some hundred connections at a time.
+struct BroadcastMany : BenchRun {
+    BenchJob job;
+    Connections all;
+
+    explicit BroadcastMany(const BenchJob &job) : job(job), all(job) {}
+
+    void pass(BenchTally *tally) override {
+        ws_prepared *prepared;
+        constexpr size_t MANY = 256;
+        ws_recipient to[MANY];
+        check(ws_prepared_new(WS_MESSAGE_BINARY, job.payload, job.payload_len, &prepared) == WS_OK, "prepared_new");
+        for (size_t at = 0; at < all.conns.size();) {
+            size_t count = 0;
+            while (count < MANY && at < all.conns.size()) to[count++].conn = all.conns[at++];
+            check(ws_conns_queue_prepared(to, count, prepared) == WS_OK, "conns_queue_prepared");
+            for (size_t i = 0; i < count; i++) {
+                check(!to[i].more, "more than a slice");
+                bench_send(tally, to[i].slice.iov_base, to[i].slice.iov_len);
+                to[i].written = to[i].slice.iov_len;
+            }
+            check(ws_conns_output_consume(to, count) == WS_OK, "conns_output_consume");
+        }
+        ws_prepared_free(prepared);
+    }
+};
+
 template <Input input>
 struct Idle : BenchRun {
     Connections all;
@@ -242,7 +269,9 @@ BenchRun *make(const BenchJob &job) {
         case BENCH_ECHO:
         case BENCH_DEFLATE: return new Messages<input>(job);
         case BENCH_HANDSHAKE: return new Handshakes<input>(job);
-        case BENCH_BROADCAST: return plain ? new Broadcast(job) : nullptr; // no input: the same for all
+        case BENCH_BROADCAST: // no input: one by one under the name of one way, in batches under that of another
+            if (input == Input::FeedMutMany) return new BroadcastMany(job);
+            return plain ? new Broadcast(job) : nullptr;
         case BENCH_IDLE: return new Idle<input>(job);
         default: return nullptr;
     }

@@ -133,6 +133,25 @@ impl Metrics {
         add(&self.message_sizes_out[size_bucket(len)], 1);
     }
 
+    /// So many frames were queued.
+    pub(crate) fn frames_out(&self, opcode: OpCode, count: u64) {
+        add(&self.frames_out[opcode as usize], count);
+    }
+
+    /// A message of `len` bytes was queued whole so many times.
+    pub(crate) fn messages_out(&self, kind: MessageType, len: u64, count: u64) {
+        add(&self.messages_out[kind as usize], count);
+        add(&self.message_bytes_out[kind as usize], len.wrapping_mul(count));
+        add(&self.message_sizes_out[size_bucket(len)], count);
+    }
+
+    /// A message that was deflated was queued so many times: bytes of payload before and after.
+    pub(crate) fn all_compressed_out(&self, before: u64, after: u64, count: u64) {
+        add(&self.compressed_messages_out, count);
+        add(&self.compressed_plain_bytes_out, before.wrapping_mul(count));
+        add(&self.compressed_wire_bytes_out, after.wrapping_mul(count));
+    }
+
     /// A message was inflated: bytes of payload as it came, and as it was delivered.
     pub(crate) fn compressed_in(&self, wire: u64, inflated: u64) {
         add(&self.compressed_messages_in, 1);
@@ -163,6 +182,12 @@ impl Metrics {
         if queue_len as u64 > self.queue_high_water.get() {
             self.queue_high_water.set(queue_len as u64); // hardly ever
         }
+    }
+
+    /// So many bytes were queued where nothing waited, so many times.
+    pub(crate) fn queued_each(&self, bytes: usize, count: u64) {
+        add(&self.queued_bytes, (bytes as u64).wrapping_mul(count));
+        self.queue_high_water.update(|most| most.max(bytes as u64));
     }
 
     /// Output was written.

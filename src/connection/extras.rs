@@ -36,12 +36,6 @@ impl Extra {
 }
 
 impl Extras {
-    /// Whether there is anything.
-    #[inline(always)]
-    pub(crate) fn are_there(&self) -> bool {
-        self.0.is_some()
-    }
-
     #[inline(never)]
     fn get(&mut self, shared: &Shared) -> &mut Extra {
         self.0.get_or_insert_with(|| shared.take_extra())

@@ -11,6 +11,7 @@ mod outbound;
 mod output;
 mod receive;
 mod send;
+mod whole;
 mod work;
 
 use crate::detail::Detail;

@@ -327,6 +327,7 @@ static const workload WORKLOADS[] = {
     EACH_WAY("receive-16-alone", .messages = 1000, .what = ASCII, .size = 16),
 
     EACH_WAY("echo-16", .messages = 6000, .what = ASCII, .size = 16, .read = READ, .echo = 1),
+    EACH_WAY("echo-128", .messages = 2000, .what = ASCII, .size = 128, .read = READ, .echo = 1),
     EACH_WAY("echo-1k", .messages = 512, .what = ASCII, .size = 1024, .read = READ, .echo = 1),
     EACH_WAY("echo-16k", .messages = 64, .what = ASCII, .size = 16384, .read = READ, .echo = 1),
     EACH_WAY("echo-16-alone", .messages = 1000, .what = ASCII, .size = 16, .echo = 1),

@@ -7,6 +7,7 @@ use crate::capi::connection::ws_header;
 use crate::capi::status::ws_status;
 use crate::error::Error;
 use crate::handshake::response::Header;
+use crate::simd;
 
 /// An object that C holds a pointer to.
 pub(crate) trait Handle {
@@ -22,6 +23,7 @@ pub(crate) fn with<H: Handle>(handle: *mut H, call: impl FnOnce(&mut H) -> Resul
 }
 
 /// Like [`with`], for functions that do not return a status.
+#[inline(always)]
 pub(crate) fn ask<H: Handle, R>(handle: *mut H, if_null: R, if_poisoned: R, call: impl FnOnce(&mut H) -> R) -> R {
     // SAFETY: a handle is NULL or came from a `_new` function and was not freed, and its thread is ours (Conventions).
     let Some(object) = (unsafe { handle.as_mut() }) else {
@@ -135,6 +137,16 @@ pub(crate) fn free<H>(handle: *mut H) {
 /// The bytes that C points to; `(NULL, 0)` is empty.
 pub(crate) fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8], Error> {
     slice(data.cast(), len)
+}
+
+/// The bytes that C points to, if they are few and `data` is not NULL: the usual case, with fewer questions.
+#[inline(always)]
+pub(crate) fn short_bytes<'a>(data: *const c_void, len: usize) -> Option<&'a [u8]> {
+    if len > simd::SHORT || data.is_null() {
+        return None;
+    }
+    // SAFETY: not NULL, and the caller owns these bytes for the time of the call (Conventions).
+    Some(unsafe { std::slice::from_raw_parts(data.cast(), len) })
 }
 
 /// The bytes that C points to, to be changed; `(NULL, 0)` is empty.

@@ -253,7 +253,7 @@ pub unsafe extern "C" fn ws_conn_next_events(
             return Ok(ws_status::WS_AGAIN);
         }
         // SAFETY: the caller has room for `capacity` events, and each index is below that.
-        let put = |index: usize, event| unsafe { events.add(index).write(event) };
+        let put = move |index: usize, event| unsafe { events.add(index).write(event) };
         *count = pull_messages(&mut conn.conn, capacity, put);
         if *count == 0 {
             let event = pull(&mut conn.conn);
@@ -271,14 +271,12 @@ pub unsafe extern "C" fn ws_conn_next_events(
 #[inline]
 fn pull_messages(conn: &mut Connection, max: usize, mut put: impl FnMut(usize, ws_event)) -> usize {
     let host = host_input(conn);
-    let mut index = 0;
-    conn.whole_messages(host, max, |message_type, payload| {
+    conn.whole_messages(host, max, move |index, message_type, payload| {
         let r#type = match message_type {
             MessageType::Text => ws_event_type::WS_EVENT_TEXT,
             MessageType::Binary => ws_event_type::WS_EVENT_BINARY,
         };
         put(index, ws_event { r#type, data: payload.as_ptr().cast(), len: payload.len(), ..EMPTY });
-        index += 1;
     })
 }
 

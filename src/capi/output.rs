@@ -3,11 +3,11 @@
 use std::ffi::{c_int, c_void};
 
 use crate::capi::connection::ws_conn;
-use crate::capi::guard::{ask, bytes, bytes_mut, out, preset, slice, stateless, with};
+use crate::capi::guard::{ask, bytes, bytes_mut, out, preset, short_bytes, slice, stateless, with};
 use crate::capi::status::ws_status;
 use crate::error::Error;
 use crate::event::MessageType;
-use crate::frame::mask;
+use crate::frame::{OpCode, mask};
 use crate::simd;
 
 /// Queues a text message (RFC 6455, 5.6). The bytes are copied; they may be those of an event. Where
@@ -21,7 +21,7 @@ use crate::simd;
 ///         #WS_ERR_INVALID_ARGUMENT
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_queue_text(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
-    with(conn, |conn| conn.conn.outbound().queue_text(bytes(data, len)?).map(|()| ws_status::WS_OK))
+    if append_short::<true>(conn, data, len) { ws_status::WS_OK } else { queue_any_text(conn, data, len) }
 }
 
 /// Queues a binary message, as ws_conn_queue_text() does a text.
@@ -32,6 +32,28 @@ pub unsafe extern "C" fn ws_conn_queue_text(conn: *mut ws_conn, data: *const c_v
 /// @return as ws_conn_queue_text(), but for #WS_ERR_INVALID_UTF8
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_conn_queue_binary(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
+    if append_short::<false>(conn, data, len) { ws_status::WS_OK } else { queue_any_binary(conn, data, len) }
+}
+
+/// The usual case: a short message behind others. `false`: anything else, also what is to be refused, and nothing was
+/// changed.
+#[inline(always)]
+fn append_short<const TEXT: bool>(conn: *mut ws_conn, data: *const c_void, len: usize) -> bool {
+    let opcode = if TEXT { OpCode::Text } else { OpCode::Binary };
+    ask(conn, false, false, move |conn| {
+        short_bytes(data, len).is_some_and(move |data| conn.conn.outbound().append_short(opcode, data, TEXT))
+    })
+}
+
+// These are calls of their own, with a guard of their own, so that the usual case need not save any register for them.
+
+#[inline(never)]
+fn queue_any_text(conn: *mut ws_conn, text: *const c_void, len: usize) -> ws_status {
+    with(conn, |conn| conn.conn.outbound().queue_text(bytes(text, len)?).map(|()| ws_status::WS_OK))
+}
+
+#[inline(never)]
+fn queue_any_binary(conn: *mut ws_conn, data: *const c_void, len: usize) -> ws_status {
     with(conn, |conn| conn.conn.outbound().queue_binary(bytes(data, len)?).map(|()| ws_status::WS_OK))
 }
 

@@ -22,7 +22,8 @@ pub(crate) struct Backlog {
     taken: usize,
     /// Bytes that wait in all.
     len: usize,
-    /// How long a short frame may be that is appended without a look at limits: see [`Backlog::append_short`].
+    /// How long the tail may become by frames that are appended without a look at anything else: see
+    /// [`Backlog::append_ready`]. 0: none may.
     ready: usize,
     /// The room of all chunks that are not shared.
     capacity: usize,
@@ -92,32 +93,32 @@ impl Backlog {
         self.len
     }
 
-    /// More short frames may follow, of so many bytes in all, if there is room for them.
+    /// More plain messages of a server may follow, of so many bytes in all, if there is room for them, until something else
+    /// is appended or something taken, or [`Backlog::end_ready`].
     #[inline(always)]
     pub(crate) fn make_ready(&mut self, allowed: usize) {
-        self.ready = allowed.min(self.tail.capacity() - self.tail.len());
+        self.ready = self.tail.len().saturating_add(allowed).min(self.tail.capacity());
     }
 
-    /// Appends a frame with a header of two bytes behind others, if there was found to be room. Whether it is all ASCII,
-    /// or `None`.
+    pub(crate) fn end_ready(&mut self) {
+        self.ready = 0;
+    }
+
+    /// Appends a frame behind others, if there was found to be room. Returns how many bytes wait then. `None`: there is no
+    /// room, or it is not all ASCII though that was asked for, and nothing was changed.
     #[inline(always)]
-    pub(crate) fn append_short(&mut self, header: [u8; 2], payload: &[u8]) -> Option<bool> {
-        let len = header.len() + payload.len();
-        if len > self.ready {
+    pub(crate) fn append_ready<const HEADER: usize>(
+        &mut self,
+        header: [u8; HEADER],
+        payload: &[u8],
+        only_ascii: bool,
+    ) -> Option<usize> {
+        let end = self.tail.len() + HEADER + payload.len();
+        if end > self.ready || !simd::append_frame(header, payload, only_ascii, &mut self.tail) {
             return None;
         }
-        self.tail.extend_from_slice(&header);
-        let is_ascii = simd::append_unmasked([0; 4], payload, &mut self.tail);
-        self.len += len;
-        self.ready -= len;
-        Some(is_ascii)
-    }
-
-    /// Takes the frame of so many bytes back that was appended last.
-    #[cold]
-    pub(crate) fn take_back(&mut self, len: usize) {
-        self.tail.truncate(self.tail.len() - len);
-        self.len -= len;
+        self.len += HEADER + payload.len();
+        Some(self.len)
     }
 
     /// Appends our close frame.

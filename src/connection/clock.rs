@@ -215,6 +215,7 @@ impl Outbound {
     pub(crate) fn note_piece(&mut self, len: usize) {
         self.shared.metrics.wire_in(len);
         self.extras.hold_more(len, &self.shared);
+        self.queue.end_ready(); // it counts against the same limit
         let now = self.now();
         (self.clock.life, self.clock.message) = (now, now);
     }

@@ -3,10 +3,10 @@
 use std::ptr::NonNull;
 
 use crate::connection::outbound::{Outbound, Role, State};
-use crate::connection::receive::{Place, Received, whole_message};
+use crate::connection::receive::{Place, Received};
+use crate::connection::whole;
 use crate::connection::work::{Lent, Work};
 use crate::connection::{Connection, Given};
-use crate::engine::metrics::Tally;
 use crate::error::Error;
 use crate::event::{Delivery, Event, MessageType};
 
@@ -221,13 +221,13 @@ impl Connection {
     }
 
     /// The usual case, without a detour: up to `max` whole messages that lie in the input. Gives their number; `each`
-    /// gets them. None: anything else.
+    /// gets them, numbered from 0. None: anything else.
     #[inline]
     pub(crate) fn whole_messages<'a>(
         &'a mut self,
         host: Option<&'a mut [u8]>,
         max: usize,
-        each: impl FnMut(MessageType, &'a [u8]),
+        each: impl FnMut(usize, MessageType, &'a [u8]),
     ) -> usize {
         match self.outbound.role {
             Role::Server => self.whole_messages_from::<true>(host, max, each),
@@ -240,7 +240,7 @@ impl Connection {
         &'a mut self,
         host: Option<&'a mut [u8]>,
         max: usize,
-        mut each: impl FnMut(MessageType, &'a [u8]),
+        each: impl FnMut(usize, MessageType, &'a [u8]),
     ) -> usize {
         if !self.takes_whole_messages() {
             return 0;
@@ -253,23 +253,17 @@ impl Connection {
         let config = &out.shared.config;
         let max_len = usize::try_from(config.max_frame_size.min(config.max_message_size)).unwrap_or(usize::MAX);
         let (input, pos, _receiver) = work.input(host);
-        let mut rest = &mut input[*pos..];
-        let mut tally = Tally::default();
-        let mut count = 0;
-        while count < max
-            && let Some(message) = whole_message::<MASKED>(rest, max_len)
-        {
-            let (frame, behind) = rest.split_at_mut(message.end);
-            let payload = &frame[message.start..];
-            rest = behind;
-            *pos += message.end;
-            count += 1;
-            let message_type = MessageType::of(message.opcode);
-            out.shared.metrics.whole_message_in(message_type, payload.len() as u64, &mut tally);
-            each(message_type, payload);
+        let input = &mut input[*pos..];
+        if input.is_empty() {
+            return 0;
         }
+        let metrics = &out.shared.metrics;
+        let (count, used) = match max {
+            1 => whole::next::<MASKED>(input, 1, max_len, metrics, each),
+            _ => whole::next_many::<MASKED>(input, max, max_len, metrics, each),
+        };
         if count > 0 {
-            out.shared.metrics.whole_messages_in(&tally);
+            *pos += used;
             out.note_message();
         }
         count
@@ -278,7 +272,7 @@ impl Connection {
     /// The next thing to report, if it is a whole message that lies in the input.
     pub(super) fn whole_message(&mut self, host: Option<&mut [u8]>) -> Option<Received> {
         let mut found = None;
-        self.whole_messages(host, 1, |message_type, payload| found = Some((message_type.opcode(), payload.len())));
+        self.whole_messages(host, 1, |_, message_type, payload| found = Some((message_type.opcode(), payload.len())));
         let (opcode, len) = found?;
         let end = self.work.as_ref()?.pos;
         Some(Received::Message { opcode, place: Place::Input(end - len..end) })

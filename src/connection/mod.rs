@@ -12,6 +12,7 @@ mod outbound;
 mod output;
 mod receive;
 mod send;
+mod whole;
 mod work;
 
 use crate::detail::Detail;

@@ -404,6 +404,7 @@ impl Outbound {
         }
         self.clean = farewell.clean;
         self.state = State::Closed;
+        self.queue.end_ready();
         self.writable_due = false;
         self.extras.end_making(&self.shared);
         self.queue.take_owed_pong();
@@ -421,6 +422,9 @@ impl Outbound {
 
     /// The receiving half holds so many bytes now.
     pub(crate) fn hold_input(&mut self, held: usize) {
+        if held > self.extras.held_input() {
+            self.queue.end_ready(); // it counts against the same limit
+        }
         self.extras.hold_input(held, &self.shared);
     }
 }

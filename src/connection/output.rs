@@ -64,6 +64,13 @@ impl OutputQueue {
         }
     }
 
+    /// What comes next is appended with a look at everything: see [`Backlog::make_ready`].
+    pub(crate) fn end_ready(&mut self) {
+        if let Some(backlog) = self.own_backlog() {
+            backlog.end_ready();
+        }
+    }
+
     #[cold]
     fn begin_backlog(&mut self, shared: &Shared) {
         let first = self.0.replace(shared.take_backlog());

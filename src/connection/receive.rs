@@ -7,11 +7,11 @@ use crate::connection::work::{MAX_KEPT, PAGE, to_mid_page};
 use crate::deflate::Agreed;
 use crate::engine::Shared;
 use crate::event::{Delivery, MessageType};
-use crate::frame::header::{Expect, MAX_HEADER_LEN, WholeFrame};
+use crate::frame::header::{Expect, MAX_HEADER_LEN};
 use crate::frame::{Header, OpCode, mask};
 use crate::simd;
 use crate::text;
-use crate::utf8::{self, Invalid, Validator};
+use crate::utf8::{Invalid, Validator};
 use crate::violation::Violation;
 
 /// What the next thing to report is.
@@ -204,25 +204,6 @@ impl Receiver {
         control.clear();
         *self = Receiver { buffer, buffer_is_lent: self.buffer_is_lent, control, ..Receiver::default() };
     }
-}
-
-/// A data message that lies whole at the start of `input`, in one plain frame, and is unmasked there: the usual case,
-/// without a detour. `None`: anything else, also what breaks a rule, and nothing was changed.
-#[inline(always)]
-pub(crate) fn whole_message<const MASKED: bool>(input: &mut [u8], max_len: usize) -> Option<WholeFrame> {
-    let frame = WholeFrame::decode::<MASKED>(input)?;
-    let payload = &mut input[frame.start..frame.end];
-    if payload.len() > max_len.min(text::BLOCK) {
-        return None; // a detour does not matter to so long a message
-    }
-    let is_ascii = if MASKED { simd::unmask(frame.key, payload) } else { simd::is_ascii(payload) };
-    if !is_ascii && frame.opcode == OpCode::Text && !utf8::is_valid(payload) {
-        if MASKED {
-            simd::unmask(frame.key, payload); // masked again, as it was
-        }
-        return None;
-    }
-    Some(frame)
 }
 
 /// Headers.

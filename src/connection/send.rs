@@ -1,11 +1,13 @@
 //! Sending messages: whole, piece by piece, prepared, or with a payload that the host writes itself (RFC 6455, 5.4, 5.6
 //! and 6.1; RFC 7692, 7.2.1).
 
-use crate::connection::outbound::{Outbound, Role, State};
+use crate::connection::outbound::{Outbound, Role};
 use crate::deflate::{Agreed, Flush};
+use crate::engine::CHUNK_SIZE;
+use crate::engine::metrics::MAX_SHORT;
 use crate::error::Error;
 use crate::event::MessageType;
-use crate::frame::header::{EncodedHeader, MAX_HEADER_LEN, short_header};
+use crate::frame::header::{EncodedHeader, MAX_HEADER_LEN, medium_header, short_header};
 use crate::frame::{Header, OpCode};
 use crate::prepared::Prepared;
 use crate::simd;
@@ -24,28 +26,42 @@ pub(crate) struct Making {
     wire_len: u64,
 }
 
+/// The longest payload whose frame, with a length of 16 bits, may lie in a chunk with others.
+const MAX_MEDIUM: usize = CHUNK_SIZE - 4;
+const _: () = assert!(MAX_MEDIUM <= u16::MAX as usize);
+
 /// Queueing messages.
 impl Outbound {
     /// Queues a text message (RFC 6455, 5.6). Refused: bytes that are not UTF-8, unless
     /// [that check is off](crate::Config::set_outgoing_utf8_check).
     #[inline]
     pub fn queue_text(&mut self, text: &[u8]) -> Result<(), Error> {
-        if self.append_short(OpCode::Text, text) {
-            return Ok(());
-        }
-        self.check_message(text.len())?;
-        if self.shared.config.outgoing_utf8_check && !simd::is_ascii(text) && !utf8::is_valid(text) {
-            return Err(Error::InvalidUtf8);
-        }
-        self.push_message(OpCode::Text, text)
+        let is_checked = self.shared.config.outgoing_utf8_check;
+        if self.append_ready(OpCode::Text, text, is_checked) { Ok(()) } else { self.push_text(text, is_checked) }
     }
 
     /// Queues a binary message.
     #[inline]
     pub fn queue_binary(&mut self, data: &[u8]) -> Result<(), Error> {
-        if self.append_short(OpCode::Binary, data) {
-            return Ok(());
+        if self.append_ready(OpCode::Binary, data, false) { Ok(()) } else { self.push_binary(data) }
+    }
+
+    #[inline(always)]
+    fn push_text(&mut self, text: &[u8], is_checked: bool) -> Result<(), Error> {
+        self.check_message(text.len())?;
+        if is_checked && !simd::is_ascii(text) {
+            if !utf8::is_valid(text) {
+                return Err(Error::InvalidUtf8);
+            }
+            if self.append_ready(OpCode::Text, text, false) {
+                return Ok(());
+            }
         }
+        self.push_message(OpCode::Text, text)
+    }
+
+    #[inline(always)]
+    fn push_binary(&mut self, data: &[u8]) -> Result<(), Error> {
         self.check_message(data.len())?;
         self.push_message(OpCode::Binary, data)
     }
@@ -78,6 +94,7 @@ impl Outbound {
     /// [`Outbound::queue_end`]. Until then only control frames can be queued beside it.
     pub fn queue_begin(&mut self, message_type: MessageType) -> Result<(), Error> {
         self.check_ready()?;
+        self.queue.end_ready();
         let making = Making {
             opcode: message_type.opcode(),
             begun: false,
@@ -178,31 +195,54 @@ impl Outbound {
     }
 
     /// The usual case of a busy connection: a server's short message behind others. `false`: it is not that, or is to be
-    /// refused, and nothing was changed.
+    /// refused, or it is not all ASCII though that was asked for, and nothing was changed.
+    ///
+    /// Whether the connection is open, and so on, was seen when the backlog was made ready: whatever changes it ends that.
     #[inline(always)]
-    fn append_short(&mut self, opcode: OpCode, payload: &[u8]) -> bool {
-        const MAX_SHORT: usize = 125;
-        let (shared, len) = (&self.shared, payload.len());
-        let is_usual = self.state == State::Open && self.role == Role::Server && self.compression.is_none();
-        // No extras: no message is being made, and no input is held that counts too.
-        let fits_the_engine = fits(len, shared.metrics.held_bytes(), shared.config.max_engine_bytes);
-        if !is_usual || len > MAX_SHORT || self.extras.are_there() || !fits_the_engine {
+    pub(crate) fn append_short(&mut self, opcode: OpCode, payload: &[u8], only_ascii: bool) -> bool {
+        let len = payload.len();
+        if len > simd::SHORT {
             return false;
         }
+        let is_appended = self.append(short_header(opcode, len as u8), payload, only_ascii);
+        if is_appended {
+            self.shared.metrics.short_message_out(MessageType::of(opcode), len);
+        }
+        is_appended
+    }
+
+    /// The same of a message that is not too long for a chunk beside others.
+    #[inline(always)]
+    fn append_ready(&mut self, opcode: OpCode, payload: &[u8], only_ascii: bool) -> bool {
+        let len = payload.len();
+        if len <= simd::SHORT {
+            return self.append_short(opcode, payload, only_ascii);
+        }
+        let is_appended = match len {
+            0..=MAX_SHORT => self.append(short_header(opcode, len as u8), payload, only_ascii),
+            126..=MAX_MEDIUM => self.append(medium_header(opcode, len as u16), payload, only_ascii),
+            _ => false,
+        };
+        if is_appended {
+            self.shared.metrics.longer_message_out(MessageType::of(opcode), len);
+        }
+        is_appended
+    }
+
+    #[inline(always)]
+    fn append<const HEADER: usize>(&mut self, header: [u8; HEADER], payload: &[u8], only_ascii: bool) -> bool {
         let Some(backlog) = self.queue.own_backlog() else {
             return false;
         };
-        let Some(is_ascii) = backlog.append_short(short_header(opcode, len as u8), payload) else {
-            return false;
-        };
-        if opcode == OpCode::Text && !is_ascii && shared.config.outgoing_utf8_check && !utf8::is_valid(payload) {
-            backlog.take_back(len + 2);
+        let metrics = &self.shared.metrics;
+        // What other connections hold changes without notice.
+        if metrics.held_bytes() + payload.len() + MAX_HEADER_LEN > self.shared.config.max_engine_bytes {
             return false;
         }
-        let queued = backlog.len();
-        shared.metrics.queued(len + 2, queued);
-        shared.metrics.frame_out(opcode);
-        shared.metrics.message_out(MessageType::of(opcode), len as u64);
+        let Some(queued) = backlog.append_ready(header, payload, only_ascii) else {
+            return false;
+        };
+        metrics.queued(HEADER + payload.len(), queued);
         self.note_message();
         true
     }
@@ -216,9 +256,12 @@ impl Outbound {
                 let header = Header { fin: true, rsv1: false, opcode, mask: None, payload_len: payload.len() as u64 };
                 let backlog = self.queue.backlog(&self.shared);
                 let queued = backlog.push_frame(&header, payload, &self.shared);
-                let config = &self.shared.config;
-                let full = config.max_queued_bytes.min(config.max_connection_bytes) - MAX_HEADER_LEN;
-                backlog.make_ready(config.high_water.min(full).saturating_sub(queued));
+                if self.compression.is_none() {
+                    let config = &self.shared.config;
+                    let full = config.max_connection_bytes.saturating_sub(self.extras.held_input());
+                    let full = full.min(config.max_queued_bytes).saturating_sub(MAX_HEADER_LEN);
+                    backlog.make_ready(config.high_water.min(full).saturating_sub(queued));
+                }
                 self.message_queued(MessageType::of(opcode), payload.len() as u64, queued);
                 return Ok(());
             }

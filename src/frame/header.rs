@@ -1,5 +1,6 @@
 //! The frame header (RFC 6455, 5.2).
 
+use crate::event::MessageType;
 use crate::violation::Violation;
 
 /// The longest header: two bytes, a 64-bit length, a mask key.
@@ -12,6 +13,8 @@ const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 const RSV: u8 = 0x70;
 const MASK: u8 = 0x80;
+const TEXT: u8 = FIN | OpCode::Text as u8;
+const BINARY: u8 = FIN | OpCode::Binary as u8;
 const LEN_16: u8 = 126;
 const LEN_64: u8 = 127;
 
@@ -199,49 +202,39 @@ impl Header {
     }
 }
 
-/// A data message that lies whole at the start of some bytes, in one plain frame: the usual case.
-pub(crate) struct WholeFrame {
-    pub(crate) opcode: OpCode,
+/// The header of a data message in one plain frame, the usual case: with a length of 7 bits if `EXTRA` is 0, of 16 bits if
+/// it is 2 (RFC 6455, 5.2). So each form has a length that the compiler knows.
+pub(crate) struct PlainHeader<const MASKED: bool, const EXTRA: usize> {
+    pub(crate) message_type: MessageType,
     /// The key; 0 if the payload is not masked.
     pub(crate) key: [u8; 4],
-    /// Where its payload starts.
-    pub(crate) start: usize,
-    /// Where it ends.
-    pub(crate) end: usize,
+    pub(crate) payload_len: usize,
 }
 
-impl WholeFrame {
+impl<const MASKED: bool, const EXTRA: usize> PlainHeader<MASKED, EXTRA> {
+    /// Its own length.
+    pub(crate) const LEN: usize = 2 + EXTRA + if MASKED { 4 } else { 0 };
+
     /// Decodes by the rules of [`Header::decode`]. `None`: anything else, for which that is to be asked.
     #[inline(always)]
-    pub(crate) fn decode<const MASKED: bool>(bytes: &[u8]) -> Option<WholeFrame> {
-        const TEXT: u8 = FIN | OpCode::Text as u8;
-        const BINARY: u8 = FIN | OpCode::Binary as u8;
-        let &[first, second, ..] = bytes else {
-            return None;
-        };
-        let (payload_len, len_end) = match if MASKED { second ^ MASK } else { second } {
-            len @ 0..LEN_16 => (usize::from(len), 2),
-            LEN_16 => (usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
-            LEN_64 => (usize::try_from(u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?)).ok()?, 10),
+    pub(crate) fn decode(bytes: &[u8]) -> Option<PlainHeader<MASKED, EXTRA>> {
+        let header = bytes.get(..Self::LEN)?;
+        let short_len = if MASKED { header[1] ^ MASK } else { header[1] };
+        let payload_len = match EXTRA {
+            0 if short_len < LEN_16 => short_len.into(),
+            2 if short_len == LEN_16 => u16::from_be_bytes([header[2], header[3]]).into(),
             _ => return None,
         };
-        let is_minimal = match len_end {
-            2 => true,
-            4 => payload_len >= usize::from(LEN_16),
-            _ => payload_len > usize::from(u16::MAX),
-        };
-        let start: usize = if MASKED { len_end + 4 } else { len_end };
-        let end = start.checked_add(payload_len)?;
-        if !is_minimal || end > bytes.len() {
+        if EXTRA == 2 && payload_len < usize::from(LEN_16) {
             return None;
         }
-        let opcode = match first {
-            TEXT => OpCode::Text,
-            BINARY => OpCode::Binary,
+        let message_type = match header[0] {
+            TEXT => MessageType::Text,
+            BINARY => MessageType::Binary,
             _ => return None,
         };
-        let key = if MASKED { *bytes.get(len_end..)?.first_chunk()? } else { [0; 4] };
-        Some(WholeFrame { opcode, key, start, end })
+        let key = if MASKED { *header[2 + EXTRA..].first_chunk()? } else { [0; 4] };
+        Some(PlainHeader { message_type, key, payload_len })
     }
 }
 
@@ -249,6 +242,13 @@ impl WholeFrame {
 #[inline(always)]
 pub(crate) fn short_header(opcode: OpCode, payload_len: u8) -> [u8; 2] {
     [FIN | opcode as u8, payload_len]
+}
+
+/// The same of one of 126 to 65,535 bytes.
+#[inline(always)]
+pub(crate) fn medium_header(opcode: OpCode, payload_len: u16) -> [u8; 4] {
+    let [high, low] = payload_len.to_be_bytes();
+    [FIN | opcode as u8, LEN_16, high, low]
 }
 
 /// A header on the wire.

@@ -102,8 +102,8 @@ pub(super) unsafe fn xor_short<V: Vector>(key: [u8; 4], source: *const u8, targe
         // One to three bytes: the first, the middle and the last are all of them.
         let (middle, last) = (len / 2, len - 1);
         let a = *source ^ key[0];
-        let b = *source.add(middle) ^ key[middle];
-        let c = *source.add(last) ^ key[last];
+        let b = *source.add(middle) ^ rotated(word, middle).to_ne_bytes()[0]; // an index would put the key on the stack
+        let c = *source.add(last) ^ rotated(word, last).to_ne_bytes()[0];
         *target = a;
         *target.add(middle) = b;
         *target.add(last) = c;

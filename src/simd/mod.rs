@@ -28,6 +28,9 @@ use portable::Words as Baseline;
 #[cfg(target_feature = "sse2")]
 use x86::Baseline;
 
+/// Payloads up to this length are done where they are met, without a loop or a call.
+pub(crate) const SHORT: usize = kernel::SHORT;
+
 /// XORs `data` with the repeated `key`, which is rotated to the payload's offset. Returns whether the result is all
 /// ASCII.
 #[inline(always)]
@@ -59,6 +62,32 @@ pub(crate) fn append_unmasked(key: [u8; 4], source: &[u8], target: &mut Vec<u8>)
         target.set_len(target.len() + source.len());
         ascii
     }
+}
+
+/// Appends a frame's header and its payload, if there is room for them. `false`: there is none, or the payload is not all
+/// ASCII and `only_ascii` is set; then nothing is appended.
+#[inline(always)]
+pub(crate) fn append_frame<const HEADER: usize>(
+    header: [u8; HEADER],
+    payload: &[u8],
+    only_ascii: bool,
+    target: &mut Vec<u8>,
+) -> bool {
+    let (start, len) = (target.len(), HEADER + payload.len());
+    if target.capacity() - start < len {
+        return false;
+    }
+    // SAFETY: there is room for as many bytes behind the vector's, which nothing else refers to. They are written
+    // before they become part of it.
+    unsafe {
+        let place = target.as_mut_ptr().add(start);
+        place.cast::<[u8; HEADER]>().write(header);
+        if !xor([0; 4], payload.as_ptr(), place.add(HEADER), payload.len()) && only_ascii {
+            return false;
+        }
+        target.set_len(start + len);
+    }
+    true
 }
 
 /// Appends `source` to `target`; see [`copy_to`].
@@ -118,18 +147,14 @@ unsafe fn xor(key: [u8; 4], source: *const u8, target: *mut u8, len: usize) -> b
 /// # Safety
 ///
 /// As for [`xor`], for more than `kernel::SHORT` bytes.
-#[inline(never)]
+#[inline(always)]
 unsafe fn xor_long(key: [u8; 4], source: *const u8, target: *mut u8, len: usize) -> bool {
     // SAFETY: handed on, to a kernel whose instructions this processor has.
     unsafe {
         #[cfg(target_arch = "aarch64")]
         return neon::xor(key, source, target, len);
         #[cfg(target_feature = "sse2")]
-        return if std::is_x86_feature_detected!("avx2") {
-            x86::xor_avx2(key, source, target, len)
-        } else {
-            x86::xor_sse2(key, source, target, len)
-        };
+        return x86::xor(key, source, target, len);
         #[cfg(not(any(target_arch = "aarch64", target_feature = "sse2")))]
         return portable::xor(key, source, target, len);
     }
@@ -138,18 +163,14 @@ unsafe fn xor_long(key: [u8; 4], source: *const u8, target: *mut u8, len: usize)
 /// # Safety
 ///
 /// `len` bytes can be read from `source` on; they are more than `kernel::SHORT`.
-#[inline(never)]
+#[inline(always)]
 unsafe fn is_ascii_long(source: *const u8, len: usize) -> bool {
     // SAFETY: handed on, to a kernel whose instructions this processor has.
     unsafe {
         #[cfg(target_arch = "aarch64")]
         return neon::is_ascii(source, len);
         #[cfg(target_feature = "sse2")]
-        return if std::is_x86_feature_detected!("avx2") {
-            x86::is_ascii_avx2(source, len)
-        } else {
-            x86::is_ascii_sse2(source, len)
-        };
+        return x86::is_ascii(source, len);
         #[cfg(not(any(target_arch = "aarch64", target_feature = "sse2")))]
         return portable::is_ascii(source, len);
     }

@@ -5,6 +5,9 @@ use std::arch::x86 as arch;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as arch;
 
+use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering::Relaxed;
+
 use arch::*;
 
 use super::kernel::{Vector, is_ascii_long, xor_long};
@@ -94,6 +97,54 @@ impl Vector for __m256i {
         // SAFETY: the caller vouches for the instructions.
         unsafe { _mm256_movemask_epi8(self) == 0 }
     }
+}
+
+type Xor = unsafe fn([u8; 4], *const u8, *mut u8, usize) -> bool;
+type IsAscii = unsafe fn(*const u8, usize) -> bool;
+
+/// The kernels that this processor is best with; at first those that find out. A message of 128 bytes is done in 50
+/// instructions, so that asking each time would be a quarter of it.
+static XOR: AtomicPtr<()> = AtomicPtr::new(choose_xor as Xor as *mut ());
+static IS_ASCII: AtomicPtr<()> = AtomicPtr::new(choose_is_ascii as IsAscii as *mut ());
+
+/// # Safety
+///
+/// As for [`xor_long`], whatever the processor is.
+#[inline(always)]
+pub(super) unsafe fn xor(key: [u8; 4], source: *const u8, target: *mut u8, len: usize) -> bool {
+    // SAFETY: nothing but such a function is ever stored there; the rest is handed on.
+    unsafe { std::mem::transmute::<*mut (), Xor>(XOR.load(Relaxed))(key, source, target, len) }
+}
+
+/// # Safety
+///
+/// As for [`is_ascii_long`], whatever the processor is.
+#[inline(always)]
+pub(super) unsafe fn is_ascii(source: *const u8, len: usize) -> bool {
+    // SAFETY: nothing but such a function is ever stored there; the rest is handed on.
+    unsafe { std::mem::transmute::<*mut (), IsAscii>(IS_ASCII.load(Relaxed))(source, len) }
+}
+
+/// # Safety
+///
+/// As for [`xor`].
+#[cold]
+unsafe fn choose_xor(key: [u8; 4], source: *const u8, target: *mut u8, len: usize) -> bool {
+    let best: Xor = if std::is_x86_feature_detected!("avx2") { xor_avx2 } else { xor_sse2 };
+    XOR.store(best as *mut (), Relaxed);
+    // SAFETY: handed on, to a kernel whose instructions this processor has.
+    unsafe { best(key, source, target, len) }
+}
+
+/// # Safety
+///
+/// As for [`is_ascii`].
+#[cold]
+unsafe fn choose_is_ascii(source: *const u8, len: usize) -> bool {
+    let best: IsAscii = if std::is_x86_feature_detected!("avx2") { is_ascii_avx2 } else { is_ascii_sse2 };
+    IS_ASCII.store(best as *mut (), Relaxed);
+    // SAFETY: handed on, to a kernel whose instructions this processor has.
+    unsafe { best(source, len) }
 }
 
 /// # Safety

@@ -49,6 +49,7 @@ mod rfc6455_frames;
 mod rfc6455_handshake;
 mod rfc7692;
 mod sending;
+mod sending_busy;
 mod sniffing;
 mod support;
 mod timed;

@@ -45,11 +45,38 @@ pub(crate) enum Failure {
 /// The labels of [`Failure`], in its order.
 pub(crate) const FAILURES: [&str; 3] = ["status", "answer", "lost"];
 
-/// Messages that came, and their bytes, of each type.
+/// The longest payload that is called short: one whose length has 7 bits (RFC 6455, 5.2).
+pub(crate) const MAX_SHORT: usize = 125;
+
+/// Messages of one plain frame each, by size and type: hardly anything else is so frequent. One addition says what there
+/// is to count of frames, messages and sizes; these are worked out when they are asked for.
 #[derive(Default)]
-pub(crate) struct Tally {
-    messages: [u64; 2],
-    bytes: [u64; 2],
+pub(crate) struct Plain([[Cell<u64>; 2]; SIZE_BOUNDS + 1]);
+
+impl Plain {
+    #[inline(always)]
+    fn count_short(&self, kind: MessageType, len: usize) {
+        const { assert!(MAX_SHORT as u64 <= size_bound(2)) };
+        let bucket = usize::from(len as u64 > size_bound(0)) + usize::from(len as u64 > size_bound(1));
+        add(&self.0[bucket][kind as usize], 1);
+    }
+
+    #[inline(always)]
+    fn count(&self, kind: MessageType, len: usize) {
+        add(&self.0[size_bucket(len as u64)][kind as usize], 1);
+    }
+
+    /// Adds what was counted here to where everything else is counted.
+    fn add_to(&self, frames: &mut [u64; 16], messages: &mut [u64; 2], sizes: &mut [u64; 24]) {
+        for (counts, size) in self.0.iter().zip(sizes) {
+            for kind in [MessageType::Text, MessageType::Binary] {
+                let count = counts[kind as usize].get();
+                for counter in [&mut frames[kind.opcode() as usize], &mut messages[kind as usize], &mut *size] {
+                    *counter = counter.wrapping_add(count);
+                }
+            }
+        }
+    }
 }
 
 /// Adds to a counter. Counters wrap, as Prometheus expects of a restart; a bug in one must not end a connection.
@@ -104,25 +131,40 @@ impl Metrics {
         add(&self.message_sizes_in[size_bucket(len)], 1);
     }
 
-    /// A message from the peer came whole in one frame. The tally is added to the counters when a batch of such is
-    /// complete.
-    pub(crate) fn whole_message_in(&self, kind: MessageType, len: u64, tally: &mut Tally) {
-        tally.messages[kind as usize] += 1;
-        tally.bytes[kind as usize] += len;
-        add(&self.message_sizes_in[size_bucket(len)], 1);
+    /// A short message from the peer came whole, in one frame.
+    #[inline(always)]
+    pub(crate) fn short_message_in(&self, kind: MessageType, len: usize) {
+        self.plain_in.count_short(kind, len);
+        add(&self.message_bytes_in[kind as usize], len as u64);
     }
 
-    /// A batch of such messages is complete.
-    pub(crate) fn whole_messages_in(&self, tally: &Tally) {
-        for kind in [MessageType::Text, MessageType::Binary] {
-            let (messages, bytes) = (tally.messages[kind as usize], tally.bytes[kind as usize]);
-            if messages == 0 {
-                continue;
-            }
-            add(&self.frames_in[kind.opcode() as usize], messages);
-            add(&self.messages_in[kind as usize], messages);
-            add(&self.message_bytes_in[kind as usize], bytes);
-        }
+    /// A longer one did.
+    #[inline(always)]
+    pub(crate) fn longer_message_in(&self, kind: MessageType, len: usize) {
+        self.plain_in.count(kind, len);
+        add(&self.message_bytes_in[kind as usize], len as u64);
+    }
+
+    /// A short message was queued, in one frame.
+    #[inline(always)]
+    pub(crate) fn short_message_out(&self, kind: MessageType, len: usize) {
+        self.plain_out.count_short(kind, len);
+        add(&self.message_bytes_out[kind as usize], len as u64);
+    }
+
+    /// A longer one was.
+    #[inline(always)]
+    pub(crate) fn longer_message_out(&self, kind: MessageType, len: usize) {
+        self.plain_out.count(kind, len);
+        add(&self.message_bytes_out[kind as usize], len as u64);
+    }
+
+    /// The numbers as they are now.
+    pub(crate) fn snapshot(&self) -> MetricsSnapshot {
+        let mut seen = self.read();
+        self.plain_in.add_to(&mut seen.frames_in, &mut seen.messages_in, &mut seen.message_sizes_in);
+        self.plain_out.add_to(&mut seen.frames_out, &mut seen.messages_out, &mut seen.message_sizes_out);
+        seen
     }
 
     /// A message was queued whole. `len`: bytes of payload, before compression.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::engine::metrics::{CLOSES_OTHER, FAILURES};
+use crate::engine::metrics::{CLOSES_OTHER, FAILURES, Plain};
 use crate::expiry::Expiry;
 use crate::handshake::refusal::Refusal;
 use crate::violation::Violation;
@@ -62,17 +62,23 @@ macro_rules! counters {
         /// What an engine counts in.
         pub(crate) struct Metrics {
             $(pub(super) $name: <$type as Count>::Cells,)*
+            /// What is not in the counters above: [`Metrics::snapshot`] adds it.
+            pub(super) plain_in: Plain,
+            pub(super) plain_out: Plain,
         }
 
         impl Default for Metrics {
             fn default() -> Metrics {
-                Metrics { $($name: <$type as Count>::zero(),)* }
+                Metrics {
+                    $($name: <$type as Count>::zero(),)*
+                    plain_in: Plain::default(),
+                    plain_out: Plain::default(),
+                }
             }
         }
 
         impl Metrics {
-            /// The numbers as they are now.
-            pub(crate) fn snapshot(&self) -> MetricsSnapshot {
+            pub(super) fn read(&self) -> MetricsSnapshot {
                 MetricsSnapshot { $($name: Count::read(&self.$name),)* }
             }
         }

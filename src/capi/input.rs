@@ -271,17 +271,24 @@ pub unsafe extern "C" fn ws_conn_next_events(
 #[inline]
 fn pull_messages(conn: &mut Connection, max: usize, mut put: impl FnMut(usize, ws_event)) -> usize {
     let host = host_input(conn);
-    conn.whole_messages(host, max, move |index, message_type, payload| {
-        let r#type = match message_type {
-            MessageType::Text => ws_event_type::WS_EVENT_TEXT,
-            MessageType::Binary => ws_event_type::WS_EVENT_BINARY,
-        };
-        put(index, ws_event { r#type, data: payload.as_ptr().cast(), len: payload.len(), ..EMPTY });
-    })
+    conn.whole_messages(host, max, move |index, message_type, payload| put(index, message(message_type, payload)))
+}
+
+#[inline(always)]
+fn message(message_type: MessageType, payload: &[u8]) -> ws_event {
+    let r#type = match message_type {
+        MessageType::Text => ws_event_type::WS_EVENT_TEXT,
+        MessageType::Binary => ws_event_type::WS_EVENT_BINARY,
+    };
+    ws_event { r#type, data: payload.as_ptr().cast(), len: payload.len(), ..EMPTY }
 }
 
 /// Pulls what comes next, which is no whole message.
 fn pull(conn: &mut Connection) -> ws_event {
+    let host = host_input(conn);
+    if let Some((message_type, payload)) = conn.message_end(host) {
+        return message(message_type, payload);
+    }
     let host = host_input(conn);
     conn.next_event_but_whole_messages(host).map_or(EMPTY, |(event, _outbound)| to_c(event))
 }

@@ -269,10 +269,32 @@ impl Connection {
         count
     }
 
-    /// The next thing to report, if it is a whole message that lies in the input.
-    pub(super) fn whole_message(&mut self, host: Option<&mut [u8]>) -> Option<Received> {
+    /// The message under way, if its end lies in the input: what was joined to others, without a detour.
+    #[inline]
+    pub(crate) fn message_end<'a>(&'a mut self, host: Option<&'a mut [u8]>) -> Option<(MessageType, &'a [u8])> {
+        if !self.work.as_ref()?.receiver.is_in_frame() || !self.takes_whole_messages() {
+            return None;
+        }
+        let work = self.work.as_deref_mut()?;
+        work.receiver.drop_reported();
+        let (input, pos, receiver) = work.input(host);
+        let (message_type, used) = receiver.take_end(&input[*pos..])?;
+        *pos += used;
+        let message = receiver.payload(Place::Buffer, input);
+        self.outbound.shared.metrics.message_in(message_type, message.len() as u64);
+        self.outbound.note_message();
+        Some((message_type, message))
+    }
+
+    /// The next thing to report, if it is a whole message that lies in the input, or whose end does.
+    pub(super) fn whole_message(&mut self, mut host: Option<&mut [u8]>) -> Option<Received> {
+        if !self.work.as_ref()?.receiver.is_idle() {
+            let (message_type, _) = self.message_end(host)?;
+            return Some(Received::Message { opcode: message_type.opcode(), place: Place::Buffer });
+        }
         let mut found = None;
-        self.whole_messages(host, 1, |_, message_type, payload| found = Some((message_type.opcode(), payload.len())));
+        let note = |_, message_type: MessageType, payload: &[u8]| found = Some((message_type.opcode(), payload.len()));
+        self.whole_messages(host.as_deref_mut(), 1, note);
         let (opcode, len) = found?;
         let end = self.work.as_ref()?.pos;
         Some(Received::Message { opcode, place: Place::Input(end - len..end) })

@@ -180,6 +180,11 @@ impl Receiver {
         self.partial_header_len == 0 && self.frame.is_none() && self.message.is_none()
     }
 
+    /// Whether a frame has begun.
+    pub(crate) fn is_in_frame(&self) -> bool {
+        self.frame.is_some()
+    }
+
     /// Whether a message is under way.
     pub(crate) fn is_in_message(&self) -> bool {
         self.message.is_some()
@@ -443,6 +448,32 @@ impl Receiver {
         message.len += data.len() as u64;
         self.middle -= data.len();
         true
+    }
+
+    /// If `input` has the end of a message that is joined, in a plain frame that has begun, and there is room for it, takes
+    /// it: the message is in the buffer then. What it is, and how many bytes were taken. `None`: anything else, also what
+    /// breaks a rule, and nothing was changed.
+    pub(crate) fn take_end(&mut self, input: &[u8]) -> Option<(MessageType, usize)> {
+        let (frame, message) = (self.frame.as_ref()?, self.message.as_ref()?);
+        let header = frame.header;
+        let is_joined = header.fin && !header.opcode.is_control() && !message.compressed && frame.received > 0;
+        let rest = input.get(..available(header.payload_len - frame.received, usize::MAX))?;
+        if !is_joined || self.arrived > 0 || self.buffer.capacity() - self.buffer.len() < rest.len() {
+            return None;
+        }
+        let key = header.mask.map(|key| mask::rotate(key, frame.received));
+        let opcode = message.opcode;
+        let (filled, utf8) = (self.buffer.len(), self.utf8);
+        let validator = (opcode == OpCode::Text).then_some(&mut self.utf8);
+        let taken = append(key, rest, &mut self.buffer, validator);
+        if taken.and_then(|()| self.utf8.finish()).is_err() {
+            self.buffer.truncate(filled);
+            self.utf8 = utf8;
+            return None;
+        }
+        (self.frame, self.message) = (None, None);
+        self.buffer_reported = true;
+        Some((MessageType::of(opcode), rest.len()))
     }
 
     /// How much of a large message can be received straight to where it is assembled.

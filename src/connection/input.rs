@@ -287,14 +287,14 @@ impl Connection {
     }
 
     /// The next thing to report, if it is a whole message that lies in the input, or whose end does.
-    pub(super) fn whole_message(&mut self, mut host: Option<&mut [u8]>) -> Option<Received> {
+    pub(super) fn whole_message(&mut self, host: Option<&mut [u8]>) -> Option<Received> {
         if !self.work.as_ref()?.receiver.is_idle() {
             let (message_type, _) = self.message_end(host)?;
             return Some(Received::Message { opcode: message_type.opcode(), place: Place::Buffer });
         }
         let mut found = None;
         let note = |_, message_type: MessageType, payload: &[u8]| found = Some((message_type.opcode(), payload.len()));
-        self.whole_messages(host.as_deref_mut(), 1, note);
+        self.whole_messages(host, 1, note);
         let (opcode, len) = found?;
         let end = self.work.as_ref()?.pos;
         Some(Received::Message { opcode, place: Place::Input(end - len..end) })

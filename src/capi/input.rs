@@ -289,6 +289,9 @@ fn pull(conn: &mut Connection) -> ws_event {
     if let Some((message_type, payload)) = conn.message_end(host) {
         return message(message_type, payload);
     }
+    if conn.message_beginning(host_input(conn)) {
+        return EMPTY;
+    }
     let host = host_input(conn);
     conn.next_event_but_whole_messages(host).map_or(EMPTY, |(event, _outbound)| to_c(event))
 }

@@ -9,6 +9,7 @@ use crate::connection::work::{Lent, Work};
 use crate::connection::{Connection, Given};
 use crate::error::Error;
 use crate::event::{Delivery, Event, MessageType};
+use crate::frame::header::{MAX_HEADER_LEN, begins_message};
 
 /// The most that [`Connection::recv_buffer`] can be asked for.
 pub(crate) const MAX_ASKED_FOR: usize = 16 * 1024 * 1024;
@@ -284,6 +285,41 @@ impl Connection {
         self.outbound.shared.metrics.message_in(message_type, message.len() as u64);
         self.outbound.note_message();
         Some((message_type, message))
+    }
+
+    /// If all that is left of the input is the beginning of a message, takes that, without a detour. The pull has found
+    /// nothing then.
+    #[inline]
+    pub(crate) fn message_beginning(&mut self, host: Option<&mut [u8]>) -> bool {
+        let is_enough = |work: &Work| work.receiver.is_idle() && work.pending() > MAX_HEADER_LEN;
+        self.work.as_deref().is_some_and(is_enough) && self.takes_beginning(host)
+    }
+
+    fn takes_beginning(&mut self, mut host: Option<&mut [u8]>) -> bool {
+        let is_usual = self.takes_whole_messages() && !self.eof && self.reading;
+        let Some(work) = self.work.as_deref_mut() else {
+            return false;
+        };
+        let out = &mut self.outbound;
+        let (input, pos, receiver) = work.input(host.as_deref_mut());
+        let input = &input[*pos..];
+        if !is_usual || input.first().is_none_or(|&first| !begins_message(first)) {
+            return false;
+        }
+        let due = out.writable_due || out.timer_is_stale() || out.timer_went_off() || out.extras.has_farewell();
+        receiver.drop_reported();
+        if due || !receiver.take_beginning(input, out.role == Role::Server, &out.shared) {
+            return false;
+        }
+        *pos += input.len();
+        out.note_message();
+        self.limit_held();
+        if self.outbound.state == State::Closed {
+            return false; // it was too much, which is to be reported
+        }
+        self.given = Given::Nothing;
+        self.put_away(host);
+        true
     }
 
     /// The next thing to report, if it is a whole message that lies in the input, or whose end does.

@@ -6,6 +6,7 @@ mod extras;
 mod heads;
 mod inflated;
 mod input;
+mod joined;
 mod many;
 mod opening;
 mod outbound;
@@ -147,6 +148,7 @@ impl Connection {
         }
         match self.whole_message(host.as_deref_mut()) {
             Some(received) => self.report(Next::Received(received), host.map(|lent| &*lent)),
+            None if self.message_beginning(host.as_deref_mut()) => None,
             None => self.next_event_but_whole_messages(host),
         }
     }

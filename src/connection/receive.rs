@@ -76,17 +76,17 @@ pub(crate) struct Receiver {
     /// Payload that was joined or inflated, behind the first `lead` bytes.
     pub(crate) buffer: Vec<u8>,
     /// What of the buffer is left out so that a large message begins in the middle of a page.
-    lead: usize,
+    pub(super) lead: usize,
     /// It is one that the engine keeps for large messages.
     pub(super) buffer_is_lent: bool,
     /// Bytes at the end of the buffer that the host received there: payload of the frame under way, still masked.
-    arrived: usize,
+    pub(super) arrived: usize,
     /// How long a piece may be that is taken where it comes in.
-    middle: usize,
+    pub(super) middle: usize,
     pub(super) utf8: Validator,
     control: Vec<u8>,
     /// The buffer or control payload was reported, and goes with the next pull.
-    buffer_reported: bool,
+    pub(super) buffer_reported: bool,
     control_reported: bool,
 }
 
@@ -101,15 +101,21 @@ pub(super) struct Frame {
 /// A message of which frames have arrived.
 pub(super) struct Message {
     pub(super) opcode: OpCode,
-    compressed: bool,
+    pub(super) compressed: bool,
     /// Something of it was delivered.
-    begun: bool,
-    frames: u32,
-    empty_frames: u32,
+    pub(super) begun: bool,
+    pub(super) frames: u32,
+    pub(super) empty_frames: u32,
     /// Bytes of it that were delivered or wait in the buffer, inflated.
     pub(super) len: u64,
     /// Bytes of payload of its frames.
-    wire_len: u64,
+    pub(super) wire_len: u64,
+}
+
+impl Message {
+    pub(super) fn new(opcode: OpCode, compressed: bool) -> Message {
+        Message { opcode, compressed, begun: false, frames: 0, empty_frames: 0, len: 0, wire_len: 0 }
+    }
 }
 
 /// A first reservation for a message that comes in several reads. The declared length alone reserves nothing: a peer
@@ -118,9 +124,6 @@ const FIRST_RESERVE: usize = 4 * 1024;
 
 /// What half a header may keep of a buffer.
 const MAX_SPARE: usize = 512;
-
-/// Less than this is not worth a read of its own, of a message that is received where it is assembled.
-const MIN_LENT: usize = 32 * 1024;
 
 impl Receiver {
     /// Takes frames from `input` at `pos` until there is something to report.
@@ -245,15 +248,7 @@ impl Receiver {
             (OpCode::Continuation, None) => return Err(Violation::ContinuationWithoutStart),
             (OpCode::Continuation, Some(message)) => message,
             (_, Some(_)) => return Err(Violation::MessageInsideMessage),
-            (opcode, message @ None) => message.insert(Message {
-                opcode,
-                compressed: header.rsv1,
-                begun: false,
-                frames: 0,
-                empty_frames: 0,
-                len: 0,
-                wire_len: 0,
-            }),
+            (opcode, message @ None) => message.insert(Message::new(opcode, header.rsv1)),
         };
         message.frames = message.frames.saturating_add(1);
         message.wire_len = message.wire_len.saturating_add(header.payload_len);
@@ -381,23 +376,9 @@ impl Receiver {
         Ok(self.deliver(terms, piece.header, place, offset, piece.complete))
     }
 
-    /// The bytes that are still to come of a plain frame whose payload is joined to others.
-    fn to_be_joined(&self, delivery: Delivery) -> Option<u64> {
-        let (frame, message) = (self.frame.as_ref()?, self.message.as_ref()?);
-        let is_joined = !frame.header.opcode.is_control() && !message.compressed && delivery != Delivery::Chunks;
-        is_joined.then(|| frame.header.payload_len - frame.received)
-    }
-
-    /// Before more input comes: how long a piece may be for [`Receiver::take_middle`], of `allowed` bytes. What others
-    /// hold meanwhile is not looked at again, but a piece goes to memory that is there already.
-    pub(crate) fn expect_middle(&mut self, delivery: Delivery, allowed: usize) {
-        let spare = self.buffer.capacity() - self.buffer.len();
-        self.middle = self.to_be_joined(delivery).map_or(0, |rest| available(rest - 1, spare.min(allowed)));
-    }
-
     /// Makes room for a piece of a message that is assembled.
     #[inline]
-    fn reserve(&mut self, piece: &Piece, shared: &Shared) {
+    pub(super) fn reserve(&mut self, piece: &Piece, shared: &Shared) {
         let is_short = self.buffer.capacity() - self.buffer.len() < piece.len;
         if is_short || self.buffer.is_empty() && piece.announced > MAX_KEPT as u64 {
             self.grow(piece, shared);
@@ -424,76 +405,6 @@ impl Receiver {
             self.lead = to_mid_page(buffer);
             buffer.resize(self.lead, 0);
         }
-    }
-
-    /// If `data` is a piece from the middle of a plain frame whose payload is joined to others, and there is room for it,
-    /// takes it. `false`: it is not, or it breaks a rule, and nothing was changed.
-    #[inline(always)]
-    pub(crate) fn take_middle(&mut self, data: &[u8]) -> bool {
-        if data.len() > self.middle {
-            return false;
-        }
-        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
-            return false;
-        };
-        let key = frame.header.mask.map(|key| mask::rotate(key, frame.received));
-        let (filled, utf8) = (self.buffer.len(), self.utf8);
-        let validator = (message.opcode == OpCode::Text).then_some(&mut self.utf8);
-        if append(key, data, &mut self.buffer, validator).is_err() {
-            self.buffer.truncate(filled);
-            self.utf8 = utf8;
-            return false;
-        }
-        frame.received += data.len() as u64;
-        message.len += data.len() as u64;
-        self.middle -= data.len();
-        true
-    }
-
-    /// If `input` has the end of a message that is joined, in a plain frame that has begun, and there is room for it, takes
-    /// it: the message is in the buffer then. What it is, and how many bytes were taken. `None`: anything else, also what
-    /// breaks a rule, and nothing was changed.
-    pub(crate) fn take_end(&mut self, input: &[u8]) -> Option<(MessageType, usize)> {
-        let (frame, message) = (self.frame.as_ref()?, self.message.as_ref()?);
-        let header = frame.header;
-        let is_joined = header.fin && !header.opcode.is_control() && !message.compressed && frame.received > 0;
-        let rest = input.get(..available(header.payload_len - frame.received, usize::MAX))?;
-        if !is_joined || self.arrived > 0 || self.buffer.capacity() - self.buffer.len() < rest.len() {
-            return None;
-        }
-        let key = header.mask.map(|key| mask::rotate(key, frame.received));
-        let opcode = message.opcode;
-        let (filled, utf8) = (self.buffer.len(), self.utf8);
-        let validator = (opcode == OpCode::Text).then_some(&mut self.utf8);
-        let taken = append(key, rest, &mut self.buffer, validator);
-        if taken.and_then(|()| self.utf8.finish()).is_err() {
-            self.buffer.truncate(filled);
-            self.utf8 = utf8;
-            return None;
-        }
-        (self.frame, self.message) = (None, None);
-        self.buffer_reported = true;
-        Some((MessageType::of(opcode), rest.len()))
-    }
-
-    /// How much of a large message can be received straight to where it is assembled.
-    pub(crate) fn lend_assembly(&mut self, min: usize, delivery: Delivery) -> Option<usize> {
-        // As much again as has come: the declared length alone reserves nothing.
-        let rest = available(self.to_be_joined(delivery)?, usize::MAX);
-        let spare = self.buffer.capacity() - self.buffer.len();
-        let has_come = self.buffer.len() - self.lead;
-        let room = rest.min(spare.max(has_come));
-        if room < min.max(MIN_LENT) || has_come < MIN_LENT {
-            return None;
-        }
-        self.buffer.reserve_exact(room);
-        self.middle = 0;
-        Some(room)
-    }
-
-    /// So many bytes were received to the end of the buffer, which was lent.
-    pub(crate) fn commit_assembly(&mut self, count: usize) {
-        self.arrived = count;
     }
 
     /// What is to be reported of a piece of payload, if anything yet.
@@ -532,17 +443,17 @@ impl Receiver {
 }
 
 /// Payload of a frame that is taken.
-struct Piece {
-    header: Header,
+pub(super) struct Piece {
+    pub(super) header: Header,
     /// The key as it applies to the first byte.
-    key: Option<[u8; 4]>,
-    len: usize,
+    pub(super) key: Option<[u8; 4]>,
+    pub(super) len: usize,
     /// Bytes that the frame has from here on.
-    announced: u64,
+    pub(super) announced: u64,
     /// It begins the frame's payload.
-    begins: bool,
+    pub(super) begins: bool,
     /// The frame is complete with it.
-    complete: bool,
+    pub(super) complete: bool,
 }
 
 impl Piece {
@@ -560,7 +471,7 @@ impl Piece {
 
 /// Appends a piece of payload, unmasked; checks it, if it is text.
 #[inline(always)]
-fn append(
+pub(super) fn append(
     key: Option<[u8; 4]>,
     bytes: &[u8],
     buffer: &mut Vec<u8>,

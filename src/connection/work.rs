@@ -137,7 +137,7 @@ impl Work {
     }
 
     /// Bytes of the input that were not pulled.
-    fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.host_input.map_or(self.end, |input| input.len()) - self.pos
     }
 

@@ -238,6 +238,12 @@ impl<const MASKED: bool, const EXTRA: usize> PlainHeader<MASKED, EXTRA> {
     }
 }
 
+/// Whether a plain frame that is a message by itself begins with this byte.
+#[inline(always)]
+pub(crate) fn begins_message(first: u8) -> bool {
+    matches!(first, TEXT | BINARY)
+}
+
 /// The header on the wire of a whole message of at most 125 bytes that is not masked.
 #[inline(always)]
 pub(crate) fn short_header(opcode: OpCode, payload_len: u8) -> [u8; 2] {

@@ -206,7 +206,8 @@ def call_seeds():
     host_frame = (call(BEGIN_FRAME, SERVER, 2, data(b"a file")) + call(QUEUE, SERVER, 0, data(b"waits")) + call(LEND, SERVER, 8)
                   + call(CARRY, SERVER, 255) + call(END_FRAME) + call(PULL_ALL, CLIENT) + to_client
                   + call(BEGIN_FRAME, CLIENT, 1, data(b"masked")) + call(END_FRAME, CLIENT) + to_server)
-    frame_rest = (call(BEGIN_FRAME, SERVER, 2, data(b"a file")) + call(QUEUE, SERVER, 0, data(b"waits")) + call(FRAME_REST, SERVER, number(7), 3)
+    frame_rest = (call(PREPARE_LONG, 0, 2, number(600)) + call(BEGIN_FRAME, SERVER, 2, data(b"a file")) + call(QUEUE_PREPARED, SERVER, 0)
+                  + call(QUEUE, SERVER, 0, data(b"waits")) + call(FRAME_REST, SERVER, number(7), 3)
                   + call(QUEUE, SERVER, 2, data(b"p")) + call(END_FRAME) + call(CONSUME, SERVER, number(0)) + to_client * 2
                   + call(BEGIN_FRAME, CLIENT, 1, data(b"masked")) + call(QUEUE_LONG, CLIENT, number(1800)) + call(FRAME_REST, CLIENT, number(99), 2)
                   + call(QUEUE_CLOSE, CLIENT, number(1000), 0) + call(END_FRAME, CLIENT) + call(READ, CLIENT, number(4)) + to_server)

@@ -81,7 +81,8 @@ fn any_call() -> impl Strategy<Value = Call> {
 }
 
 /// A script of calls, in which the end of the input may come early, and time may pass. Some begin with what chance seldom
-/// brings: a peer that does not read, sends on, and is closed; or messages that share a window with a broadcast.
+/// brings: a peer that does not read, sends on, and is closed; messages that share a window with a broadcast; or a host
+/// that writes a frame in part.
 fn any_calls() -> impl Strategy<Value = Vec<Call>> {
     let busy = [
         vec![Call::Feed(Way::Copied, 220), Call::PullAll, Call::Accept, Call::PullAll, Call::Binary(6_000)],
@@ -98,7 +99,15 @@ fn any_calls() -> impl Strategy<Value = Vec<Call>> {
         Call::Prepared(MessageType::Binary, vec![9; 2_000]),
         Call::Binary(1_500),
     ];
-    let first = proptest::option::weighted(0.5, prop_oneof![Just(busy), Just(broadcast)]);
+    let short_write = vec![
+        Call::Feed(Way::Copied, 400),
+        Call::PullAll,
+        Call::Accept,
+        Call::PullAll,
+        Call::Take(600),
+        Call::HostFrame(vec![7; 200], 100),
+    ];
+    let first = proptest::option::weighted(0.6, prop_oneof![Just(busy), Just(broadcast), Just(short_write)]);
     let step = prop_oneof![Just(0u64), 0..300u64, 0..100_000u64];
     let times = proptest::collection::vec((any::<proptest::sample::Index>(), step), 1..6);
     let times = proptest::option::weighted(0.2, times);

@@ -191,6 +191,35 @@ flush_result flush_output(ws_conn *conn, int fd)
     }
 }
 
+flush_result send_frame(ws_conn *conn, int fd, ws_message_type type, const void *data, size_t length)
+{
+    uint8_t header[WS_MAX_HEADER_LEN];
+    size_t header_length;
+    ws_status status = ws_conn_begin_frame(conn, type, length, header, &header_length);
+    if (status != WS_OK)
+        return status == WS_ERR_STATE ? FLUSH_DONE : FLUSH_FAILED;
+
+    struct iovec slices[2] = {{header, header_length}, {(void *)(uintptr_t)data, length}};
+    struct msghdr message = {.msg_iov = slices, .msg_iovlen = 2};
+    ssize_t written;
+    do
+        written = sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (written < 0 && errno == EINTR);
+    if (written < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+        return FLUSH_FAILED;
+
+    size_t sent = written > 0 ? (size_t)written : 0;
+    flush_result flushed = sent == header_length + length ? FLUSH_DONE : FLUSH_BLOCKED;
+    for (int i = 0; i < 2; i++) {
+        size_t skipped = sent < slices[i].iov_len ? sent : slices[i].iov_len;
+        const char *rest = (const char *)slices[i].iov_base + skipped;
+        sent -= skipped;
+        if (ws_conn_queue_frame_rest(conn, rest, slices[i].iov_len - skipped) != WS_OK)
+            return FLUSH_FAILED;
+    }
+    return ws_conn_end_frame(conn) == WS_OK ? flushed : FLUSH_FAILED;
+}
+
 static bool feed_rest(ws_conn *conn, struct input *input)
 {
     size_t length = input->rest_length < input->feed_size ? input->rest_length : input->feed_size;

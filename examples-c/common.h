@@ -58,6 +58,10 @@ typedef enum flush_result {
 /* Writes all the output that the connection has, gathered into as few system calls as the socket allows. */
 flush_result flush_output(ws_conn *conn, int fd);
 
+/* Sends a message as one frame from where it lies, uncompressed, when no output waits. What the socket does not take becomes
+ * output of the connection (FLUSH_BLOCKED). FLUSH_DONE also if no message may be sent any more. */
+flush_result send_frame(ws_conn *conn, int fd, ws_message_type type, const void *data, size_t length);
+
 typedef enum receive_result {
     RECEIVE_DATA,    /* bytes were fed: pull the events */
     RECEIVE_EOF,     /* the peer closed its side, and the connection was told: pull the events */

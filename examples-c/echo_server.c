@@ -13,7 +13,8 @@
  *   - Back-pressure: a client that sends and never reads is not read from any more once its output is too long, and what was
  *     read stays in the engine unlooked at, so that it costs bounded memory, and TCP tells it to wait. That goes for compressed
  *     messages too, which grow a thousandfold: they are inflated one by one, as there is room.
- *   - The echo is queued straight from the event; the program holds no copy of a message, and 40 bytes for a connection.
+ *   - The echo is queued straight from the event; the program holds no copy of a message, and 40 bytes for a connection. A large
+ *     message is not even queued: it is written from where it lies, and only what the socket does not take is copied.
  *   - One timer for all connections: epoll_wait() returns for the engine's next deadline, and the engine says whose it was.
  *     Handshakes, pings, answers to close frames and writes that stall are all timed by it.
  *   - Closing without losing the last bytes: shutdown(), read until EOF, then close().
@@ -42,7 +43,7 @@ enum {
     /* A connection with more output than HIGH_WATER waiting is not read from until it has no more than LOW_WATER. */
     HIGH_WATER = 1024 * 1024,
     LOW_WATER = 256 * 1024,
-    WRITE_AT = 128 * 1024, /* what is queued is written in between when it is so much: it is in the CPU's cache still */
+    WRITE_AT = 128 * 1024, /* so much is written at once, in one message or many: it is in the CPU's cache still */
     EVENTS_PER_WAIT = 512,
     EVENTS_PER_PULL = 32,
     ACCEPTS_PER_EVENT = 256, /* so that a flood of connections leaves time for those that are there */
@@ -72,6 +73,7 @@ struct client {
     bool output_blocked : 1; /* the socket takes no more now */
     bool lingering : 1;     /* shutdown() was called; the peer's EOF is awaited */
     bool peer_finished : 1; /* EOF was read */
+    bool compresses : 1;    /* permessage-deflate was agreed on */
 };
 
 struct loop {
@@ -180,7 +182,7 @@ static ws_status echo_part(ws_conn *conn, const ws_event *event, bool first)
     return event->last ? ws_conn_queue_end(conn, event->data, event->len) : ws_conn_queue_part(conn, event->data, event->len);
 }
 
-static ws_status answer(ws_conn *conn, const ws_event *event)
+static ws_status queue_answer(ws_conn *conn, const ws_event *event)
 {
     switch (event->type) {
     case WS_EVENT_TEXT:
@@ -196,12 +198,32 @@ static ws_status answer(ws_conn *conn, const ws_event *event)
     }
 }
 
-/* Writes what waits, as far as the socket takes it. False when the connection is broken. */
-static bool write_output(struct client *client)
+/* Notes what came of a write. False when the connection is broken. */
+static bool went_out(struct client *client, flush_result flushed)
 {
-    flush_result flushed = flush_output(client->conn, client->fd);
     client->output_blocked = flushed == FLUSH_BLOCKED;
     return flushed != FLUSH_FAILED;
+}
+
+/* Answers an event: a large message at once, anything else in the output. False when the connection has to be dropped. */
+static bool answer(struct client *client, const ws_event *event)
+{
+    if (event->type == WS_EVENT_OPEN)
+        client->compresses = event->compressed;
+
+    bool is_text = event->type == WS_EVENT_TEXT, is_message = is_text || event->type == WS_EVENT_BINARY;
+    if (is_message && event->len >= WRITE_AT && !client->compresses && !client->output_blocked) {
+        ws_message_type type = is_text ? WS_MESSAGE_TEXT : WS_MESSAGE_BINARY;
+        if (!went_out(client, flush_output(client->conn, client->fd)))
+            return false;
+        if (!client->output_blocked) /* and so nothing waits */
+            return went_out(client, send_frame(client->conn, client->fd, type, event->data, event->len));
+    }
+
+    /* A message behind our own close frame cannot be answered any more. Nothing else fails: the queue has room for
+     * HIGH_WATER and a message and what comes with one read, and there is never more in it. */
+    ws_status status = queue_answer(client->conn, event);
+    return status == WS_OK || status == WS_ERR_STATE;
 }
 
 /* Pulls the events that input or time has brought and queues the answers, until there are none or the output is too long.
@@ -219,15 +241,12 @@ static bool handle_events(struct loop *loop, struct client *client)
         if (status != WS_OK)
             return false;
 
-        /* A message behind our own close frame cannot be answered any more. Nothing else fails: the queue has room for
-         * HIGH_WATER and a message and what comes with one read, and there is never more in it. */
         for (size_t i = 0; i < count; i++) {
-            status = answer(client->conn, &events[i]);
-            if (status != WS_OK && status != WS_ERR_STATE)
+            if (!answer(client, &events[i]))
                 return false;
             unwritten += events[i].len;
             if (unwritten >= WRITE_AT && !client->output_blocked) {
-                if (!write_output(client))
+                if (!went_out(client, flush_output(client->conn, client->fd)))
                     return false;
                 unwritten = 0;
             }
@@ -278,7 +297,7 @@ static bool linger(struct loop *loop, struct client *client)
  * wait for. False when the connection is over. */
 static bool settle(struct loop *loop, struct client *client)
 {
-    if (!write_output(client))
+    if (!went_out(client, flush_output(client->conn, client->fd)))
         return false;
 
     if (ws_conn_state(client->conn) == WS_STATE_CLOSED) {

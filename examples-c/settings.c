@@ -44,6 +44,11 @@ bool take_setting(ws_config *config, int option, const char *value, int usage_co
         name = "ping-interval";
         good = parse_number(value, 0, UINT32_MAX, &number) && ws_config_set_ping_interval(config, (uint32_t)number) == WS_OK;
         break;
+    case SETTING_WRITE_STALL_TIMEOUT:
+        name = "write-stall-timeout";
+        good = parse_number(value, 0, UINT32_MAX, &number) &&
+               ws_config_set_write_stall_timeout(config, (uint32_t)number) == WS_OK;
+        break;
     default:
         return false;
     }

@@ -14,7 +14,8 @@ enum {
     SETTING_LEVEL,
     SETTING_THRESHOLD,
     SETTING_MAX_FRAGMENTS,
-    SETTING_PING_INTERVAL
+    SETTING_PING_INTERVAL,
+    SETTING_WRITE_STALL_TIMEOUT
 };
 
 /* Their rows in the table of getopt_long(). */
@@ -25,7 +26,8 @@ enum {
     {"level", required_argument, NULL, SETTING_LEVEL},                                                                 \
     {"threshold", required_argument, NULL, SETTING_THRESHOLD},                                                         \
     {"max-fragments", required_argument, NULL, SETTING_MAX_FRAGMENTS},                                                 \
-    {"ping-interval", required_argument, NULL, SETTING_PING_INTERVAL}
+    {"ping-interval", required_argument, NULL, SETTING_PING_INTERVAL},                                                 \
+    {"write-stall-timeout", required_argument, NULL, SETTING_WRITE_STALL_TIMEOUT}
 
 /* Their lines in --help. */
 #define SETTING_HELP                                                                                                   \
@@ -35,7 +37,8 @@ enum {
     "  --level N            1 (fast) to 9 (small) (default 6)\n"                                                       \
     "  --threshold BYTES    send smaller messages plain (default 1024)\n"                                              \
     "  --max-fragments N    most frames of a message; one of more is refused with code 1008 (default 16384)\n"         \
-    "  --ping-interval MS   from one ping of ours to the next; 0 sends none (default 30000)\n"
+    "  --ping-interval MS   from one ping of ours to the next; 0 sends none (default 30000)\n"                         \
+    "  --write-stall-timeout MS  for the peer to take something of what waits; 0 is for ever (default 30000)\n"
 
 /* Puts an option that getopt_long() found into `config`; false when it is none of these. Dies with `usage_code` when
  * `value` is wrong. */

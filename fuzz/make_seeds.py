@@ -172,7 +172,7 @@ def call_seeds():
     FRAME, EOF, PULL, PULL_ALL, ECHO, QUEUE, QUEUE_LONG, QUEUE_NOISE, QUEUE_CLOSE = range(18, 27)
     BEGIN, PART, END, PART_LONG, BEGIN_FRAME, END_FRAME, ACCEPT, REJECT, READ_HEADS = range(27, 36)
     LEND, CONSUME, READ, DELIVERY, READING, USER_DATA, _, CONSUME_ALL, FEED_PIECES = range(36, 45)
-    FEED_MUT, RECEIVE, PULL_BATCH = range(45, 48)
+    FEED_MUT, RECEIVE, PULL_BATCH, FRAME_REST = range(45, 49)
     SERVER, CLIENT, NEW_SERVER, NEW_CLIENT = 0, 1, 0, 0x80
 
     def call(number, which=SERVER, *arguments):
@@ -206,6 +206,11 @@ def call_seeds():
     host_frame = (call(BEGIN_FRAME, SERVER, 2, data(b"a file")) + call(QUEUE, SERVER, 0, data(b"waits")) + call(LEND, SERVER, 8)
                   + call(CARRY, SERVER, 255) + call(END_FRAME) + call(PULL_ALL, CLIENT) + to_client
                   + call(BEGIN_FRAME, CLIENT, 1, data(b"masked")) + call(END_FRAME, CLIENT) + to_server)
+    frame_rest = (call(PREPARE_LONG, 0, 2, number(600)) + call(BEGIN_FRAME, SERVER, 2, data(b"a file")) + call(QUEUE_PREPARED, SERVER, 0)
+                  + call(QUEUE, SERVER, 0, data(b"waits")) + call(FRAME_REST, SERVER, number(7), 3)
+                  + call(QUEUE, SERVER, 2, data(b"p")) + call(END_FRAME) + call(CONSUME, SERVER, number(0)) + to_client * 2
+                  + call(BEGIN_FRAME, CLIENT, 1, data(b"masked")) + call(QUEUE_LONG, CLIENT, number(1800)) + call(FRAME_REST, CLIENT, number(99), 2)
+                  + call(QUEUE_CLOSE, CLIENT, number(1000), 0) + call(END_FRAME, CLIENT) + call(READ, CLIENT, number(4)) + to_server)
     prepared = (call(PREPARE, 0, 1, data(b"to all")) + call(PREPARE_LONG, 1, 2, number(2500)) + call(QUEUE_PREPARED, SERVER, 0x80)
                 + call(QUEUE_PREPARED, SERVER, 0x81) + call(LEND, SERVER, 8) + call(RELEASE, 1, 1) + call(QUEUE_PREPARED, CLIENT, 1)
                 + to_client * 3 + to_server * 3)
@@ -246,6 +251,7 @@ def call_seeds():
         "takeover": pair + frame_to(0, 0xC1, deflated(b"Hello")) + frame_to(0, 0xC1, again) + text * 3 + to_server,
         "pieces": pair + pieces,
         "host_frame": pair + host_frame,
+        "frame_rest": pair + frame_rest,
         "prepared": pair + prepared,
         "deliveries": pair + call(DELIVERY, 0, 1) + frame_to(0, 0x01, b"a") + call(DELIVERY, 0, 2) + frame_to(0, 0x80, b"b")
                       + call(DELIVERY, 0, 2) + frame_to(0, 0x02, b"c") + frame_to(0, 0x80, b"d") + call(DELIVERY, 0, 0)

@@ -1277,8 +1277,11 @@ ws_status ws_conn_queue_end(ws_conn *conn, const void *data, size_t len);
  * checked, and no limit on output counts. A client has to mask it: ws_mask() with the last four bytes of the header.
  *
  * What the host writes is not seen: until ws_conn_end_frame() no ping is sent, and the idle, write stall and close
- * timeouts wait. If the connection ends meanwhile (#WS_EVENT_CLOSE), its close frame waits behind the payload. Then
- * write the rest within the close timeout and call ws_conn_end_frame(); or close the socket at once, without
+ * timeouts wait. So after a short write hand over what is left, ws_conn_queue_frame_rest(), and go on as with any
+ * output; or write it yourself as the socket takes it.
+ *
+ * If the connection ends meanwhile (#WS_EVENT_CLOSE), its close frame waits behind the payload. Then write the rest
+ * within the close timeout, or hand it over, and call ws_conn_end_frame(); or close the socket at once, without
  * ws_conn_end_frame(), because half a payload cannot be followed by anything.
  *
  * @param conn         an open connection without output that waits
@@ -1292,9 +1295,29 @@ ws_status ws_conn_queue_end(ws_conn *conn, const void *data, size_t len);
 ws_status ws_conn_begin_frame(ws_conn *conn, int type, uint64_t payload_len, uint8_t *header, size_t *header_len);
 
 /**
- * Says that the payload of ws_conn_begin_frame() was written to its last byte: the output goes on, and the timeouts
- * count anew. Also after the connection has ended meanwhile; a payload that cannot be written whole leaves only to
- * close the socket.
+ * Hands over what the socket did not take of the frame of ws_conn_begin_frame(): its last bytes, those of the header
+ * too if not even these were written, masked if there is a key. They are copied. After ws_conn_end_frame() the output
+ * lends them first, before all that was queued since ws_conn_begin_frame(), for nothing may come between the bytes of
+ * a frame (RFC 6455, 5.4 and 5.5). Where they lie apart, each call hands over what follows. Also after the connection
+ * has ended meanwhile (#WS_EVENT_CLOSE).
+ *
+ * They count as output that waits: against the limits, which refuse them as they would a message of that size, for
+ * the high-water mark, and from ws_conn_end_frame() on for the write stall timeout. In the metrics they are written
+ * when they are consumed.
+ *
+ * @param conn  a connection between ws_conn_begin_frame() and ws_conn_end_frame()
+ * @param rest  the bytes; NULL if len is 0
+ * @param len   their number, no more than the frame has and were not written
+ * @return #WS_OK; #WS_ERR_QUEUE_FULL: nothing of it was taken, and the host can still write it itself, unless bytes
+ *         before it were handed over: then close the socket; #WS_ERR_STATE if no frame was begun;
+ *         #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_conn_queue_frame_rest(ws_conn *conn, const void *rest, size_t len);
+
+/**
+ * Says that the frame of ws_conn_begin_frame() was written to its last byte, but for what was handed over with
+ * ws_conn_queue_frame_rest(): the output goes on, and the timeouts count anew. Also after the connection has ended
+ * meanwhile; a frame of which bytes are lost leaves only to close the socket.
  *
  * @param conn  a connection
  * @return #WS_OK; #WS_ERR_STATE if no frame was begun; #WS_ERR_INVALID_ARGUMENT

@@ -454,6 +454,9 @@ public:
     [[nodiscard]] ws_status begin_frame(ws_message_type type, std::uint64_t payload_len, FrameHeader &header) noexcept {
         return ws_conn_begin_frame(get(), type, payload_len, header.bytes, &header.len);
     }
+    [[nodiscard]] ws_status queue_frame_rest(std::string_view rest) noexcept {
+        return ws_conn_queue_frame_rest(get(), rest.data(), rest.size());
+    }
     [[nodiscard]] ws_status end_frame() noexcept { return ws_conn_end_frame(get()); }
     [[nodiscard]] ws_status queue_ping(std::string_view data = {}) noexcept {
         return ws_conn_queue_ping(get(), data.data(), data.size());

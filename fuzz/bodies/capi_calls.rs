@@ -97,7 +97,7 @@ fn make_config(choice: u8, limits: u8) -> (*mut ws_config, usize) {
 
 /// Calls below this are about more than one connection.
 const WORLD_CALLS: u8 = 16;
-const CALLS: u8 = 48;
+const CALLS: u8 = 49;
 
 fn step(world: &mut World, program: &mut Program<'_>) {
     let (call, which) = (program.byte(), program.byte());
@@ -186,9 +186,10 @@ fn on_connection(conn: &mut Conn, call: u8, program: &mut Program<'_>) {
             let (min, bytes) = (usize::from(program.number()) % 9000, input(conn.is_client, program));
             conn.receive(min, (min % 5 > 0).then_some(&bytes));
         }
-        _ => {
+        47 => {
             conn.pull_batch(1 + usize::from(program.byte() % 8));
         }
+        _ => conn.queue_frame_rest(usize::from(program.number()) % 5000, usize::from(program.byte())),
     }
 }
 

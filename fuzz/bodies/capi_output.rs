@@ -28,6 +28,10 @@ pub struct Output {
     /// The host writes a frame itself, of which this is still to be written.
     in_host_frame: bool,
     host_frame: Vec<u8>,
+    /// How much of that may be handed over: it is of the frame that was begun last.
+    frame_left: usize,
+    /// What was handed over: the output begins with it.
+    frame_rest: Vec<u8>,
     /// The queue was above the high-water mark since the last time there was room.
     was_full: bool,
     /// The most that may be queued, by what was asked for.
@@ -41,6 +45,8 @@ impl Output {
             making: false,
             in_host_frame: false,
             host_frame: Vec::new(),
+            frame_left: 0,
+            frame_rest: Vec::new(),
             was_full: false,
             bound: max_queued + UNASKED + OVERHEAD,
         }
@@ -166,8 +172,37 @@ impl Conn {
         }
         self.output.host_frame.extend(&header[..len]);
         self.output.host_frame.extend(payload);
+        self.output.frame_left = len + payload_len as usize;
         self.output.in_host_frame = true;
         self.lend(8);
+    }
+
+    /// Hands over the last bytes of the host's frame, so many in all, in two pieces. It has a second try with what was
+    /// refused, unless that is the second piece: then it is lost, and the peer gets another frame.
+    pub fn queue_frame_rest(&mut self, left: usize, first: usize) {
+        let output = &mut self.output;
+        let left = left.min(output.frame_left).min(output.host_frame.len());
+        let rest = output.host_frame.split_off(output.host_frame.len() - left);
+        let (first, second) = rest.split_at(first.min(left));
+        if self.queue_piece_of_frame(first) {
+            self.queue_piece_of_frame(second);
+            self.output.frame_left = if left > 0 { 0 } else { self.output.frame_left };
+        } else {
+            self.output.host_frame.extend(rest);
+        }
+        self.check_output();
+        self.lend(8);
+    }
+
+    fn queue_piece_of_frame(&mut self, piece: &[u8]) -> bool {
+        let before = self.queued();
+        let status = unsafe { ws_conn_queue_frame_rest(self.raw, piece.as_ptr().cast(), piece.len()) };
+        assert_eq!(status == WS_ERR_STATE, !self.output.in_host_frame);
+        assert!(matches!(status, WS_OK | WS_ERR_STATE | WS_ERR_QUEUE_FULL), "{status:?}");
+        let taken = if status == WS_OK { piece } else { &[] };
+        self.output.frame_rest.extend(taken);
+        assert_eq!(self.queued(), before + taken.len());
+        status == WS_OK
     }
 
     pub fn end_frame(&mut self) {
@@ -219,6 +254,8 @@ impl Conn {
         }
         let total: usize = slices.iter().map(|slice| slice.iov_len).sum();
         *lent = slices.iter().map(|slice| Lent::new(slice.iov_base.cast_const().cast(), slice.iov_len)).collect();
+        let mut begin = lent.iter().flat_map(|slice| &slice.bytes);
+        assert!(begin.by_ref().zip(&self.output.frame_rest).all(|(lent, rest)| lent == rest), "not the frame's rest");
         assert!(total <= self.queued());
         assert_eq!(total > 0, self.queued() > 0 && !self.output.in_host_frame);
     }
@@ -255,11 +292,13 @@ impl Conn {
         buffer.truncate(len);
         let mut lent = self.output.slices.iter().flat_map(|slice| &slice.bytes);
         assert!(buffer.iter().zip(&mut lent).all(|(read, lent)| read == lent), "lent and read differ");
+        assert!(buffer.iter().zip(&self.output.frame_rest).all(|(read, rest)| read == rest), "not the frame's rest");
         self.forget_taken(len);
         buffer
     }
 
     fn forget_taken(&mut self, mut count: usize) {
+        self.output.frame_rest.drain(..count.min(self.output.frame_rest.len()));
         while let Some(first) = self.output.slices.first_mut() {
             if count < first.bytes.len() {
                 return first.skip(count);

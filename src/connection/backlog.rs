@@ -27,7 +27,7 @@ pub(crate) struct Backlog {
     ready: usize,
     /// The room of all chunks that are not shared.
     capacity: usize,
-    /// Chunks at the front that keep their place: they were lent, or are the head of a handshake.
+    /// Chunks at the front that keep their place: they were lent, or are the head of a handshake or the rest of a frame.
     settled: Cell<usize>,
     /// Chunks at the front up to the last one with a control frame: control frames do not overtake each other.
     controls: usize,
@@ -42,6 +42,8 @@ pub(crate) enum Chunk {
     Own(Vec<u8>),
     /// Control frames that overtook others.
     Urgent(Vec<u8>),
+    /// The rest of a frame that the host wrote in part. Only more of it comes before.
+    Rest(Vec<u8>),
     /// One frame of a prepared message.
     Prepared(Rc<Waiting>),
 }
@@ -163,6 +165,28 @@ impl Backlog {
         self.len
     }
 
+    /// Queues bytes of a frame that the host wrote in part: before all that was queued since that began and was not lent
+    /// since, and behind those that were queued so before. Nothing overtakes them. Returns how many bytes wait then.
+    pub(crate) fn push_rest(&mut self, rest: &[u8], shared: &Shared) -> usize {
+        let place = self.chunks.partition_point(|chunk| matches!(chunk, Chunk::Rest(_)));
+        match self.chunks.range_mut(..place).next_back() {
+            Some(Chunk::Rest(bytes)) if bytes.capacity() - bytes.len() >= rest.len() => simd::append(rest, bytes),
+            _ => {
+                let mut bytes = shared.take_chunk(rest.len().max(CHUNK_SIZE));
+                simd::append(rest, &mut bytes);
+                self.capacity += bytes.capacity();
+                self.chunks.insert(place, Chunk::Rest(bytes));
+                self.settled.update(|settled| settled + 1);
+                self.controls += usize::from(self.controls > 0);
+            }
+        }
+        if self.to_close > 0 {
+            self.to_close += rest.len();
+        }
+        self.grow(rest.len(), shared);
+        self.len
+    }
+
     /// Begins with a frame that waited alone. It may have been lent.
     pub(crate) fn begin_with(&mut self, prepared: Rc<Waiting>) {
         let chunk = Chunk::Prepared(prepared);
@@ -218,7 +242,7 @@ impl Backlog {
             }
             self.pass_first(len);
             match self.chunks.pop_front() {
-                Some(Chunk::Own(bytes) | Chunk::Urgent(bytes)) => {
+                Some(Chunk::Own(bytes) | Chunk::Urgent(bytes) | Chunk::Rest(bytes)) => {
                     self.capacity -= bytes.capacity();
                     shared.return_chunk(bytes);
                 }
@@ -288,7 +312,7 @@ impl Backlog {
 impl Chunk {
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
-            Chunk::Own(bytes) | Chunk::Urgent(bytes) => bytes,
+            Chunk::Own(bytes) | Chunk::Urgent(bytes) | Chunk::Rest(bytes) => bytes,
             Chunk::Prepared(frame) => match &**frame {
                 Waiting::Prepared(bytes) => bytes,
                 Waiting::Backlog(_) => &[], // never: a backlog is not shared

@@ -123,9 +123,12 @@ impl Outbound {
     /// [`mask::apply`](crate::frame::mask::apply). Text is not checked.
     ///
     /// Until [`Outbound::end_frame`] nothing else is lent, and what the host writes is not seen: no ping is sent, and
-    /// the idle, write stall and close timeouts wait for `end_frame`. If the connection ends meanwhile, its close frame
-    /// waits behind the payload. Then write the rest within the close timeout and call `end_frame`; or close the stream
-    /// at once, without `end_frame`, because half a payload cannot be followed by anything.
+    /// the idle, write stall and close timeouts wait for `end_frame`. So after a short write hand over what is left,
+    /// [`Outbound::queue_frame_rest`], and go on as with any output; or write it yourself as the stream takes it.
+    ///
+    /// If the connection ends meanwhile, its close frame waits behind the payload. Then write the rest within the close
+    /// timeout, or hand it over, and call `end_frame`; or close the stream at once, without `end_frame`, because half a
+    /// payload cannot be followed by anything.
     pub fn begin_frame(&mut self, message_type: MessageType, payload_len: u64) -> Result<EncodedHeader, Error> {
         self.check_ready()?;
         if self.in_host_frame {
@@ -147,8 +150,30 @@ impl Outbound {
         Ok(encoded)
     }
 
-    /// Says that the payload of [`Outbound::begin_frame`] was written to its last byte: the output goes on, and the
-    /// timeouts count anew.
+    /// Hands over what the stream did not take of the frame of [`Outbound::begin_frame`]: its last bytes, those of the
+    /// header too if not even these were written, masked if there is a key. They are copied, and go out first, before
+    /// all that was queued since the frame began: nothing may come between the bytes of a frame (RFC 6455, 5.4 and 5.5).
+    /// Where they lie apart, each call hands over what follows. Then call [`Outbound::end_frame`].
+    ///
+    /// Also after the connection has ended meanwhile. Refused if no frame was begun; and with [`Error::QueueFull`] where
+    /// a message of that size would be. Then nothing of it was taken, and the host can still write it itself, unless
+    /// bytes before it were handed over: then close the stream.
+    pub fn queue_frame_rest(&mut self, rest: &[u8]) -> Result<(), Error> {
+        if !self.in_host_frame {
+            return Err(Error::State("no frame was begun"));
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.check_room(rest.len())?;
+        self.shared.metrics.left_by_host(rest.len() as u64);
+        let queued = self.queue.backlog(&self.shared).push_rest(rest, &self.shared);
+        self.watch_high_water(queued);
+        Ok(())
+    }
+
+    /// Says that the frame of [`Outbound::begin_frame`] was written to its last byte, but for what was handed over: the
+    /// output goes on, and the timeouts count anew.
     pub fn end_frame(&mut self) -> Result<(), Error> {
         if !std::mem::take(&mut self.in_host_frame) {
             return Err(Error::State("no frame was begun"));

@@ -245,6 +245,29 @@ static void frame_of_the_host(host *it, const char *text) {
     free(what.bytes);
 }
 
+/* A server's frame that its host writes in part: it hands over the rest, and what was queued meanwhile follows. */
+static void rest_of_a_frame(host *it, const char *text) {
+    seen what = nothing(), server = nothing();
+    uint8_t header[WS_MAX_HEADER_LEN];
+    size_t header_len;
+    CHECK(ws_conn_queue_frame_rest(it->server, text, 1) == WS_ERR_STATE);
+    CHECK(ws_conn_begin_frame(it->server, WS_MESSAGE_TEXT, BIG, header, &header_len) == WS_OK);
+    CHECK(ws_conn_feed(it->client, header, 1) == WS_OK);
+    pull(it->client, &what);
+    CHECK(ws_conn_queue_text(it->server, "behind", 6) == WS_OK);
+    CHECK(ws_conn_queue_frame_rest(it->server, header + 1, header_len - 1) == WS_OK);
+    CHECK(ws_conn_queue_frame_rest(it->server, text, BIG) == WS_OK);
+    CHECK(ws_conn_queued_bytes(it->server) == header_len - 1 + BIG + 2 + 6);
+    CHECK(ws_conn_end_frame(it->server) == WS_OK);
+    carry(it->server, it->client, &what);
+    CHECK(what.messages == 2 && what.len == BIG + 6 && memcmp(what.bytes, text, BIG) == 0);
+    CHECK(memcmp(what.bytes + BIG, "behind", 6) == 0);
+    pull(it->server, &server);
+    CHECK(server.writables == 1);
+    free(what.bytes);
+    free(server.bytes);
+}
+
 /* What recv() brings of a large message lies where the whole message is reported. */
 static void large_message(ws_engine *engine) {
     ws_conn *server = ws_conn_new_server(engine);
@@ -344,7 +367,7 @@ static void count(host *it) {
     char *text;
     size_t len = 0;
     CHECK(metrics.connections_opened[0] == 1 && metrics.connections_opened[1] == 1);
-    CHECK(metrics.messages_in[0] == 4 && metrics.messages_in[1] == 3);
+    CHECK(metrics.messages_in[0] == 6 && metrics.messages_in[1] == 3);
     CHECK(metrics.compressed_messages_in == 5 && metrics.compressed_plain_bytes_in == 4 * BIG + 3000);
     CHECK(metrics.compressed_wire_bytes_in < metrics.compressed_plain_bytes_in / 10);
     CHECK(metrics.queued_bytes == ws_conn_queued_bytes(it->client) + ws_conn_queued_bytes(it->server));
@@ -354,7 +377,7 @@ static void count(host *it) {
     CHECK(ws_metrics_render(list, 2, NULL, 0, &len) == WS_ERR_BUFFER_TOO_SMALL);
     text = malloc(len + 1);
     CHECK(text != NULL && ws_metrics_render(list, 2, text, len + 1, &len) == WS_OK);
-    CHECK(strlen(text) == len && strstr(text, "\nwsengine_messages_received_total{type=\"text\"} 8\n") != NULL);
+    CHECK(strlen(text) == len && strstr(text, "\nwsengine_messages_received_total{type=\"text\"} 12\n") != NULL);
     free(text);
 }
 
@@ -380,6 +403,7 @@ int main(void) {
     chunks_and_parts(&it, text);
     broadcast(&it, text);
     frame_of_the_host(&it, text);
+    rest_of_a_frame(&it, text);
     back_pressure(&it);
     time_passes(&it);
     count(&it);

@@ -227,6 +227,18 @@ TEST(Wrapper, AFrameThatTheHostWrites) {
     EXPECT_EQ(ws::mask(nullptr, 0, &payload[0], 2), WS_ERR_INVALID_ARGUMENT);
 }
 
+TEST(Wrapper, TheRestOfAFrameThatTheHostWrites) {
+    Pair pair(ws::Config{});
+    ws::FrameHeader header;
+    EXPECT_EQ(pair.server.queue_frame_rest("hello"), WS_ERR_STATE);
+    ASSERT_EQ(pair.server.begin_frame(WS_MESSAGE_TEXT, 5, header), WS_OK);
+    ASSERT_EQ(pair.server.queue_text("behind"), WS_OK);
+    ASSERT_EQ(pair.server.queue_frame_rest("l"), WS_OK);
+    ASSERT_EQ(pair.server.queue_frame_rest("lo"), WS_OK);
+    ASSERT_EQ(pair.server.end_frame(), WS_OK);
+    EXPECT_EQ(take(pair.server), std::string("llo\x81\x06") + "behind");
+}
+
 TEST(Wrapper, EverySetting) {
     ws::Config config;
     const ws_status statuses[] = {

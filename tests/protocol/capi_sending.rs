@@ -78,6 +78,27 @@ fn a_frame_that_the_host_writes() {
 }
 
 #[test]
+fn the_rest_of_a_frame_that_the_host_writes() {
+    let server = open();
+    let (mut header, mut len) = ([0u8; WS_MAX_HEADER_LEN], 0);
+    let payload = [7; 300];
+    unsafe {
+        let conn = server.conn;
+        assert_eq!(ws_conn_queue_frame_rest(conn, pointer(&payload), 300), WS_ERR_STATE);
+        assert_eq!(ws_conn_begin_frame(conn, TYPE_BINARY, 300, header.as_mut_ptr(), &mut len), WS_OK);
+        assert_eq!(ws_conn_queue_text(conn, pointer(b"x"), 1), WS_OK);
+        assert_eq!(ws_conn_queue_frame_rest(conn, null(), 1), WS_ERR_INVALID_ARGUMENT);
+        assert_eq!(ws_conn_queue_frame_rest(conn, pointer(&vec![0; 4 << 20]), 4 << 20), WS_ERR_QUEUE_FULL);
+        assert_eq!(ws_conn_queue_frame_rest(conn, pointer(&header[1..]), len - 1), WS_OK);
+        assert_eq!(ws_conn_queue_frame_rest(conn, pointer(&payload), 300), WS_OK);
+        assert_eq!(ws_conn_queue_frame_rest(conn, null(), 0), WS_OK);
+        assert_eq!((server.take(), ws_conn_queued_bytes(conn)), (vec![], 306));
+        assert_eq!(ws_conn_end_frame(conn), WS_OK);
+    }
+    assert_eq!(server.take(), [&plain(BINARY, &payload)[1..], &plain(TEXT, b"x")].concat());
+}
+
+#[test]
 fn masking_in_pieces() {
     let mut payload = *b"hello, world";
     unsafe {

@@ -70,7 +70,8 @@ fn any_call() -> impl Strategy<Value = Call> {
         1 => (0..9_000usize).prop_map(|len| Call::Prepared(MessageType::Binary, vec![9; len])),
         2 => kind.prop_map(Call::Begin),
         3 => (prop_oneof![text, Just(vec![b'z'; 1_500])], any::<bool>()).prop_map(|(data, last)| Call::Piece(data, last)),
-        1 => bytes(300).prop_map(Call::HostFrame),
+        1 => (bytes(300), 0..400usize).prop_map(|(payload, written)| Call::HostFrame(payload, written)),
+        1 => (0..200usize).prop_map(Call::FrameRest),
         2 => Just(Call::EndFrame),
         1 => prop_oneof![Just(Delivery::Messages), Just(Delivery::Chunks), Just(Delivery::Frames)].prop_map(Call::Deliver),
         1 => any::<bool>().prop_map(Call::Reading),
@@ -80,7 +81,8 @@ fn any_call() -> impl Strategy<Value = Call> {
 }
 
 /// A script of calls, in which the end of the input may come early, and time may pass. Some begin with what chance seldom
-/// brings: a peer that does not read, sends on, and is closed; or messages that share a window with a broadcast.
+/// brings: a peer that does not read, sends on, and is closed; messages that share a window with a broadcast; or a host
+/// that writes a frame in part.
 fn any_calls() -> impl Strategy<Value = Vec<Call>> {
     let busy = [
         vec![Call::Feed(Way::Copied, 220), Call::PullAll, Call::Accept, Call::PullAll, Call::Binary(6_000)],
@@ -97,7 +99,15 @@ fn any_calls() -> impl Strategy<Value = Vec<Call>> {
         Call::Prepared(MessageType::Binary, vec![9; 2_000]),
         Call::Binary(1_500),
     ];
-    let first = proptest::option::weighted(0.5, prop_oneof![Just(busy), Just(broadcast)]);
+    let short_write = vec![
+        Call::Feed(Way::Copied, 400),
+        Call::PullAll,
+        Call::Accept,
+        Call::PullAll,
+        Call::Take(600),
+        Call::HostFrame(vec![7; 200], 100),
+    ];
+    let first = proptest::option::weighted(0.6, prop_oneof![Just(busy), Just(broadcast), Just(short_write)]);
     let step = prop_oneof![Just(0u64), 0..300u64, 0..100_000u64];
     let times = proptest::collection::vec((any::<proptest::sample::Index>(), step), 1..6);
     let times = proptest::option::weighted(0.2, times);

@@ -31,8 +31,10 @@ pub enum Call {
     /// A message piece by piece: the last one with `true`.
     Begin(MessageType),
     Piece(Vec<u8>, bool),
-    /// A message of which the host writes the payload itself, and the end of it.
-    HostFrame(Vec<u8>),
+    /// A message of which the host writes the payload itself, up to a byte; what is left of it, in two pieces if there
+    /// is room; and the end of it, up to which the host writes what it has not handed over.
+    HostFrame(Vec<u8>, usize),
+    FrameRest(usize),
     EndFrame,
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -66,6 +68,8 @@ pub struct Run<'a> {
     /// The message that is made piece by piece, so far.
     making: Option<(MessageType, Vec<u8>)>,
     in_host_frame: bool,
+    /// What is left of that frame.
+    frame_rest: Vec<u8>,
     reading: bool,
     /// The queue was full since the last time there was room.
     was_full: bool,
@@ -90,6 +94,7 @@ impl<'a> Run<'a> {
             sent: Vec::new(),
             making: None,
             in_host_frame: false,
+            frame_rest: Vec::new(),
             reading: true,
             was_full: false,
             closed_by_us: false,
@@ -150,8 +155,10 @@ impl<'a> Run<'a> {
                 result => self.not_ready(result, before, self.making.is_some()),
             },
             Call::Piece(data, last) => self.piece(data, *last, before),
-            Call::HostFrame(payload) => self.host_frame(payload, before),
+            Call::HostFrame(payload, written) => self.host_frame(payload, *written, before),
+            Call::FrameRest(first) => self.frame_rest(*first),
             Call::EndFrame => {
+                self.output.append(&mut self.frame_rest);
                 let result = self.conn.outbound().end_frame();
                 assert_eq!(result.is_ok(), std::mem::take(&mut self.in_host_frame), "{result:?}");
             }
@@ -328,23 +335,43 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The host writes header and payload at once.
-    fn host_frame(&mut self, payload: &[u8], before: State) {
+    /// The host writes so much of header and payload.
+    fn host_frame(&mut self, payload: &[u8], written: usize, before: State) {
         let waiting = self.conn.outbound().queued_bytes();
         let refused = waiting > 0 || self.in_host_frame || self.making.is_some();
         match self.conn.outbound().begin_frame(MessageType::Binary, payload.len() as u64) {
             Ok(header) => {
                 assert!(before == State::Open && !refused);
                 let header = header.as_bytes();
-                let mut written = payload.to_vec();
+                let mut masked = payload.to_vec();
                 if header[1] & 0x80 != 0 {
-                    mask::apply(*header.last_chunk().unwrap(), 0, &mut written);
+                    mask::apply(*header.last_chunk().unwrap(), 0, &mut masked);
                 }
-                self.output.extend([header, &written].concat());
+                let mut frame = [header, &masked].concat();
+                self.frame_rest = frame.split_off(written.min(frame.len()));
+                self.output.extend(frame);
                 self.sent.push(Got::Binary(payload.to_vec()));
                 self.in_host_frame = true;
             }
             Err(error) => self.not_ready(Err(error), before, refused),
+        }
+    }
+
+    /// The host hands over what is left of its frame; if it is refused, the host writes it after all.
+    fn frame_rest(&mut self, first: usize) {
+        let rest = std::mem::take(&mut self.frame_rest);
+        let out = self.conn.outbound();
+        let waiting = out.queued_bytes();
+        let has_room = waiting + rest.len() + 14 <= MAX_QUEUED;
+        let (first, second) = rest.split_at(if has_room { first.min(rest.len()) } else { 0 });
+        let result = out.queue_frame_rest(first).and_then(|()| out.queue_frame_rest(second));
+        match result {
+            Ok(()) => assert!(self.in_host_frame && out.queued_bytes() == waiting + rest.len()),
+            Err(Error::QueueFull) => {
+                assert!(self.in_host_frame && !has_room && out.queued_bytes() == waiting);
+                self.frame_rest = rest;
+            }
+            result => assert!(matches!(result, Err(Error::State(_))) && !self.in_host_frame, "{result:?}"),
         }
     }
 

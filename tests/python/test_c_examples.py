@@ -218,6 +218,51 @@ def test_64_mib(echo):
         assert client.read_message() == (BINARY, payload)
 
 
+@pytest.mark.parametrize("options", [[], ["--delivery", "chunks"], ["--feed-size", "10000"]], ids=" ".join)
+def test_large_messages_among_small_ones_to_a_slow_reader(start_echo, options):
+    """Large ones are written from where they lie where the socket takes them, and nothing comes between the bytes of a frame."""
+    server = start_echo(*options)
+    sizes = [128 * 1024 - 1, 128 * 1024, 5, 700_000, 128 * 1024, 0, 3_000_000, 20_000, 300_000] * 2
+    data = random.Random(5).randbytes(max(sizes))
+    with connect(server, receive_buffer=16 * 1024) as client:
+        sent = b"".join(frame(BINARY, data[:size]) + frame(PING, b"%d" % size) for size in sizes)
+        writer = threading.Thread(target=client.send, args=(sent,))
+        writer.start()
+        time.sleep(0.2)
+        received, message = [], b""
+        while len(received) < len(sizes):
+            fin, opcode, part = client.read_frame()
+            if opcode != PONG:
+                message += part
+                if fin:
+                    received.append(message)
+                    message = b""
+        assert received == [data[:size] for size in sizes]
+        writer.join()
+
+
+def test_large_messages_are_compressed(start_echo):
+    server = start_echo("--compression")
+    with Connection(server.address) as client:
+        client.upgrade(extra=["Sec-WebSocket-Extensions: permessage-deflate"])
+        client.send(frame(BINARY, bytes(300_000)))
+        first, second = client.read(2)
+        assert first == 0xC0 | BINARY and second <= 126 # less than 64 KiB
+        (size,) = struct.unpack("!H", client.read(2))
+        deflated = client.read(size) + b"\0\0\xff\xff"
+        assert zlib.decompressobj(-15).decompress(deflated) == bytes(300_000)
+
+
+def test_who_never_reads_a_large_message_is_dropped(start_echo):
+    """The rest of its frame waits in the engine, not in the server's hands: so the deadline of a write stall is at work."""
+    server = start_echo("--write-stall-timeout", "1500")
+    with connect(server, receive_buffer=4096) as client, connect(server) as lively:
+        client.send(frame(BINARY, bytes(8 * MIB)))
+        wait_until(lambda: server.descriptors() == IDLE_DESCRIPTORS + 1)
+        lively.send(frame(TEXT, b"here"))
+        assert lively.read_message() == (TEXT, b"here")
+
+
 def test_who_never_reads_costs_bounded_memory_and_loses_nothing(echo):
     message = frame(BINARY, b"z" * 65536)
     with connect(echo) as warm_up:
@@ -469,7 +514,7 @@ def test_stop_waits_for_nobody_for_long(start_echo):
                                        ["--bogus"], ["surplus"], ["--window-bits", "9"], ["--window-bits", "7,15"],
                                        ["--window-bits", "9,15x"], ["--level", "10"], ["--threshold", "x"],
                                        ["--max-fragments", "0"], ["--read-size", "0"], ["--feed-size", "0"],
-                                       ["--subprotocol", "a b"], ["--delivery", "bytes"], ["--ping-interval", "x"]])
+                                       ["--subprotocol", "a b"], ["--delivery", "bytes"], ["--ping-interval", "x"], ["--write-stall-timeout", "x"]])
 def test_wrong_options(arguments):
     result = subprocess.run([EXAMPLES_C / "echo_server", *arguments], capture_output=True, text=True, timeout=5)
     assert result.returncode == 2 and result.stderr and not result.stdout

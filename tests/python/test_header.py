@@ -177,8 +177,8 @@ def test_the_page_on_limits_says_what_the_header_says():
 
 
 def test_the_code_in_the_page_on_embedding_compiles(tmp_path):
-    turn, many, pressure, time, tls = re.findall(r"```c\n(.*?)```", (ROOT / "docs" / "embedding.md").read_text(), re.DOTALL)
-    head = ("#include <limits.h>\nvoid drop(ws_conn *conn);\nvoid on_event(ws_conn *conn, const ws_event *event);\n"
+    turn, many, pressure, time, tls, large = re.findall(r"```c\n(.*?)```", (ROOT / "docs" / "embedding.md").read_text(), re.DOTALL)
+    head = ("#include <limits.h>\n#include <stdbool.h>\nvoid drop(ws_conn *conn);\nvoid on_event(ws_conn *conn, const ws_event *event);\n"
             "int wait_for_sockets(uint64_t until);\nvoid serve_socket(int i);\nuint64_t now_ms(void);\nvoid serve(ws_conn *conn);\n"
             "enum { EPOLLOUT = 4 };\nvoid watch(int fd, int events);\ntypedef struct ssl SSL;\nint SSL_read(SSL *, void *, int);\n"
             "int write_all(SSL *ssl, const void *data, size_t len);\n"
@@ -192,5 +192,7 @@ def test_the_code_in_the_page_on_embedding_compiles(tmp_path):
                       f"void press(int fd, ws_conn *conn);\nvoid press(int fd, ws_conn *conn) {{\n{pressure}}}\n"
                       f"void time(ws_engine *engine);\nvoid time(ws_engine *engine) {{\n{time}}}\n"
                       "void tls(SSL *ssl, ws_conn *conn, void *room, size_t capacity);\n"
-                      f"void tls(SSL *ssl, ws_conn *conn, void *room, size_t capacity) {{\nchar record[16384];\n{tls}}}\n")
+                      f"void tls(SSL *ssl, ws_conn *conn, void *room, size_t capacity) {{\nchar record[16384];\n{tls}}}\n"
+                      "void large(int fd, ws_conn *conn, void *payload, size_t size);\n"
+                      f"void large(int fd, ws_conn *conn, void *payload, size_t size) {{\n{large}}}\n")
     check("gcc", "-std=c11", *STRICT, f"-I{INCLUDE}", "-fsyntax-only", source)

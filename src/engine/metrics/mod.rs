@@ -243,6 +243,11 @@ impl Metrics {
         add(&self.wire_bytes_out, bytes);
     }
 
+    /// The host wrote so many bytes less of it: they are queued.
+    pub(crate) fn left_by_host(&self, bytes: u64) {
+        self.wire_bytes_out.update(|written| written.saturating_sub(bytes));
+    }
+
     /// A connection was freed with output that nobody took.
     pub(crate) fn discarded(&self, bytes: usize) {
         subtract(&self.queued_bytes, bytes as u64);

@@ -15,7 +15,12 @@ pub struct Invalid;
 /// Whether a text that is there as a whole is valid. Worth asking only of one that is not all ASCII.
 #[inline(never)]
 pub(crate) fn is_valid(text: &[u8]) -> bool {
-    simdutf8::basic::from_utf8(text).is_ok()
+    const WORTH_VECTORS: usize = 64; // below it simdutf8 asks the standard library, too, some calls later
+    if text.len() < WORTH_VECTORS {
+        std::str::from_utf8(text).is_ok()
+    } else {
+        simdutf8::basic::from_utf8(text).is_ok()
+    }
 }
 
 impl Validator {

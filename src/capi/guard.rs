@@ -106,6 +106,7 @@ fn prefetch<H>(handle: *const H) {
     let _ = handle;
 }
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const CACHE_LINE: usize = 64;
 
 /// Runs `call`, which needs no handle; NULL or another fallback if it panics.

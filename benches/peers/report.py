@@ -239,7 +239,7 @@ def row_of(item, y):
         )
     out.append(f'<rect x="{x_of(1) - 4:.1f}" y="{y - 4}" width="8" height="8" fill="{OURS}" transform="rotate(45 {x_of(1):.1f} {y})"/>')
     weight = 600 if item["ratio"] > 1 + TIE else 400
-    out.append(text(WIDTH - RIGHT + 14, y + 4, f"{item['ratio']:.2f}x  {item['peer']['subject']}", weight=weight))
+    out.append(text(WIDTH - RIGHT + 14, y + 4, f"{item['ratio']:.2f}x  {base(item['peer']['subject'])}", weight=weight))
     return out
 
 

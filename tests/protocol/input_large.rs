@@ -47,6 +47,23 @@ fn text(len: usize) -> String {
     "多字节".chars().cycle().take(len / 3).collect()
 }
 
+/// Memory that is received into, by whichever way, begins in the middle of a page; what is left out for that is no input
+/// that is held.
+#[test]
+fn memory_begins_in_the_middle_of_a_page() {
+    const PAGE: usize = 4096;
+    let engine = Engine::new(&Config::new());
+    let mut server = open_on(&engine);
+    let message = masked(BINARY, &noise(MIB, 1));
+    receive(&mut server, &message, usize::MAX); // its buffer grew, and is there for the next one
+    let (header, came) = (14, 100_000);
+    let (reads, _) = receive(&mut server, &message[..header + came], usize::MAX);
+    assert_eq!(reads[0].address % PAGE, PAGE / 2, "the receive buffer");
+    assert_eq!(engine.metrics().held_input_bytes, came as u64);
+    let assembled = server.recv_buffer(0).unwrap().as_ptr().addr();
+    assert_eq!((assembled - came) % PAGE, PAGE / 2, "where the message is assembled");
+}
+
 /// What was read last, while it was worth a read of its own, was not moved again.
 #[test]
 fn a_large_message_is_received_where_it_is_assembled() {

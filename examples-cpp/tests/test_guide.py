@@ -54,3 +54,13 @@ def test_every_block_compiles(tmp_path):
         errors = [error for error in pool.map(check, snippets()) if error]
     if errors:
         pytest.fail("\n".join(errors), pytrace=False)
+
+
+def test_every_link_leads_somewhere():
+    text = re.sub(r"^```.*?^```$", "", GUIDE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    anchors = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif "://" not in target:
+            assert (GUIDE.parent / target).exists(), target

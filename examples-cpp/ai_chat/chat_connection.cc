@@ -10,12 +10,6 @@
 
 namespace ai_chat {
 
-namespace {
-
-constexpr double kPressureInterval = 0.02;  // seconds between two looks at a slow browser
-
-}  // namespace
-
 ChatConnection::ChatConnection(const wsmuduo::WebSocketConnectionPtr& webSocket, CurlLoop* curl,
                                const ChatOptions& options, SessionStore* sessions)
     : webSocket_(webSocket), name_(webSocket->name()), curl_(curl), options_(options), sessions_(sessions) {}
@@ -51,7 +45,6 @@ void ChatConnection::onChat(ChatCommand command) {
   question_ = std::move(command);
   answerBytes_ = 0;
   begun_ = muduo::Timestamp::now();
-  paused_ = false;
 
   std::vector<Turn> turns = sessions_->history(question_.sessionId);
   turns.push_back({Turn::Role::kUser, question_.message});
@@ -64,6 +57,7 @@ void ChatConnection::onChat(ChatCommand command) {
       [weak](const UpstreamResult& result) {
         if (const auto self = weak.lock()) self->onEnd(result);
       });
+  if (isBehind_) request_->pause();
 }
 
 void ChatConnection::onStop() {
@@ -93,7 +87,6 @@ void ChatConnection::onText(std::string_view text) {
   answerBytes_ += text.size();
   if (answer_.size() < options_.sessions.bytesPerSession) answer_.append(text);
   send(encodeStream(text, /*done=*/false));
-  watchPressure();
 }
 
 void ChatConnection::onEnd(const UpstreamResult& result) {
@@ -127,34 +120,24 @@ void ChatConnection::send(const std::string& json) {
   if (!webSocket || webSocket->send(json)) return;
   // Closing, or so far behind that its queue is full: the model's work would be for nobody.
   shutDown();
-  if (webSocket->bufferedAmount() > options_.highWater) webSocket->forceClose();
+  if (isBehind_) webSocket->forceClose();
 }
 
-// A browser that reads slowly slows the model down, instead of filling the server's memory.
+// A browser that reads slowly slows the model down, instead of filling the server's memory. One that takes nothing at all is
+// dropped by the WebSocket's own deadline (WebSocketServer::Options::writeStallSeconds), which ends in shutDown().
 void ChatConnection::watchPressure() {
-  if (!answering() || paused_) return;
   const auto webSocket = webSocket_.lock();
-  if (!webSocket || webSocket->bufferedAmount() <= options_.highWater) return;
-  paused_ = true;
-  request_->pause();
-  checkPressure();
-}
-
-// Looks again and again while the browser is behind. One that takes nothing at all is dropped by the WebSocket's own
-// deadline (WebSocketServer::Options::writeStallSeconds), which ends in shutDown().
-void ChatConnection::checkPressure() {
-  const auto webSocket = webSocket_.lock();
-  if (!answering() || !paused_ || !webSocket) return;
-  if (webSocket->bufferedAmount() <= options_.lowWater) {
-    paused_ = false;
-    request_->resume();
-    return;
-  }
-  const std::weak_ptr<UpstreamRequest> request = request_;
-  curl_->loop()->runAfter(kPressureInterval, [weak = weak_from_this(), request] {
+  webSocket->setHighWaterMarkCallback([weak = weak_from_this()](const wsmuduo::WebSocketConnectionPtr&, std::size_t) {
     const auto self = weak.lock();
-    // Another answer may have begun since: it looks for itself.
-    if (self && self->request_ == request.lock()) self->checkPressure();
+    if (!self) return;
+    self->isBehind_ = true;
+    if (self->answering()) self->request_->pause();
+  });
+  webSocket->setWritableCallback([weak = weak_from_this()](const wsmuduo::WebSocketConnectionPtr&) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->isBehind_ = false;
+    if (self->answering()) self->request_->resume();
   });
 }
 

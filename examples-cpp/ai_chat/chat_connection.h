@@ -21,9 +21,6 @@ struct ChatOptions {
   UpstreamOptions upstream;
   SessionStore::Limits sessions;
   std::size_t maxMessageBytes = 32 * 1024;
-  // What waits for a slow browser: above the first the upstream is paused, below the second it goes on.
-  std::size_t highWater = 256 * 1024;
-  std::size_t lowWater = 64 * 1024;
 };
 
 class ChatConnection : public std::enable_shared_from_this<ChatConnection>, muduo::noncopyable {
@@ -32,6 +29,8 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   ChatConnection(const wsmuduo::WebSocketConnectionPtr& webSocket, CurlLoop* curl, const ChatOptions& options,
                  SessionStore* sessions);
 
+  // Once, when it is made.
+  void watchPressure();
   void onMessage(std::string_view data, bool isText);
 
   // The browser is gone, or the server ends: an answer under way is cancelled, what was produced is kept. Nothing
@@ -48,8 +47,6 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   void refuse(std::string_view code, const std::string& why);
   void cancelAnswer();
   void finishAnswer(const char* how);
-  void watchPressure();
-  void checkPressure();
   bool answering() const { return request_ != nullptr; }
 
   const std::weak_ptr<wsmuduo::WebSocketConnection> webSocket_;
@@ -58,6 +55,7 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   const ChatOptions& options_;
   SessionStore* const sessions_;
   bool over_ = false;
+  bool isBehind_ = false;  // the browser reads more slowly than the model speaks
 
   // The answer under way.
   std::shared_ptr<UpstreamRequest> request_;
@@ -65,7 +63,6 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   std::string answer_;  // as much of it as a session keeps
   std::size_t answerBytes_ = 0;
   muduo::Timestamp begun_;
-  bool paused_ = false;
 };
 
 }  // namespace ai_chat

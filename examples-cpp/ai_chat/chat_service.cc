@@ -1,9 +1,7 @@
 #include "chat_service.h"
 
 #include <muduo/net/EventLoop.h>
-#include <muduo/net/TcpConnection.h>
 
-#include <algorithm>
 #include <atomic>
 #include <string_view>
 #include <unordered_map>
@@ -37,18 +35,14 @@ ChatService::Loop* ChatService::loopOf(muduo::net::EventLoop* loop) {
 void ChatService::onConnection(const wsmuduo::WebSocketConnectionPtr& webSocket) {
   Loop* loop = loopOf(webSocket->getLoop());
   if (webSocket->connected()) {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      ++open_;
-    }
     if (!loop->curl) {
       webSocket->close(1001, "server is shutting down");
       return;
     }
-    loop->chats.emplace(webSocket.get(), std::make_shared<ChatConnection>(webSocket, loop->curl.get(), options_,
-                                                                          &sessions_));
+    const auto chat = std::make_shared<ChatConnection>(webSocket, loop->curl.get(), options_, &sessions_);
+    chat->watchPressure();
+    loop->chats.emplace(webSocket.get(), chat);
   } else {
-    noteEnd(webSocket->tcpConnection());
     const auto found = loop->chats.find(webSocket.get());
     if (found == loop->chats.end()) return;
     found->second->shutDown();
@@ -63,21 +57,6 @@ void ChatService::onMessage(const wsmuduo::WebSocketConnectionPtr& webSocket, co
   if (found == loop->chats.end()) return;
   const std::shared_ptr<ChatConnection> chat = found->second;  // the message may end it
   chat->onMessage(std::string_view(data.data(), static_cast<std::size_t>(data.size())), isText);
-}
-
-void ChatService::noteEnd(const muduo::net::TcpConnectionPtr& tcp) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  --open_;
-  if (tcp) ending_.push_back(tcp);
-  if (ending_.size() < pruneAt_) return;
-  ending_.erase(std::remove_if(ending_.begin(), ending_.end(), [](const auto& one) { return one.expired(); }),
-                ending_.end());
-  pruneAt_ = 2 * ending_.size() + 16;
-}
-
-bool ChatService::idle() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return open_ == 0 && std::all_of(ending_.begin(), ending_.end(), [](const auto& one) { return one.expired(); });
 }
 
 void ChatService::leaveLoops(std::function<void()> done) {

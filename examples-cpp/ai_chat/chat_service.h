@@ -11,7 +11,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <vector>
 
 #include "chat_connection.h"
 #include "muduo_ws/WebSocketConnection.h"
@@ -33,9 +32,6 @@ class ChatService : muduo::noncopyable {
 
   // ---- the end ----
 
-  // No WebSocket is left, not even one whose last bytes are on their way. Any thread.
-  bool idle();
-
   // Cancels every answer and takes libcurl out of all loops; `done` is called in one of them. No chat is possible
   // from here on.
   void leaveLoops(std::function<void()> done);
@@ -44,15 +40,11 @@ class ChatService : muduo::noncopyable {
   struct Loop;  // what belongs to one event loop, used in its thread only
 
   Loop* loopOf(muduo::net::EventLoop* loop);
-  void noteEnd(const muduo::net::TcpConnectionPtr& tcp);
 
   const ChatOptions options_;
   SessionStore sessions_;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards loops_
   std::map<muduo::net::EventLoop*, std::unique_ptr<Loop>> loops_;  // the map, not what is in it
-  int open_ = 0;
-  std::vector<std::weak_ptr<muduo::net::TcpConnection>> ending_;  // the WebSocket is over, the socket perhaps not
-  std::size_t pruneAt_ = 16;
 };
 
 }  // namespace ai_chat

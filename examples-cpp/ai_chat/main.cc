@@ -17,10 +17,10 @@
 
 #include "chat_service.h"
 #include "muduo_ws/HttpServer.h"
+#include "muduo_ws/StopSignals.h"
 #include "options.h"
 #include "reserved_port.h"
 #include "static_files.h"
-#include "stop_signals.h"
 #include "upstream_url.h"
 
 namespace ai_chat {
@@ -33,7 +33,6 @@ constexpr const char kReactor[] = "Muduo";
 #endif
 
 constexpr double kDrainSeconds = 3;  // for browsers to answer the close and to hang up
-constexpr double kDrainInterval = 0.02;
 
 void logToStderr(const char* text, int length) {
   // One write a line: lines of several loops do not mix.
@@ -55,6 +54,8 @@ std::string defaultWww() {
 wsmuduo::WebSocketServer::Options webSocketOptions(const Options& options) {
   wsmuduo::WebSocketServer::Options result;
   result.writeStallSeconds = options.stallTimeout;
+  result.highWaterMark = 256 * 1024;  // an answer that is not read is held up at its source
+  result.lowWaterMark = 64 * 1024;
   for (const std::string& origin : options.allowedOrigins) {
     if (origin == "*") {
       result.originPolicy = wsmuduo::WebSocketServer::kAnyOrigin;
@@ -65,48 +66,6 @@ wsmuduo::WebSocketServer::Options webSocketOptions(const Options& options) {
   }
   return result;
 }
-
-// The end in three steps: a close frame for every browser, libcurl out of every loop, the loop itself.
-class Shutdown {
- public:
-  Shutdown(muduo::net::EventLoop* loop, wsmuduo::WebSocketServer* webSockets, ChatService* chat)
-      : loop_(loop), webSockets_(webSockets), chat_(chat) {}
-
-  // A second call does not wait for the browsers.
-  void begin() {
-    if (begun_) {
-      leave();
-      return;
-    }
-    begun_ = true;
-    deadline_ = muduo::addTime(muduo::Timestamp::now(), kDrainSeconds);
-    drain();
-  }
-
- private:
-  void drain() {
-    // Again and again: pages reconnect at once.
-    webSockets_->closeAll(1001, "server is shutting down");
-    if (chat_->idle() || deadline_ < muduo::Timestamp::now()) {
-      leave();
-    } else {
-      loop_->runAfter(kDrainInterval, [this] { drain(); });
-    }
-  }
-
-  void leave() {
-    if (left_) return;
-    left_ = true;
-    chat_->leaveLoops([loop = loop_] { loop->quit(); });
-  }
-
-  muduo::net::EventLoop* const loop_;
-  wsmuduo::WebSocketServer* const webSockets_;
-  ChatService* const chat_;
-  muduo::Timestamp deadline_;
-  bool begun_ = false;
-  bool left_ = false;
-};
 
 void warnOfPlainKey(const UpstreamOptions& upstream) {
   const bool plain = upstream.url.compare(0, 5, "http:") == 0 && !isLoopback(upstream.url);
@@ -129,7 +88,7 @@ void run(const Options& options) {
   const std::uint16_t port = reserved->port();
 
   muduo::net::EventLoop loop;
-  StopSignals signals;  // before the server's threads
+  wsmuduo::StopSignals signals;  // before the server's threads
   ChatService chat(options.chat);
   const bool ipv6 = options.bind.find(':') != std::string::npos;
   wsmuduo::HttpServer server(&loop, muduo::net::InetAddress(options.bind, port, ipv6), "ai_chat",
@@ -147,8 +106,10 @@ void run(const Options& options) {
   server.start();
   reserved.reset();
 
-  Shutdown shutdown(&loop, &server.webSocketServer(), &chat);
-  signals.watch(&loop, [&shutdown] { shutdown.begin(); });
+  // The end in three steps: a close frame for every browser, libcurl out of every loop, the loop itself.
+  signals.watch(&loop, [&] {
+    server.stop(kDrainSeconds, [&] { chat.leaveLoops([&loop] { loop.quit(); }); });
+  });
   warnOfPlainKey(options.chat.upstream);
   printReady(options, port);
   loop.loop();

@@ -1,12 +1,8 @@
 #include "echo_muduo/Listen.h"
 
-#include <muduo/net/EventLoop.h>
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,32 +16,7 @@ void fail(const char* what, uint16_t port) {
   exit(1);
 }
 
-sigset_t endSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
-}
-
-const double kLookEvery = 0.01;
-const int kLookAtMost = 100;
-const double kLastTurns = 0.03;  // in which the loops pass the last connections to each other and destroy them
-
-void endWhenClosed(muduo::net::EventLoop* loop, wsmuduo::WebSocketServer* ws, int looks) {
-  if (looks == 0 || ws->socketCount() == 0) {
-    loop->runAfter(kLastTurns, [=]() { loop->quit(); });
-    return;
-  }
-  loop->runAfter(kLookEvery, [=]() { endWhenClosed(loop, ws, looks - 1); });
-}
-
 }  // namespace
-
-void endInOrder(muduo::net::EventLoop* loop, wsmuduo::WebSocketServer* ws) {
-  ws->closeAll();
-  loop->runInLoop([=]() { endWhenClosed(loop, ws, kLookAtMost); });
-}
 
 ReservedPort::ReservedPort(uint16_t port) : isChosenBySystem_(port == 0), fd_(-1), port_(port) {
   fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -74,19 +45,4 @@ ReservedPort::~ReservedPort() {
 
 muduo::net::TcpServer::Option ReservedPort::option() const {
   return isChosenBySystem_ ? muduo::net::TcpServer::kReusePort : muduo::net::TcpServer::kNoReusePort;
-}
-
-SignalThread::SignalThread(const std::function<void()>& onSignal) {
-  const sigset_t set = endSignals();
-  pthread_sigmask(SIG_BLOCK, &set, NULL);  // inherited by the threads to come: only this one takes the signals
-  thread_ = std::thread([set, onSignal]() {
-    int number = 0;
-    sigwait(&set, &number);
-    onSignal();
-  });
-}
-
-SignalThread::~SignalThread() {
-  pthread_kill(thread_.native_handle(), SIGTERM);  // if none came: the thread still waits
-  thread_.join();
 }

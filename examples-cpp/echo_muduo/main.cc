@@ -8,6 +8,7 @@
 
 #include "echo_muduo/Listen.h"
 #include "muduo_ws/HttpServer.h"
+#include "muduo_ws/StopSignals.h"
 #include "muduo_ws/WebSocketServer.h"
 
 #include <muduo/base/Logging.h>
@@ -120,8 +121,9 @@ bool parseNumber(const char* text, int max, int* value) {
 }
 
 template <typename AnyServer>
-void run(EventLoop* loop, AnyServer* server, wsmuduo::WebSocketServer* ws, const ReservedPort& port) {
-  const SignalThread signals([loop, ws]() { endInOrder(loop, ws); });
+void run(EventLoop* loop, AnyServer* server, wsmuduo::WebSocketServer* ws, const ReservedPort& port,
+         wsmuduo::StopSignals* signals) {
+  signals->watch(loop, [loop, ws]() { ws->stop(loop, 1.0, [loop]() { loop->quit(); }); });
   server->start();
   printf("listening on 127.0.0.1:%d\n", port.port());
   fflush(stdout);
@@ -154,15 +156,16 @@ int main(int argc, char* argv[]) {
   const ReservedPort port(static_cast<uint16_t>(arguments.port));
   const InetAddress address("127.0.0.1", port.port());
   EventLoop loop;
+  wsmuduo::StopSignals signals;  // before any thread
   if (arguments.route == 'A') {
     wsmuduo::HttpServer server(&loop, address, "echo_muduo", port.option());
     server.setHttpCallback(onRequest);
     server.setThreadNum(arguments.threads);
     server.websocket(kPath, onEcho);
-    run(&loop, &server, &server.webSocketServer(), port);
+    run(&loop, &server, &server.webSocketServer(), port, &signals);
   } else {
     Server server(&loop, address, port.option(), arguments.threads);
-    run(&loop, &server, &server.ws(), port);
+    run(&loop, &server, &server.ws(), port, &signals);
   }
   return 0;
 }

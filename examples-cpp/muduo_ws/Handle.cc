@@ -10,47 +10,75 @@
 namespace wsmuduo {
 namespace detail {
 
-Handle::Handle(const muduo::net::TcpConnectionPtr& tcp, const std::string& target, const std::string& requestHead,
-               size_t limit)
+Handle::Handle(const muduo::net::TcpConnectionPtr& tcp, const std::shared_ptr<LoopQueue>& queue, const std::string& target,
+               const std::string& requestHead, size_t limit)
     : loop_(tcp->getLoop()),
       loopThread_(std::this_thread::get_id()),
+      queue_(queue),
       name_(tcp->name()),
       peerAddress_(tcp->peerAddress()),
       localAddress_(tcp->localAddress()),
+      target_(target),
       requestHead_(requestHead),
       limit_(limit),
       session_(NULL),
+      attached_(false),
       open_(false),
       closing_(false),
       refused_(false),
       closeCode_(0),
       outboxBytes_(0),
-      handedBytes_(0),
-      attached_(false),
-      wakeQueued_(false) {
+      handedBytes_(0) {
   splitTarget(target, &path_, &query_);
 }
+
+// ---- any thread ----
 
 bool Handle::send(Outgoing::Kind kind, const char* data, size_t len) {
   if (!isOpen() || isClosing()) return false;
   if (inLoopThread()) return session_->send(kind, data, len);
 
-  const size_t cost = len + kFrameOverhead;
-  const bool isFull = handedBytes_.load(std::memory_order_acquire) + outboxBytes() + cost > limit_;
-  if (!isFull && kind == Outgoing::kText && !isUtf8(data, len)) return false;
-  Outgoing message = {kind, 0, isFull ? std::string() : std::string(data, len)};
+  if (kind == Outgoing::kText && !isUtf8(data, len)) return false;
+  Outgoing message;
+  message.kind = kind;
+  if (!hasRoomFor(len + kFrameOverhead)) return refuse();  // before it is copied
+  message.data.assign(data, len);
+  return postMessage(&message);
+}
 
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (!attached_ || !isOpen() || isClosing()) return false;
-  if (isFull || handedBytes_.load(std::memory_order_acquire) + outboxBytes() + cost > limit_) {
-    noteRefusal();
-    wakeLocked();  // the figures may be old: the loop renews them
-    return false;
-  }
-  outboxBytes_.fetch_add(cost, std::memory_order_acq_rel);
-  outbox_.push_back(std::move(message));
-  wakeLocked();
-  return true;
+bool Handle::sendPrepared(const PreparedMessage& prepared) {
+  if (!prepared.isValid() || !isOpen() || isClosing()) return false;
+  if (inLoopThread()) return session_->sendPrepared(prepared);
+
+  Outgoing message;
+  message.kind = Outgoing::kPrepared;
+  message.prepared = prepared;
+  return postMessage(&message);
+}
+
+bool Handle::postMessage(Outgoing* message) {
+  const size_t cost = message->cost();
+  LoopQueue::Item item;
+  item.target = shared_from_this();
+  item.message = std::move(*message);
+  bool isFull = false;
+  const bool isPosted = queue_->post(&item, [&]() {
+    if (!isOpen() || isClosing()) return false;
+    isFull = !hasRoomFor(cost);
+    if (!isFull) outboxBytes_.fetch_add(cost, std::memory_order_acq_rel);
+    return !isFull;
+  });
+  return isFull ? refuse() : isPosted;
+}
+
+bool Handle::refuse() {
+  noteRefusal();
+  queue_->wake(shared_from_this());  // the figures may be old: the loop renews them
+  return false;
+}
+
+bool Handle::hasRoomFor(size_t cost) const {
+  return handedBytes_.load(std::memory_order_acquire) + outboxBytes() + cost <= limit_;
 }
 
 void Handle::close(uint16_t code, const std::string& reason) {
@@ -65,36 +93,35 @@ void Handle::close(uint16_t code, const std::string& reason) {
     if (beginClosing()) session_->close(code, fittingReason);
     return;
   }
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (!attached_ || !isOpen() || !beginClosing()) return;
-  Outgoing message = {Outgoing::kClose, code, fittingReason};
-  outboxBytes_.fetch_add(kFrameOverhead, std::memory_order_acq_rel);
-  outbox_.push_back(std::move(message));
-  wakeLocked();
+  LoopQueue::Item item;
+  item.target = shared_from_this();
+  item.message.kind = Outgoing::kClose;
+  item.message.closeCode = code;
+  item.message.data = fittingReason;
+  const size_t cost = item.message.cost();
+  queue_->post(&item, [&]() {
+    if (!isOpen() || !beginClosing()) return false;
+    outboxBytes_.fetch_add(cost, std::memory_order_acq_rel);
+    return true;
+  });
 }
 
 void Handle::forceClose() {
   closing_.store(true);
-  if (inLoopThread()) {
-    if (session_ != NULL) session_->forceClose();
-    return;
-  }
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (!attached_) return;
-  const std::weak_ptr<Session> weak = weakSession_;
-  loop_->queueInLoop([weak]() {
-    if (const std::shared_ptr<Session> session = weak.lock()) session->forceClose();
+  post([](Session* session) {
+    if (session != NULL) session->forceClose();
+  });
+}
+
+void Handle::setReading(bool isReading) {
+  post([isReading](Session* session) {
+    if (session != NULL) session->setReading(isReading);
   });
 }
 
 size_t Handle::bufferedAmount() {
   if (inLoopThread()) return session_ == NULL ? 0 : session_->bufferedAmount();
-  const size_t handed = handedBytes_.load(std::memory_order_acquire);
-  if (handed != 0) {  // nobody tells the adapter when Muduo's buffer drains: look again, for the next who asks
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (attached_) wakeLocked();
-  }
-  return handed + outboxBytes();
+  return handedBytes_.load(std::memory_order_acquire) + outboxBytes();
 }
 
 std::string Handle::closeReason() {
@@ -102,11 +129,24 @@ std::string Handle::closeReason() {
   return closeReason_;
 }
 
-void Handle::attach(const std::shared_ptr<Session>& session) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  session_ = session.get();
-  weakSession_ = session;
-  attached_ = true;
+bool Handle::post(const LoopTask& task) {
+  if (inLoopThread()) {
+    if (session_ == NULL) return false;
+    session_->takeQueue();
+    task(session_);
+    return true;
+  }
+  LoopQueue::Item item;
+  item.target = shared_from_this();
+  item.task = task;
+  return queue_->post(&item);
+}
+
+// ---- the loop's thread ----
+
+void Handle::attach(Session* session) {
+  session_ = session;
+  queue_->attach(this);
 }
 
 void Handle::opened(const std::string& subprotocol) {
@@ -115,43 +155,22 @@ void Handle::opened(const std::string& subprotocol) {
 }
 
 bool Handle::closed(uint16_t code, const std::string& reason) {
-  std::lock_guard<std::mutex> lock(mutex_);
   if (!isOpen()) return false;
-  closeReason_ = reason;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    closeReason_ = reason;
+  }
   closeCode_.store(code, std::memory_order_release);
   open_.store(false, std::memory_order_release);
-  outbox_.clear();
-  outboxBytes_.store(0, std::memory_order_release);
   return true;
 }
 
 void Handle::detach() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  attached_ = false;
+  queue_->detach(this);
   session_ = NULL;
   open_.store(false, std::memory_order_release);
   handedBytes_.store(0, std::memory_order_release);
-}
-
-size_t Handle::takeOutbox(std::vector<Outgoing>* messages) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  messages->swap(outbox_);
-  return outboxBytes();
-}
-
-void Handle::noteAwake() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  wakeQueued_ = false;
-}
-
-/// One functor a turn, however many messages: the loop then takes them all and writes once.
-void Handle::wakeLocked() {
-  if (wakeQueued_) return;
-  wakeQueued_ = true;
-  const std::weak_ptr<Session> weak = weakSession_;
-  loop_->queueInLoop([weak]() {
-    if (const std::shared_ptr<Session> session = weak.lock()) session->onWake();
-  });
+  outboxBytes_.store(0, std::memory_order_release);
 }
 
 }  // namespace detail

@@ -98,7 +98,6 @@ HttpServer::HttpServer(muduo::net::EventLoop* loop, const muduo::net::InetAddres
   using std::placeholders::_3;
   server_.setConnectionCallback(std::bind(&HttpServer::onConnection, this, _1));
   server_.setMessageCallback(std::bind(&HttpServer::onMessage, this, _1, _2, _3));
-  server_.setWriteCompleteCallback(std::bind(&WebSocketServer::onWriteComplete, &webSocketServer_, _1));
 }
 
 HttpServer::~HttpServer() {}

@@ -43,19 +43,22 @@ class HttpServer : muduo::noncopyable {
   }
 
   /// Serves WebSocket on `path`, see WebSocketServer::websocket.
-  void websocket(const std::string& path, const MessageCallback& onMessage,
-                 const ConnectionCallback& onConnection = ConnectionCallback()) {
-    webSocketServer_.websocket(path, onMessage, onConnection);
+  WebSocketRoute& websocket(const std::string& path) { return webSocketServer_.websocket(path); }
+  WebSocketRoute& websocket(const std::string& path, const MessageCallback& onMessage,
+                            const ConnectionCallback& onConnection = ConnectionCallback()) {
+    return webSocketServer_.websocket(path, onMessage, onConnection);
   }
-  void setHandshakeCallback(const WebSocketServer::HandshakeCallback& callback) {
-    webSocketServer_.setHandshakeCallback(callback);
-  }
+  void setHandshakeCallback(const HandshakeCallback& callback) { webSocketServer_.setHandshakeCallback(callback); }
 
   void start();
 
   // ---- any thread ----
 
-  /// For connections() and closeAll().
+  /// An orderly end: 1001 to every WebSocket, then `done` in the server's loop, after `drainSeconds` at the latest; see
+  /// WebSocketServer::stop.
+  void stop(double drainSeconds, const std::function<void()>& done) { webSocketServer_.stop(getLoop(), drainSeconds, done); }
+
+  /// For all else.
   WebSocketServer& webSocketServer() { return webSocketServer_; }
 
  private:

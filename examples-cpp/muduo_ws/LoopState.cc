@@ -12,10 +12,41 @@ using muduo::net::Buffer;
 using muduo::net::TcpConnection;
 using muduo::net::TcpConnectionPtr;
 
-LoopState::LoopState(const std::shared_ptr<ServerCore>& core)
-    : core_(core), loopEngine_(std::make_shared<LoopEngine>(*core)) {}
+namespace {
+
+const uint64_t kSilentMs = 1000;  // an HTTP connection that is between requests, when the server ends
+
+}  // namespace
+
+struct LoopState::Entry : Watched {
+  enum Protocol {
+    kUndecided,  // at the start of a request, as far as is known
+    kHttp,       // for good: a body may follow, and a body must never be taken for a request
+    kWebSocket
+  };
+
+  explicit Entry(uint64_t headTimeoutMs)
+      : headTimeout(headTimeoutMs), protocol(kUndecided), scanned(0), waitsSince(0), lastRead(0), recheckQueued(false), leftForHost(0) {}
+
+  bool look(uint64_t nowMs) override;
+
+  const uint64_t headTimeout;
+  Protocol protocol;
+  std::weak_ptr<TcpConnection> tcp;  // tells an old entry from a new connection at the same address
+  std::shared_ptr<Session> session;
+  WebSocketServer::Sink sink;
+  size_t scanned;       // bytes at the front of the buffer that ws_sniff has seen
+  uint64_t waitsSince;  // for the rest of a request head; 0 = does not
+  uint64_t lastRead;
+  bool recheckQueued;
+  size_t leftForHost;   // what must be in the buffer when the host has taken one request; 0 = nothing to look at
+};
+
+LoopState::LoopState(const std::shared_ptr<ServerCore>& core, muduo::net::EventLoop* loop)
+    : core_(core), loopEngine_(std::make_shared<LoopEngine>(core, loop)) {}
 
 LoopState::~LoopState() {
+  loopEngine_->queue()->close();
   core_->countSockets(-static_cast<long>(entries_.size()));
   for (const auto& item : entries_) {
     if (item.second->session) item.second->session->abandon();
@@ -27,31 +58,53 @@ LoopState::~LoopState() {
 bool LoopState::onMessage(const TcpConnectionPtr& conn, Buffer* buf, muduo::Timestamp receiveTime) {
   const EntryPtr entry = entryOf(conn);
   switch (entry->protocol) {
-    case kWebSocket: {
+    case Entry::kWebSocket: {
       const std::shared_ptr<Session> session = entry->session;
       session->onInput(buf, receiveTime);
       return true;
     }
-    case kHttp:
+    case Entry::kHttp:
+      entry->lastRead = LoopEngine::now();
       return false;
     default:
+      entry->lastRead = LoopEngine::now();
       return decide(entry, conn, buf, receiveTime);
   }
 }
 
-void LoopState::onUp(const TcpConnectionPtr& conn) { entryOf(conn); }
+bool LoopState::onUpgradedMessage(const TcpConnectionPtr& conn, Buffer* buf, muduo::Timestamp receiveTime) {
+  const EntryPtr entry = entryOf(conn);
+  entry->lastRead = LoopEngine::now();
+  if (entry->protocol != Entry::kWebSocket) return false;
+  const std::shared_ptr<Session> session = entry->session;
+  session->onInput(buf, receiveTime);
+  return true;
+}
+
+void LoopState::upgrade(const TcpConnectionPtr& conn, const ParsedRequest& request, Buffer* behind,
+                        muduo::Timestamp receiveTime) {
+  const EntryPtr entry = entryOf(conn);
+  if (entry->protocol == Entry::kWebSocket) {
+    LOG_ERROR << "WebSocketServer::upgrade: " << conn->name() << " is a WebSocket already; nothing was done";
+    return;
+  }
+  makeSession(entry, conn, &request);
+  const std::shared_ptr<Session> session = entry->session;
+  session->start(behind, 0, receiveTime);
+}
+
+void LoopState::onUp(const TcpConnectionPtr& conn) {
+  entryOf(conn);
+  if (core_->isStopping()) conn->forceClose();
+}
 
 void LoopState::onDown(const TcpConnectionPtr& conn) {
   const EntryPtr entry = find(get_pointer(conn));
-  if (!entry) return;
+  if (!entry) return;  // Muduo can say it twice
   entries_.erase(get_pointer(conn));
-  core_->countSockets(-1);
   if (entry->session) entry->session->onDown();
-}
-
-void LoopState::onWriteComplete(const TcpConnectionPtr& conn) {
-  const EntryPtr entry = find(get_pointer(conn));
-  if (entry && entry->session) entry->session->onWriteComplete();
+  if (entries_.empty()) loopEngine_->queue()->close();
+  core_->countSockets(-1);
 }
 
 void LoopState::setSink(const TcpConnectionPtr& conn, const WebSocketServer::Sink& sink) {
@@ -68,12 +121,13 @@ LoopState::EntryPtr LoopState::find(const TcpConnection* conn) const {
 }
 
 LoopState::EntryPtr LoopState::entryOf(const TcpConnectionPtr& conn) {
+  if (entries_.empty()) loopEngine_->queue()->open(loopEngine_);
   EntryPtr& entry = entries_[get_pointer(conn)];
   const bool isStale = entry && entry->tcp.lock() != conn;  // its DOWN was never told, and its address is used again
   if (isStale && entry->session) entry->session->abandon();
   if (!entry) core_->countSockets(1);
   if (!entry || isStale) {
-    entry = std::make_shared<Entry>();
+    entry = std::make_shared<Entry>(static_cast<uint64_t>(core_->options().handshakeTimeoutSeconds * 1000));
     entry->tcp = conn;
   }
   return entry;
@@ -89,17 +143,19 @@ bool LoopState::decide(const EntryPtr& entry, const TcpConnectionPtr& conn, Buff
   const ws_sniff_result result = ws_sniff(buf->peek(), available, core_->options().maxHeadSize, &headLen);
   if (result == WS_SNIFF_NEED_MORE) {
     entry->scanned = headLen;
-    waitForHead(entry, conn);
+    waitForHead(entry);
     return true;
   }
   entry->scanned = 0;
-  entry->isWaiting = false;
+  entry->waitsSince = 0;
   if (result == WS_SNIFF_UPGRADE) {
-    upgrade(entry, conn, buf, headLen, receiveTime);
+    makeSession(entry, conn, NULL);
+    const std::shared_ptr<Session> session = entry->session;
+    session->start(buf, headLen, receiveTime);
     return true;
   }
   if (headLen == 0) {
-    entry->protocol = kHttp;
+    entry->protocol = Entry::kHttp;
   } else if (available > headLen && buf == conn->inputBuffer()) {
     entry->leftForHost = available - headLen;
     queueRecheck(entry, conn, receiveTime);
@@ -107,12 +163,11 @@ bool LoopState::decide(const EntryPtr& entry, const TcpConnectionPtr& conn, Buff
   return false;
 }
 
-void LoopState::upgrade(const EntryPtr& entry, const TcpConnectionPtr& conn, Buffer* buf, size_t headLen,
-                        muduo::Timestamp receiveTime) {
-  entry->protocol = kWebSocket;
-  const std::shared_ptr<Session> session = std::make_shared<Session>(core_, loopEngine_, conn, entry->sink);
-  entry->session = session;
-  session->start(buf, headLen, receiveTime);
+void LoopState::makeSession(const EntryPtr& entry, const TcpConnectionPtr& conn, const ParsedRequest* request) {
+  entry->protocol = Entry::kWebSocket;
+  entry->waitsSince = 0;
+  conn->setWriteCompleteCallback(muduo::net::WriteCompleteCallback());  // the host's is for what the host sends
+  entry->session = std::make_shared<Session>(core_, loopEngine_, conn, entry->sink, request);
 }
 
 // ---- pipelining ----
@@ -136,51 +191,68 @@ void LoopState::recheck(const EntryPtr& entry, const TcpConnectionPtr& conn, mud
   entry->recheckQueued = false;
   const size_t expected = entry->leftForHost;
   entry->leftForHost = 0;
-  if (entry->protocol != kUndecided || expected == 0 || !conn->connected()) return;
+  if (entry->protocol != Entry::kUndecided || expected == 0 || !conn->connected()) return;
   Buffer* buf = conn->inputBuffer();
   if (buf->readableBytes() != expected) {
-    entry->protocol = kHttp;  // the host took more or less than one request: only its parser knows where it stands
+    entry->protocol = Entry::kHttp;  // the host took more or less than one request: only its parser knows where it stands
     return;
   }
   size_t headLen = 0;
   const ws_sniff_result result = ws_sniff(buf->peek(), expected, core_->options().maxHeadSize, &headLen);
   if (result == WS_SNIFF_UPGRADE) {
-    upgrade(entry, conn, buf, headLen, receiveTime);
+    makeSession(entry, conn, NULL);
+    const std::shared_ptr<Session> session = entry->session;
+    session->start(buf, headLen, receiveTime);
   } else if (result == WS_SNIFF_NEED_MORE) {
     entry->scanned = headLen;
-    waitForHead(entry, conn);
+    waitForHead(entry);
   }  // HTTP: the host goes on with it at its next read, and asks again before
 }
 
 // ---- a head that does not arrive ----
 
 /// While the adapter holds bytes back, no timeout of the host's parser can see them.
-void LoopState::waitForHead(const EntryPtr& entry, const TcpConnectionPtr& conn) {
-  const double timeout = core_->options().handshakeTimeoutSeconds;
-  if (!entry->isWaiting) entry->waitingSince = Clock::now();
-  entry->isWaiting = true;
-  if (timeout > 0 && !entry->timerRuns) startHeadTimer(entry, conn, timeout, timeout);
+void LoopState::waitForHead(const EntryPtr& entry) {
+  if (entry->headTimeout == 0 || entry->waitsSince != 0) return;
+  entry->waitsSince = LoopEngine::now();
+  loopEngine_->watch(entry);
+  loopEngine_->setTimer();
 }
 
-void LoopState::startHeadTimer(const EntryPtr& entry, const TcpConnectionPtr& conn, double timeout, double delay) {
-  entry->timerRuns = true;
-  const std::weak_ptr<Entry> weak = entry;
-  conn->getLoop()->runAfter(delay, [weak, timeout]() {
-    if (const EntryPtr locked = weak.lock()) onHeadTimer(locked, timeout);
-  });
-}
-
-void LoopState::onHeadTimer(const EntryPtr& entry, double timeout) {
-  entry->timerRuns = false;
-  const TcpConnectionPtr conn = entry->tcp.lock();
-  if (!entry->isWaiting || !conn) return;
-  const double waited = std::chrono::duration<double>(Clock::now() - entry->waitingSince).count();
-  if (waited < timeout) {  // an earlier head was complete in time, this is another one
-    startHeadTimer(entry, conn, timeout, timeout - waited + 0.001);
-    return;
-  }
-  LOG_DEBUG << "WebSocket: " << conn->name() << " did not complete a request head within " << timeout << " s";
+bool LoopState::Entry::look(uint64_t nowMs) {
+  const TcpConnectionPtr conn = tcp.lock();
+  if (waitsSince == 0 || !conn) return false;
+  if (nowMs < waitsSince + headTimeout) return true;
+  LOG_DEBUG << "WebSocket: " << conn->name() << " did not complete a request head within " << headTimeout << " ms";
   conn->forceClose();
+  return false;
+}
+
+// ---- the end of the server ----
+
+void LoopState::stop() {
+  std::vector<EntryPtr> entries;
+  for (const auto& item : entries_) entries.push_back(item.second);
+  for (const EntryPtr& entry : entries) {
+    if (entry->session) entry->session->stop();
+  }
+}
+
+void LoopState::drain(bool force) {
+  const uint64_t now = LoopEngine::now();
+  std::vector<EntryPtr> entries;  // shutdown() and forceClose() may call back at once
+  for (const auto& item : entries_) entries.push_back(item.second);
+  for (const EntryPtr& entry : entries) {
+    const TcpConnectionPtr conn = entry->tcp.lock();
+    if (!conn) continue;
+    if (force) {
+      conn->forceClose();
+    } else if (!entry->session && conn->connected() && now > entry->lastRead + kSilentMs &&
+               conn->outputBuffer()->readableBytes() == 0) {
+      if (entry->sink) entry->sink(NULL, 0);
+      conn->shutdown();
+    }
+  }
 }
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <math.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace wsmuduo {
@@ -12,6 +13,8 @@ namespace {
 
 /// Above what send() lets through, for pongs and the close frame.
 const size_t kControlRoom = 64 * 1024;
+/// For input behind a message that is not complete, and for what is held back.
+const size_t kInputRoom = 4 * 1024 * 1024;
 
 void require(bool isValid, const std::string& problem) {
   if (!isValid) throw std::invalid_argument("wsmuduo::WebSocketServer::Options: " + problem);
@@ -19,7 +22,12 @@ void require(bool isValid, const std::string& problem) {
 
 void requireOk(ws_status status, const std::string& option) { require(status == WS_OK, option + ": " + ws_strerror(status)); }
 
-bool isDuration(double seconds) { return seconds >= 0 && seconds <= 86400 * 365; }
+/// Seconds as the engine's milliseconds; 0 is never.
+uint32_t toMs(double seconds, const char* option) {
+  const double kSevenDays = 7 * 86400;
+  require(seconds >= 0 && seconds <= kSevenDays, std::string(option) + " must be 0 (never) to 604800 seconds");
+  return seconds > 0 ? std::max<uint32_t>(static_cast<uint32_t>(seconds * 1000), 1) : 0;
+}
 
 struct ConfigDeleter {
   void operator()(ws_config* config) const { ws_config_free(config); }
@@ -30,10 +38,9 @@ ws_config* newConfig(const WebSocketServer::Options& options) {
   require(options.maxMessageSize <= static_cast<uint64_t>(INT_MAX), "maxMessageSize" + intLimit);
   require(options.maxFrameSize <= static_cast<uint64_t>(INT_MAX), "maxFrameSize" + intLimit);
   require(options.maxBufferedAmount <= static_cast<size_t>(INT_MAX), "maxBufferedAmount" + intLimit);
-  require(isDuration(options.handshakeTimeoutSeconds), "handshakeTimeoutSeconds must be 0 or more");
-  require(isDuration(options.writeStallSeconds), "writeStallSeconds must be 0 or more");
-  require(isDuration(options.closeTimeoutSeconds) && options.closeTimeoutSeconds > 0, "closeTimeoutSeconds must be above 0");
-  require(isDuration(options.lingerSeconds) && options.lingerSeconds > 0, "lingerSeconds must be above 0");
+  require(options.lowWaterMark < options.highWaterMark, "lowWaterMark must be below highWaterMark");
+  require(options.highWaterMark <= options.maxBufferedAmount, "highWaterMark must be at most maxBufferedAmount");
+  toMs(options.writeStallSeconds, "writeStallSeconds");
 
   std::unique_ptr<ws_config, ConfigDeleter> config(ws_config_new());
   require(config != nullptr, "the engine could not make a config");
@@ -43,6 +50,20 @@ ws_config* newConfig(const WebSocketServer::Options& options) {
   requireOk(ws_config_set_max_frame_size(config.get(), options.maxFrameSize), "maxFrameSize");
   requireOk(ws_config_set_max_message_size(config.get(), options.maxMessageSize), "maxMessageSize");
   requireOk(ws_config_set_max_queued_bytes(config.get(), options.maxBufferedAmount + kControlRoom), "maxBufferedAmount");
+  requireOk(ws_config_set_water_marks(config.get(), options.lowWaterMark, options.highWaterMark), "water marks");
+  const uint64_t held = options.maxBufferedAmount + options.maxMessageSize + kInputRoom;
+  requireOk(ws_config_set_max_connection_bytes(config.get(), static_cast<size_t>(held)), "maxBufferedAmount");
+  requireOk(ws_config_set_compression(config.get(), options.compression ? 1 : 0), "compression");
+
+  const uint32_t handshake = toMs(options.handshakeTimeoutSeconds, "handshakeTimeoutSeconds");
+  requireOk(ws_config_set_handshake_timeout(config.get(), handshake), "handshakeTimeoutSeconds");
+  requireOk(ws_config_set_ping_interval(config.get(), toMs(options.pingIntervalSeconds, "pingIntervalSeconds")), "pings");
+  requireOk(ws_config_set_pong_timeout(config.get(), toMs(options.pongTimeoutSeconds, "pongTimeoutSeconds")), "pongs");
+  requireOk(ws_config_set_idle_timeout(config.get(), toMs(options.idleTimeoutSeconds, "idleTimeoutSeconds")), "idle");
+  requireOk(ws_config_set_close_timeout(config.get(), toMs(options.closeTimeoutSeconds, "closeTimeoutSeconds")), "close");
+  requireOk(ws_config_set_max_lifetime(config.get(), toMs(options.maxLifetimeSeconds, "maxLifetimeSeconds")), "lifetime");
+  // What waits in Muduo's buffer and in the kernel's the engine cannot see: Session looks at a stall itself.
+  requireOk(ws_config_set_write_stall_timeout(config.get(), 0), "writeStallSeconds");
 
   require(options.originPolicy != WebSocketServer::kAllowList || !options.allowedOrigins.empty(),
           "originPolicy is kAllowList, but allowedOrigins is empty");
@@ -61,15 +82,46 @@ ws_config* newConfig(const WebSocketServer::Options& options) {
   return config.release();
 }
 
+/// Often enough that no deadline is much exceeded, and once a second at the most rarely.
+uint64_t lookEvery(const WebSocketServer::Options& options) {
+  double seconds = 1;
+  for (double deadline : {options.handshakeTimeoutSeconds, options.writeStallSeconds}) {
+    if (deadline > 0) seconds = std::min(seconds, std::max(deadline / 8, 0.02));
+  }
+  return static_cast<uint64_t>(seconds * 1000);
+}
+
 }  // namespace
 
-ServerCore::ServerCore(const WebSocketServer::Options& options) : options_(options), config_(newConfig(options)), sockets_(0) {}
+ServerCore::ServerCore(const WebSocketServer::Options& options)
+    : options_(options),
+      config_(newConfig(options)),
+      lookEveryMs_(lookEvery(options)),
+      sockets_(0),
+      isStopping_(false) {}
 
 ServerCore::~ServerCore() { ws_config_free(config_); }
 
-std::shared_ptr<const Route> ServerCore::findRoute(const std::string& path) const {
-  const std::map<std::string, std::shared_ptr<const Route>>::const_iterator it = routes_.find(path);
-  return it == routes_.end() ? std::shared_ptr<const Route>() : it->second;
+WebSocketRoute& ServerCore::route(const std::string& path) {
+  std::unique_ptr<WebSocketRoute>& route = routes_[path];
+  if (!route) route.reset(new WebSocketRoute);
+  return *route;
+}
+
+std::shared_ptr<const Callbacks> ServerCore::findRoute(const std::string& path) const {
+  const auto exact = routes_.find(path);
+  if (exact != routes_.end() && (path.empty() || *path.rbegin() != '*')) return exact->second->callbacks_;
+  const WebSocketRoute* best = NULL;
+  size_t bestLen = 0;
+  for (const auto& item : routes_) {
+    const std::string& pattern = item.first;
+    if (pattern.empty() || *pattern.rbegin() != '*') continue;
+    const size_t len = pattern.size() - 1;
+    if (path.compare(0, len, pattern, 0, len) != 0 || (best != NULL && len < bestLen)) continue;
+    best = item.second.get();
+    bestLen = len;
+  }
+  return best == NULL ? std::shared_ptr<const Callbacks>() : best->callbacks_;
 }
 
 void ServerCore::add(const WebSocketConnectionPtr& connection) {
@@ -77,9 +129,9 @@ void ServerCore::add(const WebSocketConnectionPtr& connection) {
   connections_[connection.get()] = connection;
 }
 
-void ServerCore::remove(const WebSocketConnectionPtr& connection) {
+void ServerCore::remove(WebSocketConnection* connection) {
   std::lock_guard<std::mutex> lock(mutex_);
-  connections_.erase(connection.get());
+  connections_.erase(connection);
 }
 
 std::vector<WebSocketConnectionPtr> ServerCore::connections() const {

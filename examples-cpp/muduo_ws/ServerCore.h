@@ -3,6 +3,7 @@
 #ifndef MUDUO_WS_SERVERCORE_H
 #define MUDUO_WS_SERVERCORE_H
 
+#include "muduo_ws/Callbacks.h"
 #include "muduo_ws/WebSocketServer.h"
 
 #include <ws_engine.h>
@@ -17,10 +18,7 @@
 namespace wsmuduo {
 namespace detail {
 
-struct Route {
-  MessageCallback onMessage;
-  ConnectionCallback onConnection;
-};
+class LoopQueue;
 
 class ServerCore : muduo::noncopyable {
  public:
@@ -28,29 +26,36 @@ class ServerCore : muduo::noncopyable {
   ~ServerCore();
 
   // before the first connection; read by all loops afterwards
-  void addRoute(const std::string& path, const Route& route) { routes_[path] = std::make_shared<const Route>(route); }
-  void setHandshakeCallback(const WebSocketServer::HandshakeCallback& callback) { handshakeCallback_ = callback; }
+  WebSocketRoute& route(const std::string& path);
+  void setHandshakeCallback(const HandshakeCallback& callback) { handshakeCallback_ = callback; }
 
   const WebSocketServer::Options& options() const { return options_; }
-  const WebSocketServer::HandshakeCallback& handshakeCallback() const { return handshakeCallback_; }
+  const HandshakeCallback& handshakeCallback() const { return handshakeCallback_; }
   /// Null when the path is not served.
-  std::shared_ptr<const Route> findRoute(const std::string& path) const;
+  std::shared_ptr<const Callbacks> findRoute(const std::string& path) const;
   ws_engine* newEngine() const { return ws_engine_new(config_); }
+  /// How often deadlines are looked at that the engine does not keep.
+  uint64_t lookEveryMs() const { return lookEveryMs_; }
 
   // any thread
   void add(const WebSocketConnectionPtr& connection);
-  void remove(const WebSocketConnectionPtr& connection);
+  void remove(WebSocketConnection* connection);
   std::vector<WebSocketConnectionPtr> connections() const;
   void countSockets(long change) { sockets_.fetch_add(change); }
   size_t socketCount() const { return static_cast<size_t>(sockets_.load()); }
+  /// False: it was begun before.
+  bool beginStop() { return !isStopping_.exchange(true); }
+  bool isStopping() const { return isStopping_.load(std::memory_order_acquire); }
 
  private:
   const WebSocketServer::Options options_;
   ws_config* const config_;
-  std::map<std::string, std::shared_ptr<const Route>> routes_;
-  WebSocketServer::HandshakeCallback handshakeCallback_;
+  const uint64_t lookEveryMs_;
+  std::map<std::string, std::unique_ptr<WebSocketRoute>> routes_;
+  HandshakeCallback handshakeCallback_;
 
   std::atomic<long> sockets_;
+  std::atomic<bool> isStopping_;
   mutable std::mutex mutex_;  // guards connections_
   std::unordered_map<WebSocketConnection*, std::weak_ptr<WebSocketConnection>> connections_;
 };

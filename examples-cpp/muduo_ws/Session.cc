@@ -1,12 +1,11 @@
 #include "muduo_ws/Session.h"
 
-#include "muduo_ws/Text.h"
+#include "muduo_ws/ParsedRequest.h"
 
 #include <muduo/base/Logging.h>
 #include <muduo/net/EventLoop.h>
 
 #include <netinet/tcp.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 
@@ -17,233 +16,96 @@ using muduo::net::TcpConnectionPtr;
 
 namespace {
 
-const int kMaxSlices = 32;
-const size_t kJoinLimit = 64 * 1024;       // slices up to this in all are copied together, larger ones are written as they are
-const size_t kMaxWrite = 1024 * 1024 * 1024;  // TcpConnection::send takes an int
-const double kFirstWatch = 0.005;          // a peer that is only busy is back within milliseconds
-const double kSlowestWatch = 0.25;
-const double kStallWatch = 1.0;            // when only the write stall is looked for
+ws_header toHeader(const HeaderField& field) {
+  const ws_header header = {field.first.data(), field.first.size(), field.second.data(), field.second.size()};
+  return header;
+}
 
-class FlagGuard : muduo::noncopyable {
- public:
-  explicit FlagGuard(bool* flag) : flag_(flag) { *flag_ = true; }
-  ~FlagGuard() { *flag_ = false; }
+std::vector<ws_header> toHeaders(const HeaderFields& fields) {
+  std::vector<ws_header> headers;
+  headers.reserve(fields.size() + 1);
+  for (const HeaderField& field : fields) headers.push_back(toHeader(field));
+  return headers;
+}
 
- private:
-  bool* const flag_;
-};
+ws_conn* newConn(ws_engine* engine, const ParsedRequest* parsed) {
+  if (parsed == NULL) return ws_conn_new_server(engine);
+  const std::vector<ws_header> headers = toHeaders(parsed->headers);
+  ws_parsed_request request = ws_parsed_request();
+  request.struct_size = sizeof request;
+  request.method = parsed->method.data();
+  request.method_len = parsed->method.size();
+  request.target = parsed->target.data();
+  request.target_len = parsed->target.size();
+  request.headers = headers.data();
+  request.header_count = headers.size();
+  request.http_1_0 = parsed->isHttp10 ? 1 : 0;
+  ws_conn* conn = NULL;
+  ws_conn_new_server_from_request(engine, &request, &conn);
+  return conn;
+}
 
 }  // namespace
 
 Session::Session(const std::shared_ptr<ServerCore>& core, const std::shared_ptr<LoopEngine>& loopEngine,
-                 const TcpConnectionPtr& tcp, const WebSocketServer::Sink& sink)
+                 const TcpConnectionPtr& tcp, const WebSocketServer::Sink& sink, const ParsedRequest* request)
     : core_(core),
       loopEngine_(loopEngine),
       tcp_(tcp),
-      loop_(tcp->getLoop()),
       sink_(sink),
-      conn_(ws_conn_new_server(loopEngine->engine)),
+      conn_(NULL),
       pulling_(false),
-      flushQueued_(false),
+      isDirty_(false),
       shutdownStarted_(false),
       over_(false),
       down_(false),
+      awaitsWriteComplete_(false),
+      hasWritten_(false),
+      isAboveHighWater_(false),
+      appStoppedRead_(false),
+      readIsStopped_(false),
       lastWaiting_(0),
-      lastProgress_(Clock::now()),
-      watchDelay_(0),
-      nextWatch_(kFirstWatch),
-      watchGeneration_(0) {}
+      lastProgress_(0) {
+  loopEngine_->updateTime();  // the engine's deadlines count from here
+  conn_ = newConn(loopEngine_->engine(), request);
+  ws_conn_set_user_data(conn_, this);
+  if (request != NULL) keepParsedHead(*request);
+}
 
 Session::~Session() { ws_conn_free(conn_); }
 
-// ---- from the host's callbacks ----
-
-void Session::start(muduo::net::Buffer* buf, size_t headLen, muduo::Timestamp receiveTime) {
-  const std::shared_ptr<Session> self = shared_from_this();  // callbacks may end everything else
-  receiveTime_ = receiveTime;
-  requestHead_.assign(buf->peek(), headLen);
-  feed(buf->peek(), buf->readableBytes());
-  buf->retrieveAll();
-  pull();
-  endTurn();
-}
-
-void Session::onInput(muduo::net::Buffer* buf, muduo::Timestamp receiveTime) {
-  const std::shared_ptr<Session> self = shared_from_this();
-  receiveTime_ = receiveTime;
-  if (over_) {
-    buf->retrieveAll();
-    return;
-  }
-  if (pulling_) {  // the host reads inside one of its callbacks: its turn comes
-    inputDuringPull_.append(buf->peek(), buf->readableBytes());
-    buf->retrieveAll();
-    return;
-  }
-  feed(buf->peek(), buf->readableBytes());
-  buf->retrieveAll();  // before any callback: the engine has its copy, and the buffer may be the host's own and go
-  pull();
-  endTurn();
-}
-
-void Session::onWriteComplete() {
-  const std::shared_ptr<Session> self = shared_from_this();
-  endTurn();
-}
+// ---- the end ----
 
 void Session::onDown() {
   const std::shared_ptr<Session> self = shared_from_this();
-  if (!pulling_ && !over_ && ws_conn_feed_eof(conn_) == WS_OK) pull();
+  loopEngine_->updateTime();
+  if (!pulling_ && !over_) {
+    ws_conn_set_reading(conn_, 1);  // what was held back for a peer that did not read is not lost
+    pull();
+    feedPending();
+    if (!over_ && ws_conn_feed_eof(conn_) == WS_OK) pull();
+  }
   onClosed(1006, std::string());  // inside a callback nothing can be pulled: this is how it ends then
   abandon();
 }
 
+/// Everything of the connection is released here, in its loop, whoever drops the last pointer later.
 void Session::abandon() {
+  if (down_) return;
   down_ = true;
   over_ = true;
   sink_ = WebSocketServer::Sink();
-  writableCallback_ = WritableCallback();
+  std::string().swap(pendingInput_);
   if (!handle_) return;
   handle_->detach();
-  core_->remove(webSocket_);
-}
-
-// ---- events ----
-
-void Session::feed(const char* data, size_t len) {
-  const ws_status status = ws_conn_feed(conn_, data, len);
-  if (status != WS_OK) engineFailed("ws_conn_feed", status);
-}
-
-void Session::pull() {
-  FlagGuard guard(&pulling_);
-  while (!down_) {
-    ws_event event;
-    const ws_status status = ws_conn_next_event(conn_, &event);
-    if (status == WS_OK) {
-      dispatch(event);
-    } else if (status == WS_AGAIN) {
-      if (over_ || inputDuringPull_.empty()) return;
-      std::string input;
-      input.swap(inputDuringPull_);
-      feed(input.data(), input.size());
-    } else {
-      engineFailed("ws_conn_next_event", status);
-      return;
-    }
+  core_->remove(webSocket_.get());
+  std::vector<std::function<void(Session*)>> hooks;
+  hooks.swap(downHooks_);
+  for (const auto& hook : hooks) hook(this);
+  if (!pulling_) {  // else the callback that runs is one of them
+    callbacks_.reset();
+    webSocket_.reset();
   }
-}
-
-void Session::dispatch(const ws_event& event) {
-  switch (event.type) {
-    case WS_EVENT_REQUEST:
-      onRequest(std::string(event.data, event.len));
-      break;
-    case WS_EVENT_OPEN:
-      onOpen(std::string(event.data, event.len));
-      break;
-    case WS_EVENT_TEXT:
-    case WS_EVENT_BINARY:
-      if (route_->onMessage) {
-        const std::shared_ptr<const Route> route = route_;
-        const WebSocketConnectionPtr webSocket = webSocket_;
-        route->onMessage(webSocket, muduo::StringPiece(event.data, static_cast<int>(event.len)),
-                         event.type == WS_EVENT_TEXT, receiveTime_);
-      }
-      break;
-    case WS_EVENT_CLOSE:
-      LOG_DEBUG << "WebSocket: closed with " << static_cast<int>(event.close_code) << ": " << event.detail;
-      onClosed(event.close_code, std::string(event.data, event.len));
-      break;
-    default:
-      break;  // pings are answered by the engine
-  }
-}
-
-void Session::onRequest(const std::string& target) {
-  const TcpConnectionPtr tcp = tcp_.lock();
-  if (!tcp) return;
-  handle_ = std::make_shared<Handle>(tcp, target, requestHead_, core_->options().maxBufferedAmount);
-  std::string().swap(requestHead_);
-  webSocket_.reset(new WebSocketConnection(handle_));
-  handle_->attach(shared_from_this());
-
-  route_ = core_->findRoute(handle_->path());
-  if (!route_) return refuse(404);
-  if (core_->handshakeCallback()) {
-    const WebSocketConnectionPtr webSocket = webSocket_;
-    const int status = core_->handshakeCallback()(webSocket);
-    if (down_) return;
-    if (status != 101) return refuse(status);
-  }
-  const ws_status status = ws_conn_accept(conn_, NULL, NULL, 0);
-  if (status != WS_OK) engineFailed("ws_conn_accept", status);
-}
-
-void Session::refuse(int status) {
-  static const char kType[] = "Content-Type";
-  static const char kPlain[] = "text/plain; charset=utf-8";
-  if (status < 300 || status > 599) {
-    LOG_ERROR << "WebSocket handshake callback returned " << status << "; it must be 101 or 300 to 599; 500 is sent";
-    status = 500;
-  }
-  const std::string body = status == 404 ? "There is no WebSocket at this path.\n" : "The WebSocket handshake was refused.\n";
-  const ws_header header = {kType, sizeof kType - 1, kPlain, sizeof kPlain - 1};
-  const ws_status rejected = ws_conn_reject(conn_, status, &header, 1, body.data(), body.size());
-  if (rejected != WS_OK) engineFailed("ws_conn_reject", rejected);
-}
-
-void Session::onOpen(const std::string& subprotocol) {
-  const TcpConnectionPtr tcp = tcp_.lock();
-  if (!tcp) return;
-  if (core_->options().tcpNoDelay) tcp->setTcpNoDelay(true);
-  handle_->opened(subprotocol);
-  core_->add(webSocket_);
-  if (route_->onConnection) {
-    const std::shared_ptr<const Route> route = route_;
-    const WebSocketConnectionPtr webSocket = webSocket_;
-    route->onConnection(webSocket);
-  }
-}
-
-void Session::onClosed(uint16_t code, const std::string& reason) {
-  over_ = true;
-  if (!handle_ || !handle_->closed(code, reason)) return;
-  core_->remove(webSocket_);
-  if (route_->onConnection) {
-    const std::shared_ptr<const Route> route = route_;
-    const WebSocketConnectionPtr webSocket = webSocket_;
-    route->onConnection(webSocket);
-  }
-}
-
-/// A bug here or in the engine: this connection ends, the server goes on.
-void Session::engineFailed(const char* what, int status) {
-  LOG_ERROR << "WebSocket: " << what << " failed: " << ws_strerror(status) << "; the connection is dropped";
-  over_ = true;
-  forceClose();
-}
-
-// ---- sending, in the loop ----
-
-bool Session::send(Outgoing::Kind kind, const char* data, size_t len) {
-  const TcpConnectionPtr tcp = tcp_.lock();
-  if (!tcp || !tcp->connected()) return false;
-  drainOutbox();
-  if (bufferedAmount() + len + kFrameOverhead > core_->options().maxBufferedAmount) {
-    handle_->noteRefusal();
-    flushAtEndOfTurn();  // which watches for room
-    return false;
-  }
-  if (queue(kind, data, len) != WS_OK) return false;
-  flushAtEndOfTurn();
-  return true;
-}
-
-void Session::close(uint16_t code, const std::string& reason) {
-  drainOutbox();
-  queueClose(code, reason);
-  flushAtEndOfTurn();
 }
 
 void Session::forceClose() {
@@ -251,216 +113,132 @@ void Session::forceClose() {
   if (tcp) tcp->forceClose();  // queued by Muduo, so safe inside a callback
 }
 
-void Session::onWake() {
-  handle_->noteAwake();
-  drainOutbox();
-  endTurn();
-}
-
-size_t Session::bufferedAmount() {
-  const TcpConnectionPtr tcp = tcp_.lock();
-  const size_t handed = tcp ? tcp->outputBuffer()->readableBytes() : 0;
-  return ws_conn_queued_bytes(conn_) + handed + handle_->outboxBytes();
-}
-
-/// Before anything is queued from within the loop: what other threads sent earlier goes first.
-void Session::drainOutbox() {
-  if (!handle_ || !handle_->hasOutbox()) return;
-  std::vector<Outgoing> messages;
-  const size_t cost = handle_->takeOutbox(&messages);
-  for (const Outgoing& message : messages) {
-    if (message.kind == Outgoing::kClose) {
-      queueClose(message.closeCode, message.data);
-      continue;
-    }
-    const ws_status status = queue(message.kind, message.data.data(), message.data.size());
-    if (status == WS_OK || status == WS_ERR_STATE) continue;  // STATE: the close handshake has begun meanwhile
-    LOG_ERROR << "WebSocket " << handle_->name() << ": a message that send() had accepted cannot be queued: "
-              << ws_strerror(status) << "; the connection is dropped";
-    forceClose();
-    break;
-  }
-  const TcpConnectionPtr tcp = tcp_.lock();
-  handle_->publishHanded(ws_conn_queued_bytes(conn_) + (tcp ? tcp->outputBuffer()->readableBytes() : 0));
-  handle_->settle(cost);
-}
-
-ws_status Session::queue(Outgoing::Kind kind, const char* data, size_t len) {
-  switch (kind) {
-    case Outgoing::kText:
-      return ws_conn_queue_text(conn_, data, len);
-    case Outgoing::kBinary:
-      return ws_conn_queue_binary(conn_, data, len);
+void Session::stop() {
+  if (down_ || over_) return;
+  switch (ws_conn_state(conn_)) {
+    case WS_STATE_OPEN:
+      handle_->close(1001, "server is shutting down");
+      break;
+    case WS_STATE_CONNECTING:
+      if (handle_) reject(503, "The server is shutting down.\n", HeaderFields());
+      break;
     default:
-      return ws_conn_queue_ping(conn_, data, len);
+      break;
   }
 }
 
-void Session::queueClose(uint16_t code, const std::string& reason) {
-  const ws_status status = ws_conn_queue_close(conn_, code, reason.data(), reason.size());
-  if (status == WS_ERR_STATE) return;  // the peer was faster
-  if (status != WS_OK) return engineFailed("ws_conn_queue_close", status);
-  startCloseTimer();
+// ---- the handshake's decision ----
+
+void Session::accept(const std::string& subprotocol, const HeaderFields& fields) {
+  if (core_->isStopping()) return reject(503, "The server is shutting down.\n", HeaderFields());
+  const std::vector<ws_header> headers = toHeaders(fields);
+  const ws_status status =
+      ws_conn_accept(conn_, subprotocol.empty() ? NULL : subprotocol.c_str(), headers.data(), headers.size());
+  if (status == WS_ERR_INVALID_ARGUMENT) {
+    LOG_ERROR << "WebSocket handshake: accept(\"" << subprotocol << "\") with " << fields.size()
+              << " headers: the subprotocol was not offered, or a header would break the answer; 500 is sent";
+    return reject(500, std::string(), HeaderFields());
+  }
+  markDirty();  // WS_ERR_STATE: the client gave up, or its time was over
 }
 
-// ---- output ----
+void Session::reject(int status, const std::string& body, const HeaderFields& fields) {
+  static const HeaderField kPlainText("Content-Type", "text/plain; charset=utf-8");
+  if (status < 300 || status > 599) {
+    LOG_ERROR << "WebSocket handshake: reject(" << status << "): the status must be 300 to 599; 500 is sent";
+    status = 500;
+  }
+  std::vector<ws_header> headers = toHeaders(fields);
+  headers.push_back(toHeader(kPlainText));
+  const std::string text = body.empty() ? "The WebSocket handshake was refused.\n" : body;
+  const ws_status rejected = ws_conn_reject(conn_, status, headers.data(), headers.size(), text.data(), text.size());
+  if (rejected == WS_ERR_INVALID_ARGUMENT) {
+    LOG_ERROR << "WebSocket handshake: reject(" << status << "): a header would break the answer; 500 is sent";
+    ws_conn_reject(conn_, 500, NULL, 0, NULL, 0);
+  }
+  markDirty();
+}
 
-/// Everything that one turn of the loop queues goes out in one write at its end.
-void Session::flushAtEndOfTurn() {
-  if (pulling_ || flushQueued_) return;  // while pulling, endTurn() follows
-  flushQueued_ = true;
-  const std::weak_ptr<Session> weak = shared_from_this();
-  loop_->queueInLoop([weak]() {
-    if (const std::shared_ptr<Session> session = weak.lock()) {
-      session->flushQueued_ = false;
-      session->endTurn();
-    }
-  });
+// ---- turns ----
+
+void Session::markDirty() {
+  if (pulling_ || isDirty_ || down_) return;  // while pulling, endTurn() follows
+  isDirty_ = true;
+  loopEngine_->beginTurn();
+  loopEngine_->markDirty(shared_from_this());
 }
 
 void Session::endTurn() {
-  const TcpConnectionPtr tcp = tcp_.lock();
+  const std::shared_ptr<Session> self = shared_from_this();  // callbacks may end everything else
+  isDirty_ = false;
+  TcpConnectionPtr tcp = tcp_.lock();
   if (down_ || pulling_ || !tcp) return;
-  if (tcp->connected()) flush(tcp);
+  if (ws_conn_has_events(conn_) == 1) pull();
+  feedPending();
+  if (!down_ && tcp->connected()) flush(tcp);
   if (down_) return;
+  endSocket(tcp);
+  if (handle_) {
+    const size_t buffered = bufferedAmount();
+    handle_->publishHanded(buffered - handle_->outboxBytes());
+    tellOfPressure(buffered);
+  }
+  if (down_) return;
+  applyReading(tcp);
+  if (ws_conn_has_events(conn_) == 1 || !pendingInput_.empty()) markDirty();
+}
 
-  if (ws_conn_wants_abort(conn_) == 1) {
-    tcp->forceClose();
-  } else if (ws_conn_wants_shutdown(conn_) == 1 && !shutdownStarted_) {
+/// The engine says what becomes of the socket (RFC 6455, 7.1.1). Muduo drops what is sent after shutdown(), and drops what
+/// waits in its buffer at forceClose(): so all output first, then the one, then the other.
+void Session::endSocket(const TcpConnectionPtr& tcp) {
+  const bool isOver = ws_conn_wants_abort(conn_) == 1;
+  if (!isOver && ws_conn_wants_shutdown(conn_) != 1) return;
+  if (!shutdownStarted_) {
     shutdownStarted_ = true;
-    if (sink_) sink_(NULL, 0);
+    if (sink_ && tcp->connected()) sink_(NULL, 0);
     tcp->shutdown();
-    tcp->forceCloseWithDelay(core_->options().lingerSeconds);
   }
-  if (!handle_) return;
-  const size_t buffered = bufferedAmount();
-  handle_->publishHanded(buffered - handle_->outboxBytes());
-  tellWritable(buffered);
-  if (!down_) watchOutput(tcp);
+  const bool mayWait = tcp->outputBuffer()->readableBytes() > 0 && core_->options().writeStallSeconds > 0;
+  if (isOver && !mayWait) tcp->forceClose();  // else a slow peer gets its bytes, and look() ends it when it takes none
 }
 
-void Session::flush(const TcpConnectionPtr& tcp) {
-  const size_t limit = core_->options().maxBufferedAmount;
-  noteProgress(tcp->outputBuffer()->readableBytes());
-  while (!down_) {
-    // A peer that does not read: what is left stays in the engine, which merges pongs, so that pings cannot pile up
-    // answers. watchOutput() comes back to it.
-    const bool isFull = tcp->outputBuffer()->readableBytes() >= limit;
-    if (isFull && ws_conn_state(conn_) == WS_STATE_OPEN) break;
-    struct iovec slices[kMaxSlices];
-    const int count = ws_conn_output(conn_, slices, kMaxSlices);
-    if (count < 0) engineFailed("ws_conn_output", count);
-    if (count <= 0) break;
-    const ws_status status = ws_conn_output_consume(conn_, writeSome(tcp, slices, count));
-    if (status != WS_OK) return engineFailed("ws_conn_output_consume", status);
-  }
-  lastWaiting_ = tcp->outputBuffer()->readableBytes();
-}
-
-/// Writes some of the slices, at least one byte, with one call of TcpConnection::send. Returns how many bytes.
-size_t Session::writeSome(const TcpConnectionPtr& tcp, const struct iovec* slices, int count) {
-  if (count == 1 || slices[0].iov_len >= kJoinLimit) {
-    const size_t len = std::min(slices[0].iov_len, kMaxWrite);
-    write(tcp, static_cast<const char*>(slices[0].iov_base), len);
-    return len;
-  }
-  std::string& joined = loopEngine_->scratch;
-  joined.clear();
-  for (int i = 0; i < count && joined.size() + slices[i].iov_len <= kJoinLimit; ++i) {
-    joined.append(static_cast<const char*>(slices[i].iov_base), slices[i].iov_len);
-  }
-  write(tcp, joined.data(), joined.size());
-  return joined.size();
-}
-
-void Session::write(const TcpConnectionPtr& tcp, const char* data, size_t len) {
-  if (sink_) {
-    const WebSocketServer::Sink sink = sink_;  // the host may drop its own inside
-    sink(data, len);
-  } else {
-    tcp->send(data, static_cast<int>(len));
-  }
-}
-
-void Session::tellWritable(size_t buffered) {
-  if (!handle_->wasRefused() || buffered > core_->options().maxBufferedAmount / 2) return;
-  handle_->forgetRefusal();
-  if (!writableCallback_ || !handle_->isOpen() || handle_->isClosing()) return;
-  const WritableCallback callback = writableCallback_;
-  const WebSocketConnectionPtr webSocket = webSocket_;
-  callback(webSocket);
-}
-
-// ---- time ----
-
-void Session::noteProgress(size_t waiting) {
-  if (waiting < lastWaiting_ || lastWaiting_ == 0) lastProgress_ = Clock::now();
-  lastWaiting_ = waiting;
-}
-
-/// The kernel takes bytes of Muduo's only when a good part of its own buffer, often megabytes, is free again. A slow peer
-/// may need long for those: what the kernel has sent meanwhile is progress too. (Window probes carry no data.)
-void Session::noteTransmission(const TcpConnectionPtr& tcp) {
+/// Now and then while output waits or reading is stopped: for a peer that takes nothing, and for one that is gone.
+bool Session::look(uint64_t nowMs) {
+  const TcpConnectionPtr tcp = tcp_.lock();
+  if (down_ || !tcp) return false;
+  const size_t waiting = tcp->outputBuffer()->readableBytes();
   struct tcp_info info;
-  if (!tcp->getTcpInfo(&info)) return;
-  lastProgress_ = std::max(lastProgress_, Clock::now() - std::chrono::milliseconds(info.tcpi_last_data_sent));
-}
-
-/// Nobody tells the adapter when Muduo's output buffer drains, since that callback is the host's. While bytes wait
-/// there, a timer looks: soon and then slower when somebody waits for room, once a second for a stall.
-void Session::watchOutput(const TcpConnectionPtr& tcp) {
-  const size_t waiting = tcp->outputBuffer()->readableBytes();
-  const bool somebodyWaits = handle_->wasRefused() || ws_conn_queued_bytes(conn_) > 0;
-  if (!tcp->connected() || (waiting == 0 && !somebodyWaits)) return;
-  if (!somebodyWaits && core_->options().writeStallSeconds <= 0) return;
-  const double delay = somebodyWaits ? nextWatch_ : kStallWatch;
-  const bool quickEnough = watchDelay_ > 0 && watchDelay_ <= std::max(delay, kSlowestWatch);
-  if (quickEnough) return;
-  watchDelay_ = delay;
-  const unsigned generation = ++watchGeneration_;  // a slower one that runs is outdated
-  const std::weak_ptr<Session> weak = shared_from_this();
-  loop_->runAfter(delay, [weak, generation]() {
-    if (const std::shared_ptr<Session> session = weak.lock()) session->onWatch(generation);
-  });
-}
-
-void Session::onWatch(unsigned generation) {
-  const TcpConnectionPtr tcp = tcp_.lock();
-  if (generation != watchGeneration_ || down_ || !tcp) return;
-  const double stall = core_->options().writeStallSeconds;
-  const size_t waiting = tcp->outputBuffer()->readableBytes();
-  const bool progressed = waiting < lastWaiting_;
-  noteProgress(waiting);
-  noteTransmission(tcp);
-  nextWatch_ = progressed ? kFirstWatch : std::min(watchDelay_ * 2, kSlowestWatch);
-  watchDelay_ = 0;
-  if (stall > 0 && waiting > 0 && Clock::now() - lastProgress_ > std::chrono::duration<double>(stall)) {
-    LOG_WARN << "WebSocket " << tcp->name() << ": the peer has taken no byte for " << stall << " s with " << waiting
-             << " waiting; the connection is dropped";
-    forceClose();
-    return;
+  const bool isKnown = tcp->getTcpInfo(&info);
+  if (isKnown && info.tcpi_state == TCP_CLOSE) {  // Muduo has not seen it: it does not read, or its write failed
+    tcp->forceClose();
+    return false;
   }
+  if (waiting > 0) {
+    // The kernel takes bytes of Muduo's only when a good part of its own buffer, often megabytes, is free again. A slow peer
+    // may need long for those: what the kernel has sent meanwhile is progress too. (Window probes carry no data.)
+    uint64_t progress = waiting < lastWaiting_ ? nowMs : lastProgress_;
+    if (isKnown && nowMs > info.tcpi_last_data_sent) progress = std::max(progress, nowMs - info.tcpi_last_data_sent);
+    if (progress > lastProgress_ && !readIsStopped_) {
+      ws_conn_set_reading(conn_, 1);  // a sign of life that the engine cannot see: the time for a pong counts anew
+    }
+    lastProgress_ = progress;
+    const double stall = core_->options().writeStallSeconds;
+    if (stall > 0 && static_cast<double>(nowMs - lastProgress_) > stall * 1000) {
+      LOG_WARN << "WebSocket " << tcp->name() << ": the peer has taken no byte for " << stall << " s with " << waiting
+               << " waiting; the connection is dropped";
+      tcp->forceClose();
+      return false;
+    }
+  }
+  lastWaiting_ = waiting;
   endTurn();
+  return !down_ && (tcp->outputBuffer()->readableBytes() > 0 || readIsStopped_);
 }
 
-/// The peer has not answered our close frame. As long as it takes what is in front of it, it has not seen it yet; a
-/// stall is then the watch's business.
-void Session::onCloseTimeout() {
-  const TcpConnectionPtr tcp = tcp_.lock();
-  if (over_ || down_ || !tcp) return;
-  if (tcp->outputBuffer()->readableBytes() > 0 && core_->options().writeStallSeconds > 0) {
-    startCloseTimer();
-    return;
-  }
-  LOG_DEBUG << "WebSocket " << tcp->name() << ": no answer to our close frame; the connection is dropped";
-  forceClose();
-}
-
-void Session::startCloseTimer() {
-  const std::weak_ptr<Session> weak = shared_from_this();
-  loop_->runAfter(core_->options().closeTimeoutSeconds, [weak]() {
-    if (const std::shared_ptr<Session> session = weak.lock()) session->onCloseTimeout();
-  });
+Callbacks* Session::ownCallbacks() {
+  const std::shared_ptr<Callbacks> own = callbacks_ ? std::make_shared<Callbacks>(*callbacks_) : std::make_shared<Callbacks>();
+  callbacks_ = own;
+  return own.get();
 }
 
 }  // namespace detail

@@ -4,110 +4,116 @@
 #ifndef MUDUO_WS_SESSION_H
 #define MUDUO_WS_SESSION_H
 
+#include "muduo_ws/Callbacks.h"
 #include "muduo_ws/Handle.h"
+#include "muduo_ws/LoopEngine.h"
 #include "muduo_ws/ServerCore.h"
 
 #include <ws_engine.h>
 
-#include <chrono>
-
 namespace wsmuduo {
 namespace detail {
 
-/// What the connections of one loop share.
-struct LoopEngine : muduo::noncopyable {
-  explicit LoopEngine(const ServerCore& core) : engine(core.newEngine()) {}
-  ~LoopEngine() { ws_engine_free(engine); }
-
-  ws_engine* const engine;
-  std::string scratch;  // small pieces of output are joined here for one write
-};
-
-class Session : muduo::noncopyable, public std::enable_shared_from_this<Session> {
+class Session : public Watched, muduo::noncopyable, public std::enable_shared_from_this<Session> {
  public:
+  /// A session that gets its request from the input; or, with `request`, one whose request the host has parsed.
   Session(const std::shared_ptr<ServerCore>& core, const std::shared_ptr<LoopEngine>& loopEngine,
-          const muduo::net::TcpConnectionPtr& tcp, const WebSocketServer::Sink& sink);
+          const muduo::net::TcpConnectionPtr& tcp, const WebSocketServer::Sink& sink, const ParsedRequest* request);
   ~Session();
 
   // ---- from the host's callbacks ----
 
-  /// The upgrade request and what is behind it; `headLen` is the length of its head.
+  /// The upgrade request and what is behind it; `headLen` is the length of its head, 0 for one that was parsed.
   void start(muduo::net::Buffer* buf, size_t headLen, muduo::Timestamp receiveTime);
   void onInput(muduo::net::Buffer* buf, muduo::Timestamp receiveTime);
-  void onWriteComplete();
   void onDown();
   /// The WebSocketServer is gone: no callback any more.
   void abandon();
   void setSink(const WebSocketServer::Sink& sink) { sink_ = sink; }
 
-  // ---- from Handle, in the loop ----
+  // ---- from LoopEngine ----
+
+  void onDue() { endTurn(); }
+  bool look(uint64_t nowMs) override;
+  void take(const Outgoing& message);
+  /// Pulls what there is to be pulled, writes what there is to be written, and sees what becomes of the socket.
+  void endTurn();
+
+  // ---- from Handle and Hub, in the loop; none of them calls the application ----
 
   bool send(Outgoing::Kind kind, const char* data, size_t len);
+  bool sendPrepared(const PreparedMessage& message);
   void close(uint16_t code, const std::string& reason);
   void forceClose();
-  void onWake();
-  size_t bufferedAmount();
+  void setReading(bool isReading);
+  void accept(const std::string& subprotocol, const HeaderFields& headers);
+  void reject(int status, const std::string& body, const HeaderFields& headers);
+  /// The server ends: 1001, or 503 for a request that waits.
+  void stop();
+  size_t bufferedAmount() const;
+  bool hasRoomFor(size_t len) const;
+  void markDirty();
+  void takeQueue() { loopEngine_->takeQueue(); }
 
+  ws_conn* conn() const { return conn_; }
+  LoopEngine* loopEngine() const { return loopEngine_.get(); }
   muduo::net::TcpConnectionPtr tcp() const { return tcp_.lock(); }
-  void setWritableCallback(const WritableCallback& callback) { writableCallback_ = callback; }
+  bool isOpen() const { return handle_ && handle_->isOpen(); }
+  /// To be changed before the next event.
+  Callbacks* ownCallbacks();
+  /// Called when the connection is over, before the application is told.
+  void addDownHook(const std::function<void(Session*)>& hook) { downHooks_.push_back(hook); }
 
  private:
-  // events
-  void feed(const char* data, size_t len);
+  // input and events: SessionInput.cc
+  void feed(char* data, size_t len);
+  void feedPending();
   void pull();
   void dispatch(const ws_event& event);
-  void onRequest(const std::string& target);
+  void onRequest(const ws_event& event);
   void onOpen(const std::string& subprotocol);
   void onClosed(uint16_t code, const std::string& reason);
-  void refuse(int status);
+  void keepParsedHead(const ParsedRequest& request);
   void engineFailed(const char* what, int status);
 
-  // output
-  void drainOutbox();
+  // output: SessionOutput.cc
   ws_status queue(Outgoing::Kind kind, const char* data, size_t len);
   void queueClose(uint16_t code, const std::string& reason);
-  void flushAtEndOfTurn();
-  void endTurn();
   void flush(const muduo::net::TcpConnectionPtr& tcp);
   size_t writeSome(const muduo::net::TcpConnectionPtr& tcp, const struct iovec* slices, int count);
   void write(const muduo::net::TcpConnectionPtr& tcp, const char* data, size_t len);
-  void tellWritable(size_t buffered);
-
-  // time
-  typedef std::chrono::steady_clock Clock;
-  void noteProgress(size_t waiting);
-  void noteTransmission(const muduo::net::TcpConnectionPtr& tcp);
-  void watchOutput(const muduo::net::TcpConnectionPtr& tcp);
-  void onWatch(unsigned generation);
-  void startCloseTimer();
-  void onCloseTimeout();
+  void awaitWriteComplete(const muduo::net::TcpConnectionPtr& tcp);
+  void endSocket(const muduo::net::TcpConnectionPtr& tcp);
+  void tellOfPressure(size_t buffered);
+  void applyReading(const muduo::net::TcpConnectionPtr& tcp);
 
   const std::shared_ptr<ServerCore> core_;
   const std::shared_ptr<LoopEngine> loopEngine_;
   const std::weak_ptr<muduo::net::TcpConnection> tcp_;  // a strong one, kept after DOWN, would keep the socket open
-  muduo::net::EventLoop* const loop_;
   WebSocketServer::Sink sink_;
-  ws_conn* const conn_;
+  ws_conn* conn_;
 
-  std::shared_ptr<const Route> route_;
-  std::shared_ptr<Handle> handle_;   // there from the request on, if its path is known
-  WebSocketConnectionPtr webSocket_; // goes with handle_
-  WritableCallback writableCallback_;
-  std::string requestHead_;          // until handle_ takes it
+  std::shared_ptr<const Callbacks> callbacks_;  // of the route, or its own
+  std::shared_ptr<Handle> handle_;              // there from the request on
+  WebSocketConnectionPtr webSocket_;            // goes with handle_
+  std::vector<std::function<void(Session*)>> downHooks_;
+  std::string requestHead_;                     // until handle_ takes it
+  std::string pendingInput_;                    // came while none could be taken
   muduo::Timestamp receiveTime_;
 
-  bool pulling_;         // an event's view may be in use: only queueing is allowed
-  bool flushQueued_;
+  bool pulling_;          // an event's view may be in use: only queueing is allowed
+  bool isDirty_;          // endTurn() will come
   bool shutdownStarted_;
-  bool over_;            // CLOSE was seen, or the engine failed: input is discarded
-  bool down_;            // DOWN, or abandoned: nothing is touched any more
-  std::string inputDuringPull_;
+  bool over_;             // CLOSE was seen, or the engine failed: input is discarded
+  bool down_;             // DOWN, or abandoned: nothing is touched any more
 
-  size_t lastWaiting_;   // Muduo's output buffer when it was last looked at
-  Clock::time_point lastProgress_;
-  double watchDelay_;    // of the watch that runs; 0 = none runs
-  double nextWatch_;     // delay of the next one while somebody waits for room
-  unsigned watchGeneration_;
+  bool awaitsWriteComplete_;  // Muduo will say when its output buffer is empty
+  bool hasWritten_;           // since the application was told that everything is out
+  bool isAboveHighWater_;
+  bool appStoppedRead_;
+  bool readIsStopped_;        // what Muduo and the engine were told
+  size_t lastWaiting_;        // Muduo's output buffer when it was last looked at
+  uint64_t lastProgress_;
 };
 
 }  // namespace detail

@@ -3,6 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace wsmuduo {
 namespace detail {
 
@@ -43,6 +46,38 @@ std::string trimmed(const char* begin, const char* end) {
   while (begin < end && (*begin == ' ' || *begin == '\t')) ++begin;
   while (begin < end && (end[-1] == ' ' || end[-1] == '\t')) --end;
   return std::string(begin, end);
+}
+
+/// The parts between the separators, without white space around them.
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  for (size_t start = 0; start <= text.size();) {
+    const size_t end = std::min(text.find(separator, start), text.size());
+    parts.push_back(trimmed(text.data() + start, text.data() + end));
+    start = end + 1;
+  }
+  return parts;
+}
+
+int hexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const int lower = c | 0x20;
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+std::string decoded(const std::string& text) {
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hexDigit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hexDigit(text[i + 2]) : -1;
+    if (low >= 0) {
+      result += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      result += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return result;
 }
 
 }  // namespace
@@ -96,6 +131,30 @@ std::string headerInHead(const std::string& head, const std::string& name) {
     lineStart = lineEnd;
   }
   return value;
+}
+
+bool hasToken(const std::string& list, const std::string& token) {
+  for (const std::string& item : split(list, ',')) {
+    if (item.size() == token.size() && strncasecmp(item.data(), token.data(), token.size()) == 0) return true;
+  }
+  return false;
+}
+
+std::string cookieInHeader(const std::string& header, const std::string& name) {
+  for (const std::string& pair : split(header, ';')) {
+    const size_t equals = pair.find('=');
+    if (equals != std::string::npos && pair.compare(0, equals, name) == 0) return pair.substr(equals + 1);
+  }
+  return std::string();
+}
+
+std::string queryParameter(const std::string& query, const std::string& name) {
+  for (const std::string& pair : split(query, '&')) {
+    const size_t equals = pair.find('=');
+    if (decoded(pair.substr(0, equals)) != name) continue;
+    return equals == std::string::npos ? std::string() : decoded(pair.substr(equals + 1));
+  }
+  return std::string();
 }
 
 void splitTarget(const std::string& target, std::string* path, std::string* query) {

@@ -25,6 +25,15 @@ bool mayBeSent(uint16_t closeCode);
 /// with ", " (RFC 9110, 5.3); empty when there is none.
 std::string headerInHead(const std::string& head, const std::string& name);
 
+/// Whether a list such as "keep-alive, Upgrade" has the token, in any letter case.
+bool hasToken(const std::string& list, const std::string& token);
+
+/// The value of a cookie in a Cookie header; empty when there is none.
+std::string cookieInHeader(const std::string& header, const std::string& name);
+
+/// The first parameter of that name in a query, percent-decoded, '+' as a space; empty when there is none.
+std::string queryParameter(const std::string& query, const std::string& name);
+
 /// Splits a request target, a path or an absolute URI, in path and query (without '?').
 void splitTarget(const std::string& target, std::string* path, std::string* query);
 

@@ -1,5 +1,6 @@
 #include "muduo_ws/WebSocketConnection.h"
 
+#include "muduo_ws/Callbacks.h"
 #include "muduo_ws/Handle.h"
 #include "muduo_ws/Session.h"
 #include "muduo_ws/Text.h"
@@ -20,6 +21,8 @@ WebSocketConnection::WebSocketConnection(const std::shared_ptr<detail::Handle>& 
 
 WebSocketConnection::~WebSocketConnection() {}
 
+// ---- sending and reading ----
+
 bool WebSocketConnection::send(const muduo::StringPiece& text) {
   return handle_->send(Outgoing::kText, text.data(), lengthOf(text));
 }
@@ -28,48 +31,74 @@ bool WebSocketConnection::sendBinary(const muduo::StringPiece& data) {
   return handle_->send(Outgoing::kBinary, data.data(), lengthOf(data));
 }
 
+bool WebSocketConnection::sendPrepared(const PreparedMessage& message) { return handle_->sendPrepared(message); }
+
 bool WebSocketConnection::ping(const muduo::StringPiece& data) {
   return lengthOf(data) <= kMaxPing && handle_->send(Outgoing::kPing, data.data(), lengthOf(data));
 }
 
 void WebSocketConnection::close(uint16_t code, const std::string& reason) { handle_->close(code, reason); }
-
 void WebSocketConnection::forceClose() { handle_->forceClose(); }
-
 size_t WebSocketConnection::bufferedAmount() const { return handle_->bufferedAmount(); }
+void WebSocketConnection::stopRead() { handle_->setReading(false); }
+void WebSocketConnection::startRead() { handle_->setReading(true); }
+
+// ---- asking ----
 
 bool WebSocketConnection::connected() const { return handle_->isOpen(); }
-
 muduo::net::EventLoop* WebSocketConnection::getLoop() const { return handle_->loop(); }
-
 const std::string& WebSocketConnection::name() const { return handle_->name(); }
-
 const muduo::net::InetAddress& WebSocketConnection::peerAddress() const { return handle_->peerAddress(); }
-
 const muduo::net::InetAddress& WebSocketConnection::localAddress() const { return handle_->localAddress(); }
-
 const std::string& WebSocketConnection::path() const { return handle_->path(); }
-
 const std::string& WebSocketConnection::query() const { return handle_->query(); }
+const std::string& WebSocketConnection::subprotocol() const { return handle_->subprotocol(); }
+uint16_t WebSocketConnection::closeCode() const { return handle_->closeCode(); }
+std::string WebSocketConnection::closeReason() const { return handle_->closeReason(); }
 
 std::string WebSocketConnection::header(const std::string& name) const {
   return detail::headerInHead(handle_->requestHead(), name);
 }
 
-const std::string& WebSocketConnection::subprotocol() const { return handle_->subprotocol(); }
-
-uint16_t WebSocketConnection::closeCode() const { return handle_->closeCode(); }
-
-std::string WebSocketConnection::closeReason() const { return handle_->closeReason(); }
+// ---- in the loop ----
 
 muduo::net::TcpConnectionPtr WebSocketConnection::tcpConnection() const {
-  detail::Session* session = handle_->session();
+  detail::Session* const session = handle_->session();
   return session == NULL ? muduo::net::TcpConnectionPtr() : session->tcp();
 }
 
+namespace {
+
+/// Null when the connection is gone: nothing will be called any more.
+detail::Callbacks* callbacksOf(detail::Handle* handle) {
+  detail::Session* const session = handle->session();
+  return session == NULL ? NULL : session->ownCallbacks();
+}
+
+template <typename Callback>
+void set(detail::Handle* handle, Callback detail::Callbacks::*which, const Callback& callback) {
+  if (detail::Callbacks* const own = callbacksOf(handle)) own->*which = callback;
+}
+
+}  // namespace
+
+void WebSocketConnection::setConnectionCallback(const ConnectionCallback& callback) {
+  set(handle_.get(), &detail::Callbacks::connection, callback);
+}
+void WebSocketConnection::setMessageCallback(const MessageCallback& callback) {
+  set(handle_.get(), &detail::Callbacks::message, callback);
+}
+void WebSocketConnection::setPongCallback(const PongCallback& callback) {
+  set(handle_.get(), &detail::Callbacks::pong, callback);
+}
+void WebSocketConnection::setHighWaterMarkCallback(const HighWaterMarkCallback& callback) {
+  set(handle_.get(), &detail::Callbacks::highWaterMark, callback);
+}
 void WebSocketConnection::setWritableCallback(const WritableCallback& callback) {
-  detail::Session* session = handle_->session();
-  if (session != NULL) session->setWritableCallback(callback);
+  set(handle_.get(), &detail::Callbacks::writable, callback);
+}
+void WebSocketConnection::setWriteCompleteCallback(const WriteCompleteCallback& callback) {
+  set(handle_.get(), &detail::Callbacks::writeComplete, callback);
 }
 
 }  // namespace wsmuduo

@@ -8,6 +8,8 @@
 #ifndef MUDUO_WS_WEBSOCKETCONNECTION_H
 #define MUDUO_WS_WEBSOCKETCONNECTION_H
 
+#include "muduo_ws/PreparedMessage.h"
+
 #include <muduo/base/StringPiece.h>
 #include <muduo/base/Timestamp.h>
 #include <muduo/base/noncopyable.h>
@@ -34,23 +36,51 @@ namespace wsmuduo {
 class WebSocketConnection;
 typedef std::shared_ptr<WebSocketConnection> WebSocketConnectionPtr;
 
-/// Called in the connection's loop, twice: when the WebSocket is open (connected() is true), and once when it is over
-/// (connected() is false, closeCode() and closeReason() say how). Never called for a handshake that failed.
+// ---- callbacks: all run in the connection's loop, and anything may be done inside: send, close, forceClose, dropping
+// ---- the last pointer
+
+/// Called twice: when the WebSocket is open (connected() is true), and once when it is over (connected() is false,
+/// closeCode() and closeReason() say how). Never called for a handshake that failed.
 typedef std::function<void(const WebSocketConnectionPtr&)> ConnectionCallback;
 
-/// Called in the connection's loop for every whole message. `data` is valid during the call only; text is valid UTF-8.
-/// Anything may be done inside: send, close, forceClose, dropping the last pointer.
+/// Called for every whole message. `data` is valid during the call only; text is valid UTF-8.
 typedef std::function<void(const WebSocketConnectionPtr&, const muduo::StringPiece& data, bool isText,
                            muduo::Timestamp receiveTime)>
     MessageCallback;
 
-/// Called in the connection's loop when there is room again after send() was refused because the queue was full.
+/// A part of a message, as it arrived. A chunk of text may end within a character; the text as a whole is checked.
+struct Chunk {
+  muduo::StringPiece data;  ///< valid during the call only; may be empty in the last chunk
+  bool isText;
+  bool isFirst;     ///< the message begins here
+  bool isLast;      ///< the message ends here
+  uint64_t offset;  ///< bytes of the message before this chunk
+};
+/// Called for every chunk, on routes that have this callback; their messages are not collected, and the message callback is
+/// not called.
+typedef std::function<void(const WebSocketConnectionPtr&, const Chunk&, muduo::Timestamp receiveTime)> ChunkCallback;
+
+/// Called for every pong. `roundTripMs`: milliseconds since the ping that it answers, if that was one of the adapter's
+/// own (Options::pingIntervalSeconds); else -1.
+typedef std::function<void(const WebSocketConnectionPtr&, const muduo::StringPiece& data, int64_t roundTripMs)> PongCallback;
+
+/// Called when bufferedAmount() has risen to Options::highWaterMark: time to stop producing. From then on the connection is
+/// not read from either, until the WritableCallback.
+typedef std::function<void(const WebSocketConnectionPtr&, size_t bufferedAmount)> HighWaterMarkCallback;
+
+/// Called when there is room again: bufferedAmount() has fallen to Options::lowWaterMark after it was above the high one,
+/// or after a send() was refused.
 typedef std::function<void(const WebSocketConnectionPtr&)> WritableCallback;
+
+/// Called when the kernel has taken everything that was sent.
+typedef std::function<void(const WebSocketConnectionPtr&)> WriteCompleteCallback;
 
 namespace detail {
 class Session;
 class Handle;
-}
+class HubCore;
+struct Callbacks;
+}  // namespace detail
 
 class WebSocketConnection : muduo::noncopyable {
  public:
@@ -66,7 +96,11 @@ class WebSocketConnection : muduo::noncopyable {
   /// The same for a binary message.
   bool sendBinary(const muduo::StringPiece& data);
 
-  /// Sends a ping, at most 125 bytes. Pings of the peer are answered by themselves.
+  /// The same for a message that goes to several connections.
+  bool sendPrepared(const PreparedMessage& message);
+
+  /// Sends a ping, at most 125 bytes. Pings of the peer are answered by themselves, and the adapter sends its own, see
+  /// Options::pingIntervalSeconds.
   bool ping(const muduo::StringPiece& data = muduo::StringPiece());
 
   /// Starts the close handshake behind everything that was sent before. Codes: 1000 to 1003, 1007 to 1014, 3000 to
@@ -81,6 +115,14 @@ class WebSocketConnection : muduo::noncopyable {
   /// Bytes that were sent but have not reached the kernel: those queued here, in the engine and in Muduo's output
   /// buffer. Exact in the loop's thread; from another thread a recent figure, never too low for what that thread sent.
   size_t bufferedAmount() const;
+
+  // ---- reading: any thread ----
+
+  /// Stops reading from the socket: back pressure on the peer, for an application that cannot keep up. Messages that were
+  /// read already may still be delivered. The time for the peer's pong does not count meanwhile.
+  void stopRead();
+  /// Goes on reading.
+  void startRead();
 
   // ---- asking: any thread ----
 
@@ -112,8 +154,14 @@ class WebSocketConnection : muduo::noncopyable {
   /// the file descriptor open.
   muduo::net::TcpConnectionPtr tcpConnection() const;
 
-  /// See WritableCallback. Set it in the connection callback.
+  /// Instead of the route's callbacks, for this connection alone, from the next event on; also inside a callback, the one
+  /// that is replaced included.
+  void setConnectionCallback(const ConnectionCallback& callback);
+  void setMessageCallback(const MessageCallback& callback);
+  void setPongCallback(const PongCallback& callback);
+  void setHighWaterMarkCallback(const HighWaterMarkCallback& callback);
   void setWritableCallback(const WritableCallback& callback);
+  void setWriteCompleteCallback(const WriteCompleteCallback& callback);
 
   /// A slot for whatever the application wants to keep with the connection, as in TcpConnection. Not locked.
   void setContext(const boost::any& context) { context_ = context; }
@@ -122,7 +170,9 @@ class WebSocketConnection : muduo::noncopyable {
 
  private:
   friend class detail::Session;
+  friend class detail::HubCore;
   explicit WebSocketConnection(const std::shared_ptr<detail::Handle>& handle);
+  detail::Callbacks* ownCallbacks();
 
   const std::shared_ptr<detail::Handle> handle_;  // all state that threads share
   boost::any context_;

@@ -1,7 +1,11 @@
 #include "muduo_ws/WebSocketServer.h"
 
+#include "muduo_ws/Callbacks.h"
 #include "muduo_ws/LoopState.h"
+#include "muduo_ws/ParsedRequest.h"
 #include "muduo_ws/ServerCore.h"
+
+#include <muduo/net/EventLoop.h>
 
 #include <atomic>
 #include <thread>
@@ -11,6 +15,8 @@ namespace wsmuduo {
 namespace {
 
 const size_t kMiB = 1024 * 1024;
+const double kLookEvery = 0.02;   // while the server ends
+const double kLastTurns = 0.05;   // in which the loops pass the last connections to each other and destroy them
 
 std::atomic<uint64_t> g_nextServerId(1);
 
@@ -31,31 +37,109 @@ WebSocketServer::Options::Options()
       maxFrameSize(kMiB),
       maxMessageSize(kMiB),
       maxBufferedAmount(4 * kMiB),
+      highWaterMark(kMiB),
+      lowWaterMark(kMiB / 4),
+      compression(false),
       originPolicy(kSameHost),
       handshakeTimeoutSeconds(10),
+      pingIntervalSeconds(30),
+      pongTimeoutSeconds(30),
+      idleTimeoutSeconds(0),
       closeTimeoutSeconds(5),
-      lingerSeconds(2),
       writeStallSeconds(30),
+      maxLifetimeSeconds(0),
       tcpNoDelay(true) {}
 
-class WebSocketServer::Impl : muduo::noncopyable {
+// ---- routes ----
+
+WebSocketRoute::WebSocketRoute() : callbacks_(std::make_shared<detail::Callbacks>()) {}
+
+WebSocketRoute::~WebSocketRoute() {}
+
+WebSocketRoute& WebSocketRoute::setConnectionCallback(const ConnectionCallback& callback) {
+  callbacks_->connection = callback;
+  return *this;
+}
+WebSocketRoute& WebSocketRoute::setMessageCallback(const MessageCallback& callback) {
+  callbacks_->message = callback;
+  return *this;
+}
+WebSocketRoute& WebSocketRoute::setChunkCallback(const ChunkCallback& callback) {
+  callbacks_->chunk = callback;
+  return *this;
+}
+WebSocketRoute& WebSocketRoute::setPongCallback(const PongCallback& callback) {
+  callbacks_->pong = callback;
+  return *this;
+}
+WebSocketRoute& WebSocketRoute::setHighWaterMarkCallback(const HighWaterMarkCallback& callback) {
+  callbacks_->highWaterMark = callback;
+  return *this;
+}
+WebSocketRoute& WebSocketRoute::setWritableCallback(const WritableCallback& callback) {
+  callbacks_->writable = callback;
+  return *this;
+}
+WebSocketRoute& WebSocketRoute::setWriteCompleteCallback(const WriteCompleteCallback& callback) {
+  callbacks_->writeComplete = callback;
+  return *this;
+}
+WebSocketRoute& WebSocketRoute::setHandshakeCallback(const HandshakeCallback& callback) {
+  callbacks_->handshake = callback;
+  return *this;
+}
+
+// ---- the server ----
+
+class WebSocketServer::Impl : muduo::noncopyable, public std::enable_shared_from_this<WebSocketServer::Impl> {
  public:
   explicit Impl(const Options& options)
       : core_(std::make_shared<detail::ServerCore>(options)), id_(g_nextServerId.fetch_add(1)) {}
 
-  detail::ServerCore& core() const { return *core_; }
+  const std::shared_ptr<detail::ServerCore>& core() const { return core_; }
 
   /// The state of the loop that runs in this thread. Held while it is used: a callback may delete the server.
-  std::shared_ptr<detail::LoopState> stateOfThisThread() {
-    if (t_cache.serverId != id_) t_cache = ThreadCache{id_, findStateOfThisThread()};
+  std::shared_ptr<detail::LoopState> stateOf(const muduo::net::TcpConnectionPtr& conn) {
+    if (t_cache.serverId != id_) t_cache = ThreadCache{id_, findState(conn->getLoop())};
     return t_cache.state->shared_from_this();
   }
 
+  /// Runs the task in every loop that has connections.
+  void inAllLoops(const std::function<void(detail::LoopState*)>& task) {
+    std::vector<std::shared_ptr<detail::LoopState>> states;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      for (const auto& item : states_) states.push_back(item.second);
+    }
+    for (const std::shared_ptr<detail::LoopState>& state : states) {
+      const std::weak_ptr<detail::LoopState> weak = state;
+      detail::LoopQueue::Item item;
+      item.task = [weak, task](detail::Session*) {
+        const std::shared_ptr<detail::LoopState> locked = weak.lock();
+        if (locked) task(locked.get());
+      };
+      state->loopEngine()->queue()->post(&item);
+    }
+  }
+
+  void drain(muduo::net::EventLoop* loop, double secondsLeft, const std::function<void()>& done) {
+    if (core_->socketCount() == 0 || secondsLeft < -1) {
+      loop->runAfter(kLastTurns, done);
+      return;
+    }
+    const bool force = secondsLeft <= 0;
+    inAllLoops([force](detail::LoopState* state) { state->drain(force); });
+    const std::weak_ptr<Impl> weak = shared_from_this();
+    loop->runAfter(kLookEvery, [weak, loop, secondsLeft, done]() {
+      if (const std::shared_ptr<Impl> impl = weak.lock()) impl->drain(loop, secondsLeft - kLookEvery, done);
+    });
+  }
+
  private:
-  detail::LoopState* findStateOfThisThread() {
+  detail::LoopState* findState(muduo::net::EventLoop* loop) {
     std::lock_guard<std::mutex> lock(mutex_);
     std::shared_ptr<detail::LoopState>& state = states_[std::this_thread::get_id()];
-    if (!state) state = std::make_shared<detail::LoopState>(core_);
+    if (!state) state = std::make_shared<detail::LoopState>(core_, loop);
     return state.get();
   }
 
@@ -65,26 +149,28 @@ class WebSocketServer::Impl : muduo::noncopyable {
   std::map<std::thread::id, std::shared_ptr<detail::LoopState>> states_;
 };
 
-WebSocketServer::WebSocketServer(const Options& options) : impl_(new Impl(options)) {}
+WebSocketServer::WebSocketServer(const Options& options) : impl_(std::make_shared<Impl>(options)) {}
 
 WebSocketServer::~WebSocketServer() {}
 
-void WebSocketServer::websocket(const std::string& path, const MessageCallback& onMessage,
-                                const ConnectionCallback& onConnection) {
-  impl_->core().addRoute(path, detail::Route{onMessage, onConnection});
+WebSocketRoute& WebSocketServer::websocket(const std::string& path) { return impl_->core()->route(path); }
+
+WebSocketRoute& WebSocketServer::websocket(const std::string& path, const MessageCallback& onMessage,
+                                           const ConnectionCallback& onConnection) {
+  return websocket(path).setMessageCallback(onMessage).setConnectionCallback(onConnection);
 }
 
 void WebSocketServer::setHandshakeCallback(const HandshakeCallback& callback) {
-  impl_->core().setHandshakeCallback(callback);
+  impl_->core()->setHandshakeCallback(callback);
 }
 
 bool WebSocketServer::onMessage(const muduo::net::TcpConnectionPtr& conn, muduo::net::Buffer* buf,
                                 muduo::Timestamp receiveTime) {
-  return impl_->stateOfThisThread()->onMessage(conn, buf, receiveTime);
+  return impl_->stateOf(conn)->onMessage(conn, buf, receiveTime);
 }
 
 void WebSocketServer::onConnection(const muduo::net::TcpConnectionPtr& conn) {
-  const std::shared_ptr<detail::LoopState> state = impl_->stateOfThisThread();
+  const std::shared_ptr<detail::LoopState> state = impl_->stateOf(conn);
   if (conn->connected()) {
     state->onUp(conn);
   } else {
@@ -92,20 +178,39 @@ void WebSocketServer::onConnection(const muduo::net::TcpConnectionPtr& conn) {
   }
 }
 
-void WebSocketServer::onWriteComplete(const muduo::net::TcpConnectionPtr& conn) {
-  impl_->stateOfThisThread()->onWriteComplete(conn);
-}
-
 void WebSocketServer::setSink(const muduo::net::TcpConnectionPtr& conn, const Sink& sink) {
-  impl_->stateOfThisThread()->setSink(conn, sink);
+  impl_->stateOf(conn)->setSink(conn, sink);
 }
 
-std::vector<WebSocketConnectionPtr> WebSocketServer::connections() const { return impl_->core().connections(); }
+bool WebSocketServer::onUpgradedMessage(const muduo::net::TcpConnectionPtr& conn, muduo::net::Buffer* buf,
+                                        muduo::Timestamp receiveTime) {
+  return impl_->stateOf(conn)->onUpgradedMessage(conn, buf, receiveTime);
+}
 
-size_t WebSocketServer::socketCount() const { return impl_->core().socketCount(); }
+bool WebSocketServer::upgrade(const muduo::net::TcpConnectionPtr& conn, const ParsedRequest& request,
+                              muduo::net::Buffer* behind, muduo::Timestamp receiveTime) {
+  if (!request.asksForWebSocket()) return false;
+  impl_->stateOf(conn)->upgrade(conn, request, behind, receiveTime);
+  return true;
+}
+
+// ---- any thread ----
+
+std::vector<WebSocketConnectionPtr> WebSocketServer::connections() const { return impl_->core()->connections(); }
+
+size_t WebSocketServer::socketCount() const { return impl_->core()->socketCount(); }
 
 void WebSocketServer::closeAll(uint16_t code, const std::string& reason) {
   for (const WebSocketConnectionPtr& connection : connections()) connection->close(code, reason);
+}
+
+void WebSocketServer::stop(muduo::net::EventLoop* loop, double drainSeconds, const std::function<void()>& done) {
+  if (!impl_->core()->beginStop()) return;
+  const std::shared_ptr<Impl> impl = impl_;
+  loop->runInLoop([impl, loop, drainSeconds, done]() {
+    impl->inAllLoops([](detail::LoopState* state) { state->stop(); });
+    impl->drain(loop, drainSeconds, done);
+  });
 }
 
 }  // namespace wsmuduo

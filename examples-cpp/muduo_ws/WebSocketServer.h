@@ -11,8 +11,8 @@
 //     ...                                           // plain HTTP: what was there before
 //   }
 //
-// It owns nothing of the host's: not the TcpServer, not the connection's context, not its callbacks. One instance serves
-// all loops of a TcpServer. Declare it before the TcpServer, so that it is destroyed after it.
+// It owns nothing of the host's: not the TcpServer, not the connection's context. One instance serves all loops of a
+// TcpServer. Declare it before the TcpServer, so that it is destroyed after it.
 //
 // A server that is a muduo::net::HttpServer uses wsmuduo::HttpServer instead, see HttpServer.h.
 
@@ -20,6 +20,7 @@
 #define MUDUO_WS_WEBSOCKETSERVER_H
 
 #include "muduo_ws/WebSocketConnection.h"
+#include "muduo_ws/WebSocketHandshake.h"
 
 #include <muduo/net/Buffer.h>
 #include <muduo/net/TcpConnection.h>
@@ -27,6 +28,36 @@
 #include <vector>
 
 namespace wsmuduo {
+
+struct ParsedRequest;
+
+namespace detail {
+class HubCore;
+class ServerCore;
+}
+
+/// What is served on one path. Every setter returns the route, so that they can be chained; all before the first
+/// connection.
+class WebSocketRoute : muduo::noncopyable {
+ public:
+  WebSocketRoute();
+  ~WebSocketRoute();
+
+  WebSocketRoute& setConnectionCallback(const ConnectionCallback& callback);
+  WebSocketRoute& setMessageCallback(const MessageCallback& callback);
+  /// Messages are delivered in chunks, as they arrive, instead of whole.
+  WebSocketRoute& setChunkCallback(const ChunkCallback& callback);
+  WebSocketRoute& setPongCallback(const PongCallback& callback);
+  WebSocketRoute& setHighWaterMarkCallback(const HighWaterMarkCallback& callback);
+  WebSocketRoute& setWritableCallback(const WritableCallback& callback);
+  WebSocketRoute& setWriteCompleteCallback(const WriteCompleteCallback& callback);
+  /// Instead of the one of the server.
+  WebSocketRoute& setHandshakeCallback(const HandshakeCallback& callback);
+
+ private:
+  friend class detail::ServerCore;
+  const std::shared_ptr<detail::Callbacks> callbacks_;
+};
 
 class WebSocketServer : muduo::noncopyable {
  public:
@@ -44,22 +75,24 @@ class WebSocketServer : muduo::noncopyable {
     uint64_t maxFrameSize;     ///< payload of one received frame; default 1 MiB
     uint64_t maxMessageSize;   ///< one received message; default 1 MiB; more gets close code 1009
     size_t maxBufferedAmount;  ///< bytes waiting to be sent to one peer, above which send() is false; default 4 MiB
+    size_t highWaterMark;      ///< of bufferedAmount(): from here on the peer is not read from; default 1 MiB
+    size_t lowWaterMark;       ///< from here on it is again; default 256 KiB
+    bool compression;          ///< permessage-deflate (RFC 7692), for clients that offer it; default false
 
     OriginPolicy originPolicy;                ///< default kSameHost
     std::vector<std::string> allowedOrigins;  ///< "https://app.example.com"; when not empty, the policy is kAllowList
     std::vector<std::string> subprotocols;    ///< that this server speaks, the preferred one first
 
-    double handshakeTimeoutSeconds;  ///< for a request head that has begun to arrive; default 10, 0 = none
-    double closeTimeoutSeconds;      ///< for the peer's answer to our close frame; default 5
-    double lingerSeconds;            ///< between our shutdown of the socket and its closing; default 2
-    double writeStallSeconds;        ///< a peer that takes no byte for so long is dropped; default 30, 0 = never
+    // Times in seconds, up to seven days; 0 is never.
+    double handshakeTimeoutSeconds;  ///< for a request head that has begun to arrive, and for its answer; default 10
+    double pingIntervalSeconds;      ///< between pings of ours, less up to a quarter at random; default 30
+    double pongTimeoutSeconds;       ///< for a sign of life after a ping; then 1001; default 30
+    double idleTimeoutSeconds;       ///< without a message either way; then 1001; default 0
+    double closeTimeoutSeconds;      ///< for the peer's answer to our close frame, and for its end; default 5
+    double writeStallSeconds;        ///< a peer that takes no byte for so long is dropped; default 30
+    double maxLifetimeSeconds;       ///< whatever happens; then 1001; default 0
     bool tcpNoDelay;                 ///< set TCP_NODELAY on upgraded connections; default true
   };
-
-  /// Decides on a handshake in the connection's loop, after the built-in checks: path(), query(), header(),
-  /// peerAddress() are there, send() is not possible yet. Returns 101 to accept, or the HTTP status (300 to 599, most
-  /// often 401 or 403) to refuse with.
-  typedef std::function<int(const WebSocketConnectionPtr&)> HandshakeCallback;
 
   /// Where bytes for the peer go instead of TcpConnection::send, for hosts with their own TLS object. Called in the
   /// connection's loop. Called once with (NULL, 0) before the adapter shuts the socket down: the place for close_notify.
@@ -71,10 +104,13 @@ class WebSocketServer : muduo::noncopyable {
 
   // ---- set up, before the first connection ----
 
-  /// Serves WebSocket on `path` (exact match, without query). A WebSocket request for a path that was never named
-  /// gets 404.
-  void websocket(const std::string& path, const MessageCallback& onMessage,
-                 const ConnectionCallback& onConnection = ConnectionCallback());
+  /// Serves WebSocket on `path`: an exact match without the query, or, with a '*' at its end, all paths that begin with what is
+  /// before it; an exact match wins, then the longest. A WebSocket request for a path that was never named gets 404.
+  WebSocketRoute& websocket(const std::string& path);
+  /// The same with the two callbacks that are needed most.
+  WebSocketRoute& websocket(const std::string& path, const MessageCallback& onMessage,
+                            const ConnectionCallback& onConnection = ConnectionCallback());
+  /// For routes without their own. Without any, every request that passes the built-in checks is accepted.
   void setHandshakeCallback(const HandshakeCallback& callback);
 
   // ---- the lines in the host, in the connection's loop ----
@@ -87,27 +123,39 @@ class WebSocketServer : muduo::noncopyable {
   /// host cleans up.
   void onConnection(const muduo::net::TcpConnectionPtr& conn);
 
-  /// Optional: from the host's WriteCompleteCallback, if it has one. Makes setWritableCallback prompt; without it, a timer
-  /// looks every few milliseconds while a peer is slow.
-  void onWriteComplete(const muduo::net::TcpConnectionPtr& conn);
-
   /// Optional, when the connection comes up: see Sink. Released when it goes down.
   void setSink(const muduo::net::TcpConnectionPtr& conn, const Sink& sink);
 
+  // ---- instead of onMessage(), for a host that parses first and decides in its router ----
+
+  /// As onMessage(), but only for connections that upgrade() was called for; looks at no bytes of others.
+  bool onUpgradedMessage(const muduo::net::TcpConnectionPtr& conn, muduo::net::Buffer* buf, muduo::Timestamp receiveTime);
+
+  /// Makes a WebSocket of a connection whose request the host has parsed, or refuses it: either way the answer is sent, and
+  /// the host must not answer. `behind` has what came behind the request, which is taken. False: it is no WebSocket
+  /// request, and nothing was done.
+  bool upgrade(const muduo::net::TcpConnectionPtr& conn, const ParsedRequest& request, muduo::net::Buffer* behind,
+               muduo::Timestamp receiveTime);
+
   // ---- any thread ----
 
-  /// All open WebSockets, on every loop, at this moment: for broadcasts.
+  /// All open WebSockets, on every loop, at this moment. For broadcasts see Hub.h.
   std::vector<WebSocketConnectionPtr> connections() const;
-  /// Starts the close handshake on all of them: for an orderly end of the server.
+  /// Starts the close handshake on all of them.
   void closeAll(uint16_t code = 1001, const std::string& reason = "server is shutting down");
-  /// TCP connections that onConnection was told of and that are not down, WebSocket or not. After closeAll(), wait for it to
-  /// fall to 0, or for a second, before you destroy the TcpServer: Muduo does not take it well while connections are on
-  /// their way out.
+  /// TCP connections that onConnection was told of and that are not down, WebSocket or not.
   size_t socketCount() const;
 
+  /// An orderly end (RFC 6455, 7.4.1): from now on connections that come up are closed at once (Muduo cannot stop
+  /// listening) and requests for WebSockets get 503; open WebSockets get 1001, and are closed when what was sent before has gone
+  /// out. A connection that speaks HTTP is closed when it has been silent for a second. What is left after `drainSeconds` is
+  /// dropped. Then `done` is called in `loop`, one that outlives the connections: quit it there. Once.
+  void stop(muduo::net::EventLoop* loop, double drainSeconds, const std::function<void()>& done);
+
  private:
+  friend class detail::HubCore;
   class Impl;
-  const std::unique_ptr<Impl> impl_;
+  const std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace wsmuduo

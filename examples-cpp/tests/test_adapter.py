@@ -260,7 +260,7 @@ def test_application_refuses(adapter):
         client.send(frame(TEXT, b"in"))
         assert client.read_message() == (TEXT, b"in")
     assert adapter.closes(1) == ["/private 1006 "]  # the refused ones had no callbacks
-    assert "must be 101 or 300 to 599" in adapter.stop()
+    assert "the status must be 300 to 599; 500 is sent" in adapter.stop()
 
 
 # ---- the example itself ----

@@ -50,12 +50,16 @@ Commands::Commands(wsmuduo::WebSocketServer* ws) : ws_(ws), ups_(0), downs_(0), 
     onConnection(conn);
     if (conn->connected()) onFill(conn);
   });
+  ws->websocket("/some", wsmuduo::MessageCallback(), [this](const P& conn) {  // waits, but less than the high water mark
+    onConnection(conn);
+    if (conn->connected()) onSome(conn);
+  });
   ws->websocket("/closing", wsmuduo::MessageCallback(), [this](const P& conn) {
     onConnection(conn);
     if (conn->connected()) conn->close(4000, "at once");
   });
   ws->websocket("/private", [this](const P& c, const StringPiece& d, bool isText, Timestamp) { onEcho(c, d, isText); }, counted);
-  ws->setHandshakeCallback([this](const P& conn) { return onHandshake(conn); });
+  ws->setHandshakeCallback([this](const wsmuduo::WebSocketHandshakePtr& handshake) { onHandshake(handshake); });
 }
 
 Commands::~Commands() {
@@ -98,11 +102,21 @@ void Commands::onEcho(const Ptr& conn, const StringPiece& data, bool isText) {
   if (!isSent) conn->close(1013, "slow reader");
 }
 
-int Commands::onHandshake(const Ptr& conn) {
-  if (conn->send("too early")) return 500;  // must be refused
-  if (conn->path() != "/private") return 101;
-  if (conn->header("cookie") == "token=crash") return 99;  // not a status
-  return conn->header("COOKIE") == "token=secret" ? 101 : 401;
+void Commands::onHandshake(const wsmuduo::WebSocketHandshakePtr& handshake) {
+  if (handshake->connection()->send("too early")) abort();  // must be refused
+  if (handshake->path() != "/private") {
+    handshake->accept();
+    return;
+  }
+  const std::string token = handshake->cookie("token");
+  if (token == "crash") {
+    handshake->reject(99);  // not a status
+  } else if (token == "secret") {
+    handshake->accept();
+    if (handshake->accept() || handshake->reject(403)) abort();  // the first decision counts
+  } else {
+    handshake->reject(401);
+  }
 }
 
 /// One line, one answer.
@@ -195,6 +209,13 @@ void Commands::onWorkers(const Ptr& conn, const std::string& line) {
       }
     });
   }
+}
+
+/// Sends whenever everything is out, until the kernel takes no more.
+void Commands::onSome(const Ptr& conn) {
+  const std::string message(64 * 1024, 'x');
+  conn->setWriteCompleteCallback([message](const Ptr& c) { c->sendBinary(message); });
+  conn->sendBinary(message);
 }
 
 /// Sends until there is no room, and once more when there is.

@@ -33,8 +33,9 @@ class Commands : muduo::noncopyable {
   void onCommand(const Ptr& conn, const std::string& line);
   void onWorkers(const Ptr& conn, const std::string& line);
   void onFill(const Ptr& conn);
+  void onSome(const Ptr& conn);
   void onKeep(const Ptr& conn, const std::string& line);
-  int onHandshake(const Ptr& conn);
+  void onHandshake(const wsmuduo::WebSocketHandshakePtr& handshake);
   void addThread(const std::function<void()>& body);
 
   wsmuduo::WebSocketServer* const ws_;

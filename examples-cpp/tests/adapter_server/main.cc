@@ -5,6 +5,7 @@
 // Prints "listening on 127.0.0.1:PORT". GET of any path answers with the counters; SIGTERM ends it in order.
 
 #include "echo_muduo/Listen.h"
+#include "muduo_ws/StopSignals.h"
 #include "tests/adapter_server/Commands.h"
 #include "tests/adapter_server/Host.h"
 
@@ -30,6 +31,8 @@ int main(int argc, char* argv[]) {
       shape.hasTls = true;
     } else if (strcmp(argv[i], "--limit") == 0 && i + 1 < argc) {
       options.maxBufferedAmount = static_cast<size_t>(atol(argv[++i]));
+      options.highWaterMark = options.maxBufferedAmount / 2;
+      options.lowWaterMark = options.maxBufferedAmount / 4;
     } else {
       fprintf(stderr, "error: unknown argument %s\n", argv[i]);
       return 2;
@@ -37,7 +40,6 @@ int main(int argc, char* argv[]) {
   }
   options.handshakeTimeoutSeconds = 1;
   options.closeTimeoutSeconds = 1;
-  options.lingerSeconds = 0.5;
   options.writeStallSeconds = 2;
   options.subprotocols.push_back("chat.v2");
   options.subprotocols.push_back("chat.v1");
@@ -45,6 +47,7 @@ int main(int argc, char* argv[]) {
   muduo::Logger::setLogLevel(muduo::Logger::WARN);
   const ReservedPort port(0);
   muduo::net::EventLoop loop;
+  wsmuduo::StopSignals signals;  // before any thread
   std::unique_ptr<wsmuduo::WebSocketServer> ws(new wsmuduo::WebSocketServer(options));
   std::unique_ptr<Host> host;
   Commands commands(ws.get());
@@ -55,10 +58,8 @@ int main(int argc, char* argv[]) {
   });
   host.reset(new Host(&loop, muduo::net::InetAddress("127.0.0.1", port.port()), port.option(), threads, shape, ws.get(),
                       [&](const std::string&) { return commands.stats(); }));
-  const SignalThread signals([&]() {
-    loop.runInLoop([&]() {
-      if (ws) endInOrder(&loop, ws.get());
-    });
+  signals.watch(&loop, [&]() {
+    if (ws) ws->stop(&loop, 1.0, [&]() { loop.quit(); });
   });
   host->start();
   printf("listening on 127.0.0.1:%d\n", port.port());

@@ -40,7 +40,9 @@ TEST(Options, ThatAreRefusedByName) {
   EXPECT_TRUE(names(problemOf([](Options* o) { o->maxFrameSize = 1ULL << 31; }), "maxFrameSize"));
   EXPECT_TRUE(names(problemOf([](Options* o) { o->maxBufferedAmount = 1ULL << 31; }), "maxBufferedAmount"));
   EXPECT_TRUE(names(problemOf([](Options* o) { o->maxHeadSize = 0; }), "maxHeadSize"));
-  EXPECT_TRUE(names(problemOf([](Options* o) { o->lingerSeconds = 0; }), "lingerSeconds"));
+  EXPECT_TRUE(names(problemOf([](Options* o) { o->pingIntervalSeconds = 604801; }), "pingIntervalSeconds"));
+  EXPECT_TRUE(names(problemOf([](Options* o) { o->lowWaterMark = o->highWaterMark; }), "lowWaterMark"));
+  EXPECT_TRUE(names(problemOf([](Options* o) { o->highWaterMark = o->maxBufferedAmount + 1; }), "highWaterMark"));
   EXPECT_TRUE(names(problemOf([](Options* o) { o->closeTimeoutSeconds = -1; }), "closeTimeoutSeconds"));
   EXPECT_TRUE(names(problemOf([](Options* o) { o->writeStallSeconds = -1; }), "writeStallSeconds"));
   EXPECT_TRUE(names(problemOf([](Options* o) { o->handshakeTimeoutSeconds = -1; }), "handshakeTimeoutSeconds"));

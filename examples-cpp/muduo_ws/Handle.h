@@ -44,6 +44,7 @@ class Handle : muduo::noncopyable, public std::enable_shared_from_this<Handle> {
 
   // never change
   muduo::net::EventLoop* loop() const { return loop_; }
+  const std::shared_ptr<LoopQueue>& queue() const { return queue_; }
   const std::string& name() const { return name_; }
   const muduo::net::InetAddress& peerAddress() const { return peerAddress_; }
   const muduo::net::InetAddress& localAddress() const { return localAddress_; }

@@ -13,7 +13,9 @@ size_t Outgoing::cost() const {
   return (kind == kPrepared ? prepared.size() : data.size()) + kFrameOverhead;
 }
 
-LoopQueue::LoopQueue(muduo::net::EventLoop* loop) : loop_(loop), hasItems_(false), isOpen_(false), wakeQueued_(false) {}
+/// Made in the loop's thread.
+LoopQueue::LoopQueue(muduo::net::EventLoop* loop)
+    : loop_(loop), thread_(std::this_thread::get_id()), hasItems_(false), isOpen_(false), wakeQueued_(false) {}
 
 void LoopQueue::wake(const std::shared_ptr<Handle>& target) {
   Item item;
@@ -24,9 +26,22 @@ void LoopQueue::wake(const std::shared_ptr<Handle>& target) {
   post(&item);
 }
 
-void LoopQueue::open(const std::weak_ptr<LoopEngine>& state) {
+bool LoopQueue::runInOrder(const LoopTask& task) {
+  if (std::this_thread::get_id() == thread_) {
+    const std::shared_ptr<LoopEngine> engine = engine_.lock();  // written by this thread only
+    if (!engine) return false;
+    engine->takeQueue();
+    task(NULL);
+    return true;
+  }
+  Item item;
+  item.task = task;
+  return post(&item);
+}
+
+void LoopQueue::open(const std::weak_ptr<LoopEngine>& engine) {
   std::lock_guard<std::mutex> lock(mutex_);
-  state_ = state;
+  engine_ = engine;
   isOpen_ = true;
 }
 
@@ -67,11 +82,11 @@ void LoopQueue::push(Item* item) {
   hasItems_.store(true, std::memory_order_release);
   if (wakeQueued_) return;
   wakeQueued_ = true;
-  const std::weak_ptr<LoopEngine> weak = state_;
+  const std::weak_ptr<LoopEngine> weak = engine_;
   const std::shared_ptr<LoopQueue> self = shared_from_this();
   loop_->queueInLoop([weak, self]() {
     self->noteAwake();
-    if (const std::shared_ptr<LoopEngine> state = weak.lock()) state->endTurn();
+    if (const std::shared_ptr<LoopEngine> engine = weak.lock()) engine->endTurn();
   });
 }
 

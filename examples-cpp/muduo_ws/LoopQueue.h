@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace muduo {
@@ -73,12 +74,17 @@ class LoopQueue : muduo::noncopyable, public std::enable_shared_from_this<LoopQu
   }
   /// Wakes the loop, though there is nothing new to take.
   void wake(const std::shared_ptr<Handle>& target);
+  /// Runs the task, which gets NULL, in the loop, behind everything that was left before: at once if this is its thread. False:
+  /// the loop has no connections.
+  bool runInOrder(const LoopTask& task);
   bool hasItems() const { return hasItems_.load(std::memory_order_acquire); }
+
+  muduo::net::EventLoop* loop() const { return loop_; }
 
   // ---- the loop's thread ----
 
   /// The loop has connections, so it lives; or has none any more, and may go.
-  void open(const std::weak_ptr<LoopEngine>& state);
+  void open(const std::weak_ptr<LoopEngine>& engine);
   void close();
   void attach(Handle* handle);
   void detach(Handle* handle);
@@ -92,12 +98,13 @@ class LoopQueue : muduo::noncopyable, public std::enable_shared_from_this<LoopQu
   void push(Item* item);
 
   muduo::net::EventLoop* const loop_;
+  const std::thread::id thread_;  // instead of asking the loop, which may be gone
   std::atomic<bool> hasItems_;
 
   std::mutex mutex_;  // guards what follows, and with it the loop: while isOpen_, the loop lives
   bool isOpen_;
   bool wakeQueued_;
-  std::weak_ptr<LoopEngine> state_;
+  std::weak_ptr<LoopEngine> engine_;
   std::vector<Item> items_;
 };
 

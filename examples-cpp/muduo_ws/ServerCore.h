@@ -18,7 +18,15 @@
 namespace wsmuduo {
 namespace detail {
 
-class LoopQueue;
+class Session;
+
+/// Is told of every WebSocket that opens and, once, that it is over, in its loop. It must not call the application.
+class SessionObserver {
+ public:
+  virtual ~SessionObserver() {}
+  virtual void onOpen(Session* session) = 0;
+  virtual void onGone(Session* session) = 0;
+};
 
 class ServerCore : muduo::noncopyable {
  public:
@@ -29,6 +37,10 @@ class ServerCore : muduo::noncopyable {
   WebSocketRoute& route(const std::string& path);
   void setHandshakeCallback(const HandshakeCallback& callback) { handshakeCallback_ = callback; }
 
+  void addObserver(const std::shared_ptr<SessionObserver>& observer) { observers_.push_back(observer); }
+  static ServerCore* of(WebSocketServer* server);
+
+  const std::vector<std::shared_ptr<SessionObserver>>& observers() const { return observers_; }
   const WebSocketServer::Options& options() const { return options_; }
   const HandshakeCallback& handshakeCallback() const { return handshakeCallback_; }
   /// Null when the path is not served.
@@ -53,6 +65,7 @@ class ServerCore : muduo::noncopyable {
   const uint64_t lookEveryMs_;
   std::map<std::string, std::unique_ptr<WebSocketRoute>> routes_;
   HandshakeCallback handshakeCallback_;
+  std::vector<std::shared_ptr<SessionObserver>> observers_;
 
   std::atomic<long> sockets_;
   std::atomic<bool> isStopping_;

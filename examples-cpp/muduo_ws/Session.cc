@@ -58,6 +58,7 @@ Session::Session(const std::shared_ptr<ServerCore>& core, const std::shared_ptr<
       isDirty_(false),
       shutdownStarted_(false),
       over_(false),
+      isObserved_(false),
       down_(false),
       awaitsWriteComplete_(false),
       hasWritten_(false),
@@ -97,11 +98,9 @@ void Session::abandon() {
   sink_ = WebSocketServer::Sink();
   std::string().swap(pendingInput_);
   if (!handle_) return;
+  tellObserversOfEnd();
   handle_->detach();
   core_->remove(webSocket_.get());
-  std::vector<std::function<void(Session*)>> hooks;
-  hooks.swap(downHooks_);
-  for (const auto& hook : hooks) hook(this);
   if (!pulling_) {  // else the callback that runs is one of them
     callbacks_.reset();
     webSocket_.reset();

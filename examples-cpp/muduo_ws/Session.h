@@ -61,8 +61,9 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   bool isOpen() const { return handle_ && handle_->isOpen(); }
   /// To be changed before the next event.
   Callbacks* ownCallbacks();
-  /// Called when the connection is over, before the application is told.
-  void addDownHook(const std::function<void(Session*)>& hook) { downHooks_.push_back(hook); }
+  bool is(const Handle* handle) const { return handle_.get() == handle; }
+  /// A broadcast was too much for it.
+  void closeAsSlow() { handle_->close(1013, "you read too slowly"); }
 
  private:
   // input and events: SessionInput.cc
@@ -73,6 +74,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   void onRequest(const ws_event& event);
   void onOpen(const std::string& subprotocol);
   void onClosed(uint16_t code, const std::string& reason);
+  void tellObserversOfEnd();
   void keepParsedHead(const ParsedRequest& request);
   void engineFailed(const char* what, int status);
 
@@ -96,7 +98,6 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   std::shared_ptr<const Callbacks> callbacks_;  // of the route, or its own
   std::shared_ptr<Handle> handle_;              // there from the request on
   WebSocketConnectionPtr webSocket_;            // goes with handle_
-  std::vector<std::function<void(Session*)>> downHooks_;
   std::string requestHead_;                     // until handle_ takes it
   std::string pendingInput_;                    // came while none could be taken
   muduo::Timestamp receiveTime_;
@@ -105,6 +106,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   bool isDirty_;          // endTurn() will come
   bool shutdownStarted_;
   bool over_;             // CLOSE was seen, or the engine failed: input is discarded
+  bool isObserved_;       // observers know of it
   bool down_;             // DOWN, or abandoned: nothing is touched any more
 
   bool awaitsWriteComplete_;  // Muduo will say when its output buffer is empty

@@ -138,6 +138,8 @@ void Session::onOpen(const std::string& subprotocol) {
   if (callbacks_->chunk) ws_conn_set_delivery(conn_, WS_DELIVER_CHUNKS);
   handle_->opened(subprotocol);
   core_->add(webSocket_);
+  isObserved_ = true;
+  for (const std::shared_ptr<SessionObserver>& observer : core_->observers()) observer->onOpen(this);
   const std::shared_ptr<const Callbacks> callbacks = callbacks_;
   if (callbacks->connection) callbacks->connection(webSocket_);
 }
@@ -146,12 +148,16 @@ void Session::onClosed(uint16_t code, const std::string& reason) {
   over_ = true;
   if (!handle_ || !handle_->closed(code, reason)) return;
   core_->remove(webSocket_.get());
-  std::vector<std::function<void(Session*)>> hooks;
-  hooks.swap(downHooks_);
-  for (const auto& hook : hooks) hook(this);
+  tellObserversOfEnd();
   const std::shared_ptr<const Callbacks> callbacks = callbacks_;
   const WebSocketConnectionPtr webSocket = webSocket_;
   if (callbacks->connection) callbacks->connection(webSocket);
+}
+
+void Session::tellObserversOfEnd() {
+  if (!isObserved_) return;
+  isObserved_ = false;
+  for (const std::shared_ptr<SessionObserver>& observer : core_->observers()) observer->onGone(this);
 }
 
 /// The request as a head, for whoever asks for its headers later.

@@ -149,6 +149,8 @@ class WebSocketServer::Impl : muduo::noncopyable, public std::enable_shared_from
   std::map<std::thread::id, std::shared_ptr<detail::LoopState>> states_;
 };
 
+detail::ServerCore* detail::ServerCore::of(WebSocketServer* server) { return server->impl_->core().get(); }
+
 WebSocketServer::WebSocketServer(const Options& options) : impl_(std::make_shared<Impl>(options)) {}
 
 WebSocketServer::~WebSocketServer() {}

@@ -32,7 +32,6 @@ namespace wsmuduo {
 struct ParsedRequest;
 
 namespace detail {
-class HubCore;
 class ServerCore;
 }
 
@@ -153,7 +152,7 @@ class WebSocketServer : muduo::noncopyable {
   void stop(muduo::net::EventLoop* loop, double drainSeconds, const std::function<void()>& done);
 
  private:
-  friend class detail::HubCore;
+  friend class detail::ServerCore;
   class Impl;
   const std::shared_ptr<Impl> impl_;
 };

@@ -43,8 +43,6 @@ test_packages() {
     need_program chromium chromium
     need_package fonts-noto-cjk  # Chinese in screenshots
     need_program openssl openssl  # certificates for the tests
-    need_package liblua5.3-0      # haproxy's
-    need_package libopentracing-c-wrapper0
 }
 
 # What stands before a Muduo server in examples-cpp/tests/test_proxies.py. Unpacked, not installed: installed, they would be
@@ -118,15 +116,20 @@ install_packages() {
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
 }
 
-# unpacked NAME: the program and Debian package of that name, into target/setup/debian.
+# unpacked NAME: the program and Debian package of that name, into target/setup/debian; its libraries are installed.
 unpacked() {
-    local into=$SETUP/debian
+    local into=$SETUP/debian library
     command -v "$1" "/usr/sbin/$1" "$into/usr/sbin/$1" > /dev/null && return 0
     command -v apt-get > /dev/null || die "missing: $1 (Debian's name; install it and start again)"
     say "apt-get download $1 (into $into)"
     mkdir -p "$into"
-    (cd "$into" && apt-get download -qq "$1" && dpkg -x "$1"_*.deb . && rm "$1"_*.deb) ||
+    (cd "$into" && apt-get download -qq -o APT::Sandbox::User=root "$1" && dpkg -x "$1"_*.deb . && rm "$1"_*.deb) ||
         die "apt-get cannot download $1. As root: apt-get update; then start again"
+    missing=()
+    for library in $(apt-cache depends "$1" | awk '$1 == "Depends:" && $2 ~ /^lib/ { print $2 }'); do
+        need_package "$library"
+    done
+    install_packages
 }
 
 # python_packages VENV REQUIREMENTS [OPTION...]: once for each state of the requirements.

@@ -15,7 +15,7 @@ main() {
     case "${1:-}" in
         run) chat_packages; install_packages; local_model ;;
         conformance) need_program cc gcc; install_packages; test_python ;;
-        test) chat_packages; test_packages; install_packages; local_model; test_python; test_node ;;
+        test) chat_packages; test_packages; install_packages; proxies; local_model; test_python; test_node ;;
         fuzz) need_program g++ g++; install_packages; cargo_fuzz ;;  # libFuzzer is C++
         bench) bench_packages; install_packages ;;
         bench-e2e) need_program g++ g++; need_program make make; need_program python3 python3; install_packages ;;
@@ -42,6 +42,14 @@ test_packages() {
     need_program valgrind valgrind
     need_program chromium chromium
     need_package fonts-noto-cjk  # Chinese in screenshots
+    need_program openssl openssl  # certificates for the tests
+}
+
+# What stands before a Muduo server in examples-cpp/tests/test_proxies.py. Unpacked, not installed: installed, they would be
+# started as services, at once and at every boot.
+proxies() {
+    unpacked nginx
+    unpacked haproxy
 }
 
 # The peers in C and C++; the others are crates.
@@ -106,6 +114,22 @@ install_packages() {
     say "apt-get install ${missing[*]}"
     $sudo apt-get update -qq
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+}
+
+# unpacked NAME: the program and Debian package of that name, into target/setup/debian; its libraries are installed.
+unpacked() {
+    local into=$SETUP/debian library
+    command -v "$1" "/usr/sbin/$1" "$into/usr/sbin/$1" > /dev/null && return 0
+    command -v apt-get > /dev/null || die "missing: $1 (Debian's name; install it and start again)"
+    say "apt-get download $1 (into $into)"
+    mkdir -p "$into"
+    (cd "$into" && apt-get download -qq -o APT::Sandbox::User=root "$1" && dpkg -x "$1"_*.deb . && rm "$1"_*.deb) ||
+        die "apt-get cannot download $1. As root: apt-get update; then start again"
+    missing=()
+    for library in $(apt-cache depends "$1" | awk '$1 == "Depends:" && $2 ~ /^lib/ { print $2 }'); do
+        need_package "$library"
+    done
+    install_packages
 }
 
 # python_packages VENV REQUIREMENTS [OPTION...]: once for each state of the requirements.

@@ -10,6 +10,7 @@
 #ifndef MUDUO_WS_HTTPSERVER_H
 #define MUDUO_WS_HTTPSERVER_H
 
+#include "muduo_ws/ConnectionFilter.h"
 #include "muduo_ws/WebSocketServer.h"
 
 #include <muduo/net/TcpServer.h>
@@ -50,6 +51,8 @@ class HttpServer : muduo::noncopyable {
   void setHandshakeCallback(const WebSocketServer::HandshakeCallback& callback) {
     webSocketServer_.setHandshakeCallback(callback);
   }
+  /// Speaks TLS, and only TLS: https and wss. Give a TlsContext, which may be reloaded later, see TlsContext.h.
+  void setTls(const std::shared_ptr<ConnectionFilterFactory>& tls) { tls_ = tls; }
 
   void start();
 
@@ -64,6 +67,7 @@ class HttpServer : muduo::noncopyable {
 
   WebSocketServer webSocketServer_;  // before server_: must outlive it
   HttpCallback httpCallback_;
+  std::shared_ptr<ConnectionFilterFactory> tls_;
   muduo::net::TcpServer server_;
 };
 

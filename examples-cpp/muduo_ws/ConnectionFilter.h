@@ -1,5 +1,6 @@
-// ConnectionFilter: what stands between a TCP connection and the bytes that HttpServer and WebSocketServer see. TlsFilter
-// is one. HttpServer knows only this interface, so that a program without TLS needs no OpenSSL: leave Tls*.cc out.
+// ConnectionFilter: what stands between a TCP connection and the bytes that HttpServer and WebSocketServer see.
+// TlsFilter is one. HttpServer knows only this interface, so that a program without TLS needs no OpenSSL: leave Tls*.cc
+// out.
 
 #ifndef MUDUO_WS_CONNECTIONFILTER_H
 #define MUDUO_WS_CONNECTIONFILTER_H

@@ -1,9 +1,9 @@
 // TlsContext: the certificate and the settings of a server that speaks TLS; one for all its connections.
 //
-// TLS 1.2 and 1.3. Ciphers with forward secrecy and authenticated encryption, no compression, no renegotiation. A client
-// that offers application protocols (ALPN) must offer "http/1.1", which is what WebSocket starts as too.
+// TLS 1.2 and 1.3. Ciphers with forward secrecy and authenticated encryption, no compression, no renegotiation. A
+// client that offers application protocols (ALPN) must offer "http/1.1", which is what WebSocket starts as too.
 //
-// Needs OpenSSL 1.1.1 or newer: link libssl and libcrypto. This header does not need OpenSSL's.
+// Needs OpenSSL 3: link libssl and libcrypto. This header does not need OpenSSL's.
 
 #ifndef MUDUO_WS_TLSCONTEXT_H
 #define MUDUO_WS_TLSCONTEXT_H
@@ -25,8 +25,8 @@ class TlsContext : public ConnectionFilterFactory {
   };
 
   /// Both files are PEM: the server's certificate with those between it and the root behind it, and its key without a
-  /// passphrase. Throws std::runtime_error, which says which file is wrong and why, or std::invalid_argument, which names
-  /// the option that is out of range.
+  /// passphrase. Throws std::runtime_error, which says which file is wrong and why, or std::invalid_argument, which
+  /// names the option that is out of range.
   TlsContext(const std::string& certificateFile, const std::string& keyFile, const Options& options = Options());
   ~TlsContext();
 

@@ -222,8 +222,8 @@ void TlsFilter::onFailure(const char* what, int sslError) {
   closeWhenStalled();
 }
 
-/// The peer's close_notify. The host has not seen the bytes before it yet, and what it answers may be sent at the end of
-/// the next turn.
+/// The peer's close_notify. The host has not seen the bytes before it yet, and what it answers may be sent at the end
+/// of the next turn.
 void TlsFilter::onPeerEnd() {
   if (isEnding_) return;
   isEnding_ = true;

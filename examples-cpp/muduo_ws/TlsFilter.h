@@ -1,6 +1,6 @@
-// TlsFilter: the server's side of TLS on one TcpConnection. Ciphertext comes from Muduo's buffer and plaintext goes to a
-// buffer of the filter's; what is sent goes the other way. HttpServer::setTls does all of this; a server that owns its
-// callbacks does it so:
+// TlsFilter: the server's side of TLS on one TcpConnection. Ciphertext comes from Muduo's buffer and plaintext goes to
+// a buffer of the filter's; what is sent goes the other way. HttpServer::setTls does all of this; a server that owns
+// its callbacks does it so:
 //
 //   void onConnection(const TcpConnectionPtr& conn) {
 //     ws_.onConnection(conn);

@@ -1,10 +1,10 @@
-// A server without HTTP on top of TlsFilter, for what no HTTP server does: it speaks first, before the handshake is complete, and
-// answers each message in a later turn of the loop.
+// A server without HTTP on top of TlsFilter, for what no HTTP server does: it speaks first, before the handshake is
+// complete, and answers each message in a later turn of the loop.
 //
 //   tls_host CERT KEY      prints "listening on 127.0.0.1:PORT"; ends at SIGTERM
 //
-// To "tls" it answers with protocol and cipher, to "reload" it reads the certificate a hundred times on four threads, to "end" it
-// closes; everything else comes back.
+// To "tls" it answers with protocol and cipher, to "reload" it reads the certificate a hundred times on four threads, to
+// "end" it closes; everything else comes back.
 
 #include "echo_muduo/Listen.h"
 #include "muduo_ws/TlsContext.h"

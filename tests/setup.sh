@@ -33,12 +33,15 @@ chat_packages() {
     need_header event2/event.h libevent-dev       # below the stand-in for Muduo
     need_header curl/curl.h libcurl4-openssl-dev  # the chat's connection to the model
     need_header nlohmann/json.hpp nlohmann-json3-dev
+    need_header openssl/ssl.h libssl-dev          # TLS in the adapter for Muduo
     need_venv
 }
 
 test_packages() {
     need_header gtest/gtest.h libgtest-dev
     need_program doxygen doxygen
+    need_program openssl openssl  # makes certificates for the tests of TLS
+    need_program curl curl
     need_program valgrind valgrind
     need_program chromium chromium
     need_package fonts-noto-cjk  # Chinese in screenshots

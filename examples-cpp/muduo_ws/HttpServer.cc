@@ -30,6 +30,7 @@ struct HttpState {
   HttpState() : headBytes(0), bodyLeft(0), isDone(false) {}
 
   HttpContext context;
+  std::shared_ptr<ConnectionFilter> tls;  // NULL: none
   size_t headBytes;   // of the request under way that the parser has taken
   uint64_t bodyLeft;  // to be skipped
   bool isDone;        // the last answer was sent; what else comes is discarded
@@ -69,22 +70,38 @@ bool wantsClose(const HttpRequest& request) {
   return request.getVersion() == HttpRequest::kHttp10 && strcasecmp(connection.c_str(), "keep-alive") != 0;
 }
 
+void write(const TcpConnectionPtr& conn, const HttpState& state, const char* data, size_t len) {
+  if (state.tls) {
+    state.tls->send(data, len);
+  } else {
+    conn->send(data, static_cast<int>(len));
+  }
+}
+
+/// Nothing is written behind this.
+void finish(const TcpConnectionPtr& conn, HttpState* state) {
+  state->isDone = true;
+  if (state->tls) state->tls->shutdown();
+  conn->shutdown();
+}
+
 /// Sends the answer; to HEAD without its body, which would be read as the start of the next answer.
-void sendResponse(const TcpConnectionPtr& conn, const HttpRequest& request, const HttpResponse& response) {
+void sendResponse(const TcpConnectionPtr& conn, const HttpState& state, const HttpResponse& response) {
   Buffer out;
   response.appendToBuffer(&out);
   static const char kBlankLine[] = "\r\n\r\n";
   const char* const end = out.beginWrite();
   const char* const blank = std::search(out.peek(), static_cast<const char*>(end), kBlankLine, kBlankLine + 4);
+  const HttpRequest& request = state.context.request();
   if (request.method() == HttpRequest::kHead && blank != end) out.unwrite(static_cast<size_t>(end - (blank + 4)));
-  conn->send(&out);
+  write(conn, state, out.peek(), out.readableBytes());
 }
 
 void refuse(const TcpConnectionPtr& conn, HttpState* state, Buffer* buf, const char* status) {
-  conn->send(std::string("HTTP/1.1 ") + status + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-  conn->shutdown();
+  const std::string answer = std::string("HTTP/1.1 ") + status + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  write(conn, *state, answer.data(), answer.size());
+  finish(conn, state);
   conn->forceCloseWithDelay(kLingerSeconds);
-  state->isDone = true;
   buf->retrieveAll();
 }
 
@@ -109,11 +126,18 @@ void HttpServer::start() {
 
 void HttpServer::onConnection(const TcpConnectionPtr& conn) {
   webSocketServer_.onConnection(conn);
-  if (conn->connected()) conn->setContext(HttpState());
+  if (!conn->connected()) return;
+  HttpState state;
+  if (tls_) {
+    state.tls = tls_->makeFilter(conn);
+    webSocketServer_.setSink(conn, state.tls->sink());
+  }
+  conn->setContext(state);
 }
 
 void HttpServer::onMessage(const TcpConnectionPtr& conn, Buffer* buf, muduo::Timestamp receiveTime) {
   HttpState* const state = boost::any_cast<HttpState>(conn->getMutableContext());
+  if (state->tls) buf = state->tls->decrypt(buf);
   while (buf->readableBytes() > 0) {
     if (state->isDone) return buf->retrieveAll();
     if (state->bodyLeft > 0) {
@@ -140,12 +164,9 @@ void HttpServer::onMessage(const TcpConnectionPtr& conn, Buffer* buf, muduo::Tim
     HttpResponse response(wantsClose(request) || body == kOtherBody);
     httpCallback_(request, &response);
     if (body == kOtherBody) response.setCloseConnection(true);  // where it ends is not known here
-    sendResponse(conn, request, response);
+    sendResponse(conn, *state, response);
     state->headBytes = 0;
-    if (response.closeConnection()) {
-      state->isDone = true;
-      conn->shutdown();
-    }
+    if (response.closeConnection()) finish(conn, state);
     state->context.reset();
   }
 }

@@ -10,6 +10,7 @@
 #ifndef MUDUO_WS_HTTPSERVER_H
 #define MUDUO_WS_HTTPSERVER_H
 
+#include "muduo_ws/ConnectionFilter.h"
 #include "muduo_ws/WebSocketServer.h"
 
 #include <muduo/net/TcpServer.h>
@@ -49,6 +50,8 @@ class HttpServer : muduo::noncopyable {
     return webSocketServer_.websocket(path, onMessage, onConnection);
   }
   void setHandshakeCallback(const HandshakeCallback& callback) { webSocketServer_.setHandshakeCallback(callback); }
+  /// Speaks TLS, and only TLS: https and wss. Give a TlsContext, which may be reloaded later, see TlsContext.h.
+  void setTls(const std::shared_ptr<ConnectionFilterFactory>& tls) { tls_ = tls; }
 
   void start();
 
@@ -67,6 +70,7 @@ class HttpServer : muduo::noncopyable {
 
   WebSocketServer webSocketServer_;  // before server_: must outlive it
   HttpCallback httpCallback_;
+  std::shared_ptr<ConnectionFilterFactory> tls_;
   muduo::net::TcpServer server_;
 };
 

@@ -40,6 +40,8 @@ test_packages() {
     need_header gtest/gtest.h libgtest-dev
     need_program doxygen doxygen
     need_program valgrind valgrind
+    need_program cmake cmake            # the installed library and the adapter in a user's build
+    need_program pkg-config pkg-config  # the same
     need_program chromium chromium
     need_package fonts-noto-cjk  # Chinese in screenshots
 }

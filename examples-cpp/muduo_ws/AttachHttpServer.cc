@@ -38,8 +38,8 @@ struct OnMessage {
 template <typename Tag, typename Member, Member kMember>
 struct Open {
   static_assert(std::is_same<Member, typename Tag::Type>::value,
-                "muduo::net::HttpServer has other private members than wsmuduo::attach was written for (Muduo f1fc77e): leave "
-                "AttachHttpServer.cc out, and use wsmuduo::HttpServer");
+                "muduo::net::HttpServer has other private members than wsmuduo::attach was written for (Muduo "
+                "f1fc77e): leave AttachHttpServer.cc out, and use wsmuduo::HttpServer");
   friend typename Tag::Type privateMember(Tag) { return kMember; }
 };
 
@@ -64,7 +64,8 @@ void onConnection(HttpServer* server, WebSocketServer* ws, const TcpConnectionPt
 }
 
 /// The HttpServer takes one request at a time. Between two, the next one may be an upgrade.
-void onMessage(HttpServer* server, WebSocketServer* ws, const TcpConnectionPtr& conn, Buffer* buf, muduo::Timestamp receiveTime) {
+void onMessage(HttpServer* server, WebSocketServer* ws, const TcpConnectionPtr& conn, Buffer* buf,
+               muduo::Timestamp receiveTime) {
   size_t before = 0;
   do {
     if (ws->onMessage(conn, buf, receiveTime)) return;
@@ -79,7 +80,8 @@ void onMessage(HttpServer* server, WebSocketServer* ws, const TcpConnectionPtr& 
 void attach(HttpServer* server, WebSocketServer* ws) {
   TcpServer* const tcp = &(server->*privateMember(Server()));
   if (tcp->threadPool()->started()) {
-    throw std::logic_error("wsmuduo::attach: the HttpServer \"" + tcp->name() + "\" was started already; call attach() before start()");
+    throw std::logic_error("wsmuduo::attach: the HttpServer \"" + tcp->name() +
+                           "\" was started already; call attach() before start()");
   }
   using std::placeholders::_1;
   using std::placeholders::_2;

@@ -43,8 +43,8 @@ template struct Open<OnMessage, &HttpServer::onMessage>;
 
 }  // namespace
 
-// Whoever replaces the connection's context inside the HttpCallback destroys the request that the callback was given, and the
-// parser that is used when it returns.
+// Whoever replaces the connection's context inside the HttpCallback destroys the request that the callback was given,
+// and the parser that is used when it returns.
 TEST(HttpServerPrivate, TheRequestLivesInTheConnectionsContext)
 {
   const InetAddress address = support::freeAddress();

@@ -317,7 +317,8 @@ TEST_F(HttpServerTest, KeepsTheThirdOfThreeForTwoMoreReads)
   expectAnswer(client, "r", keepAlive("GET /ws"));
 }
 
-// Why a callback cannot answer an upgrade: the answer has a length of 0, and the frames behind it are parsed as requests.
+// Why a callback cannot answer an upgrade: the answer has a length of 0, and the frames behind it are parsed as
+// requests.
 TEST_F(HttpServerTest, ACallbackCannotUpgrade)
 {
   thread_.run([this] {
@@ -330,7 +331,8 @@ TEST_F(HttpServerTest, ACallbackCannotUpgrade)
   });
   Client client(address_);
   expectAnswer(client, "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-               "HTTP/1.1 101 Switching Protocols\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\nUpgrade: websocket\r\n\r\n");
+               "HTTP/1.1 101 Switching Protocols\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\n"
+               "Upgrade: websocket\r\n\r\n");
   ASSERT_TRUE(client.send("\x82\x87mask" "payload"));
   EXPECT_TRUE(client.staysSilent(50));
   ASSERT_TRUE(client.send("\x82\x86mask" "line\r\n"));

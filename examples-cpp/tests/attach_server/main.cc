@@ -32,7 +32,8 @@ void dropLog(const char*, int) {}
 
 void writeLog(const char* text, int len) { fwrite(text, 1, static_cast<size_t>(len), stdout); }
 
-void onEcho(const wsmuduo::WebSocketConnectionPtr& conn, const muduo::StringPiece& data, bool isText, muduo::Timestamp) {
+void onEcho(const wsmuduo::WebSocketConnectionPtr& conn, const muduo::StringPiece& data, bool isText,
+            muduo::Timestamp) {
   const bool isSent = isText ? conn->send(data) : conn->sendBinary(data);
   if (!isSent) conn->close(1013, "you send faster than you read");
 }
@@ -77,7 +78,8 @@ int main(int argc, char* argv[]) {
   const ReservedPort port(static_cast<uint16_t>(wantedPort));
   muduo::net::EventLoop loop;
   wsmuduo::WebSocketServer ws;
-  muduo::net::HttpServer server(&loop, muduo::net::InetAddress("127.0.0.1", port.port()), "attach_server", port.option());
+  const muduo::net::InetAddress address("127.0.0.1", port.port());
+  muduo::net::HttpServer server(&loop, address, "attach_server", port.option());
   server.setHttpCallback(onRequest);
   server.setThreadNum(threads);
   ws.websocket("/echo", onEcho, onEchoConnection);

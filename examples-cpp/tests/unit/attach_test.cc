@@ -18,6 +18,7 @@ TEST(Attach, ComesBeforeStart) {
     wsmuduo::attach(&server, &ws);
     FAIL() << "it was accepted";
   } catch (const std::logic_error& error) {
-    EXPECT_EQ("wsmuduo::attach: the HttpServer \"late\" was started already; call attach() before start()", std::string(error.what()));
+    EXPECT_EQ("wsmuduo::attach: the HttpServer \"late\" was started already; call attach() before start()",
+              std::string(error.what()));
   }
 }

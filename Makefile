@@ -50,8 +50,8 @@ bench-counts: lib ## counts instructions per message and prints them beside the 
 	tests/setup.sh bench-counts
 	@python3 benches/counts/$(if $(PROFILE),profile_workload.py $(PROFILE),counts.py $(if $(UPDATE),--update))
 
-install: lib ## installs header, C++ wrapper, libraries and pkg-config file below PREFIX=/usr/local (DESTDIR= is put before it)
-	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig'
+install: lib ## installs header, C++ wrapper, libraries, and files for pkg-config and CMake below PREFIX=/usr/local (DESTDIR= is put before it)
+	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' '$(DESTDIR)$(PREFIX)/lib/cmake/wsengine'
 	install -m 644 include/ws_engine.h include/ws_engine.hpp '$(DESTDIR)$(PREFIX)/include/'
 	install -m 755 $(LIB) '$(DESTDIR)$(PREFIX)/lib/libwsengine.so.$(VERSION)'
 	ln -sf libwsengine.so.$(VERSION) '$(DESTDIR)$(PREFIX)/lib/libwsengine.so.0'
@@ -60,6 +60,9 @@ install: lib ## installs header, C++ wrapper, libraries and pkg-config file belo
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: wsengine' 'Description: The WebSocket protocol as an embeddable library' \
 	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lwsengine' \
 	  'Libs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl' > '$(DESTDIR)$(PREFIX)/lib/pkgconfig/wsengine.pc'
+	install -m 644 cmake/wsengine-config.cmake '$(DESTDIR)$(PREFIX)/lib/cmake/wsengine/'
+	sed 's/@VERSION@/$(VERSION)/' cmake/wsengine-config-version.cmake.in \
+	  > '$(DESTDIR)$(PREFIX)/lib/cmake/wsengine/wsengine-config-version.cmake'
 
 lint: ## checks format and common mistakes of the Rust sources (rustfmt, clippy)
 	$(CARGO) fmt --check

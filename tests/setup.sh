@@ -43,6 +43,8 @@ test_packages() {
     need_program openssl openssl  # makes certificates for the tests of TLS
     need_program curl curl
     need_program valgrind valgrind
+    need_program cmake cmake            # the installed library and the adapter in a user's build
+    need_program pkg-config pkg-config  # the same
     need_program chromium chromium
     need_package fonts-noto-cjk  # Chinese in screenshots
     need_program openssl openssl  # certificates for the tests

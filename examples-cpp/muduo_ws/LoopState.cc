@@ -139,6 +139,10 @@ bool LoopState::decide(const EntryPtr& entry, const TcpConnectionPtr& conn, Buff
   const size_t available = buf->readableBytes();
   entry->leftForHost = 0;
   if (available == 0) return false;
+  if (!conn->connected()) {  // the host has shut it down: no answer could be sent
+    entry->protocol = Entry::kHttp;
+    return false;
+  }
   size_t headLen = entry->scanned <= available ? entry->scanned : 0;
   const ws_sniff_result result = ws_sniff(buf->peek(), available, core_->options().maxHeadSize, &headLen);
   if (result == WS_SNIFF_NEED_MORE) {

@@ -125,11 +125,12 @@ def start(build):
             server.stop()
 
 
-@pytest.fixture(params=["E", "E with 2 loops", "A", "A with 2 loops"])
+@pytest.fixture(params=["E", "E with 2 loops", "A", "A with 2 loops", "B", "B with 2 loops"])
 def echo(start, request):
-    """echo_muduo in each of its shapes."""
+    """echo_muduo in each of its shapes, and attach_server, which is the same by route B."""
     route, *threads = request.param.split(" with ")
-    server = start("echo_muduo", "--port", "0", "--route", route, "--threads", "2" if threads else "0")
+    program = ["attach_server"] if route == "B" else ["echo_muduo", "--route", route]
+    server = start(*program, "--port", "0", "--threads", "2" if threads else "0")
     server.route = route
     return server
 

@@ -113,6 +113,22 @@ TEST(Buffer, SwapsCopiesAndMoves)
   EXPECT_EQ("bbc", moved.retrieveAllAsString());
 }
 
+TEST(Buffer, SwapsWithoutCopying)
+{
+  Buffer a, b;
+  a.append(string(100000, 'x'));
+  a.retrieve(10);
+  b.append("yy");
+  const char* const inA = a.peek();
+  const char* const inB = b.peek();
+  const size_t writable = a.writableBytes();
+  a.swap(b);
+  EXPECT_EQ(inA, b.peek());
+  EXPECT_EQ(inB, a.peek());
+  expectRoom(b, 18, 99990, writable);
+  expectRoom(a, 8, 2, 1022);
+}
+
 TEST(Buffer, FindsLineEnds)
 {
   Buffer buffer;

@@ -5,6 +5,8 @@
 #include "muduo/net/http/HttpServer.h"
 #include "support.h"
 
+#include <atomic>
+
 using namespace muduo;
 using namespace muduo::net;
 using std::string;
@@ -94,6 +96,23 @@ TEST(HttpContext, ALineWithoutAColonEndsTheHead)
   ASSERT_TRUE(context.parseRequest(&buffer, Timestamp::now()));
   EXPECT_TRUE(context.gotAll());
   EXPECT_EQ("B: 2\r\n\r\n", buffer.retrieveAllAsString());
+}
+
+// No limit but memory: whoever cares has to look before the parser does.
+TEST(HttpContext, TakesAHeadOfAnySize)
+{
+  HttpContext context;
+  Buffer buffer;
+  const string value(1 << 20, 'v');
+  buffer.append("GET /" + string(1 << 20, 'p') + " HTTP/1.1\r\nA: " + value + "\r\n");
+  for (int i = 0; i < 10000; ++i) buffer.append("H" + std::to_string(i) + ": x\r\n");
+  ASSERT_TRUE(context.parseRequest(&buffer, Timestamp::now()));
+  EXPECT_FALSE(context.gotAll());
+  buffer.append("\r\n");
+  ASSERT_TRUE(context.parseRequest(&buffer, Timestamp::now()));
+  EXPECT_TRUE(context.gotAll());
+  EXPECT_EQ(10001u, context.request().headers().size());
+  EXPECT_TRUE(context.request().getHeader("A") == value);
 }
 
 TEST(HttpContext, KnowsFiveMethodsAndTwoVersions)
@@ -228,6 +247,7 @@ class HttpServerTest : public ::testing::Test
 
   InetAddress address_;
   size_t descriptors_;
+  std::atomic<int> requests_{0};
   support::LoopThread thread_;
   std::unique_ptr<HttpServer> server_;
 };
@@ -285,6 +305,57 @@ TEST_F(HttpServerTest, AnswersOneRequestARead)
   expectAnswer(client, "GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n", keepAlive("GET /1"));
   EXPECT_TRUE(client.staysSilent(50));  // the second one waits for more bytes
   expectAnswer(client, "GET /3 HTTP/1.1\r\n\r\n", keepAlive("GET /2"));
+}
+
+TEST_F(HttpServerTest, KeepsTheThirdOfThreeForTwoMoreReads)
+{
+  Client client(address_);
+  const string get = "GET /get HTTP/1.1\r\n\r\n", upgrade = "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
+  expectAnswer(client, get + get + upgrade, keepAlive("GET /get"));
+  EXPECT_TRUE(client.staysSilent(50));
+  expectAnswer(client, "f", keepAlive("GET /get"));
+  expectAnswer(client, "r", keepAlive("GET /ws"));
+}
+
+// Why a callback cannot answer an upgrade: the answer has a length of 0, and the frames behind it are parsed as
+// requests.
+TEST_F(HttpServerTest, ACallbackCannotUpgrade)
+{
+  thread_.run([this] {
+    server_->setHttpCallback([this](const HttpRequest&, HttpResponse* response) {
+      ++requests_;
+      response->setStatusCode(static_cast<HttpResponse::HttpStatusCode>(101));
+      response->setStatusMessage("Switching Protocols");
+      response->addHeader("Upgrade", "websocket");
+    });
+  });
+  Client client(address_);
+  expectAnswer(client, "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+               "HTTP/1.1 101 Switching Protocols\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\n"
+               "Upgrade: websocket\r\n\r\n");
+  ASSERT_TRUE(client.send("\x82\x87mask" "payload"));
+  EXPECT_TRUE(client.staysSilent(50));
+  ASSERT_TRUE(client.send("\x82\x86mask" "line\r\n"));
+  EXPECT_EQ("HTTP/1.1 400 Bad Request\r\n\r\n", client.receiveToEnd());
+  EXPECT_EQ(1, requests_);
+}
+
+// After its last answer it goes on reading and answering, to no one.
+TEST_F(HttpServerTest, GoesOnAfterItsLastAnswer)
+{
+  thread_.run([this] {
+    server_->setHttpCallback([this](const HttpRequest&, HttpResponse* response) {
+      ++requests_;
+      response->setCloseConnection(true);
+      response->setStatusCode(HttpResponse::k200Ok);
+      response->setStatusMessage("OK");
+    });
+  });
+  Client client(address_);
+  ASSERT_TRUE(client.send("GET /1 HTTP/1.1\r\n\r\n"));
+  EXPECT_EQ(closing(""), client.receiveToEnd());
+  ASSERT_TRUE(client.send("GET /2 HTTP/1.1\r\n\r\n"));
+  EXPECT_TRUE(support::eventually([this] { return requests_ == 2; }));
 }
 
 TEST_F(HttpServerTest, TakesABodyForTheNextRequest)

@@ -142,6 +142,63 @@ TEST(Timer, CancellingNothingOrTwiceOrTooLateIsHarmless)
   });
 }
 
+TEST(Timer, MayCancelItselfWhileItRuns)
+{
+  LoopThread thread;
+  auto id = std::make_shared<TimerId>();
+  auto owned = std::make_shared<int>(0);
+  Journal journal;
+  thread.run([&] {
+    *id = thread.loop()->runAfter(0.005, [&, id, owned] {
+      thread.loop()->cancel(*id);
+      thread.loop()->cancel(*id);
+      EXPECT_EQ(2, owned.use_count());  // what runs is not destroyed before it has ended
+      journal.add("ran");
+    });
+  });
+  ASSERT_TRUE(support::eventually([&] { return journal.has("ran"); }));
+  support::sleepMillis(30);
+  thread.run([&] { EXPECT_EQ(1, owned.use_count()); });
+  EXPECT_EQ("ran", journal.joined());
+}
+
+// A TimerId that is kept names a timer that is gone; no later one is hit by it, wherever it lies in memory.
+TEST(Timer, AnOldIdCancelsNoNewTimer)
+{
+  LoopThread thread;
+  std::atomic<int> ran(0);
+  for (int i = 1; i <= 50; ++i)
+  {
+    const TimerId old = thread.loop()->runAfter(0.0, [&] { ++ran; });
+    ASSERT_TRUE(support::eventually([&] { return ran == 2 * i - 1; }));
+    thread.run([&] {
+      thread.loop()->runAfter(0.0, [&] { ++ran; });
+      thread.loop()->cancel(old);
+    });
+    ASSERT_TRUE(support::eventually([&] { return ran == 2 * i; }));
+  }
+}
+
+// A deadline in the past comes again and again: the loop spins, with 0.1 ms between two turns.
+TEST(Timer, OneInThePastThatRearmsItselfSpins)
+{
+  LoopThread thread;
+  std::atomic<int> ran(0);
+  std::function<void()> again = [&] {
+    if (++ran < 200) thread.loop()->runAt(addTime(Timestamp::now(), -1), again);
+  };
+  int64_t before = 0, after = 0;
+  const Timestamp start = Timestamp::now();
+  thread.run([&] {
+    before = thread.loop()->iteration();
+    again();
+  });
+  ASSERT_TRUE(support::eventually([&] { return ran == 200; }));
+  EXPECT_GE(timeDifference(Timestamp::now(), start), 0.0199);
+  thread.run([&] { after = thread.loop()->iteration(); });
+  EXPECT_GE(after - before, 199);
+}
+
 // Muduo takes all due timers out before it runs the first: too late to stop, early enough not to repeat.
 TEST(Timer, OneThatIsDueInTheSameRoundStillRunsWhenCancelled)
 {

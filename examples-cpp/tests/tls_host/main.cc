@@ -3,8 +3,8 @@
 //
 //   tls_host CERT KEY      prints "listening on 127.0.0.1:PORT"; ends at SIGTERM
 //
-// To "tls" it answers with protocol and cipher, to "reload" it reads the certificate a hundred times on four threads, to
-// "end" it closes; everything else comes back.
+// To "tls" it answers with protocol and cipher, to "reload" it reads the certificate a hundred times on four threads,
+// to "end" it closes; everything else comes back.
 
 #include "echo_muduo/Listen.h"
 #include "muduo_ws/StopSignals.h"

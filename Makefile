@@ -60,8 +60,8 @@ install: lib ## installs header, C++ wrapper, libraries, and files for pkg-confi
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: wsengine' 'Description: The WebSocket protocol as an embeddable library' \
 	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lwsengine' \
 	  'Libs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl' > '$(DESTDIR)$(PREFIX)/lib/pkgconfig/wsengine.pc'
-	install -m 644 cmake/wsengine-config.cmake '$(DESTDIR)$(PREFIX)/lib/cmake/wsengine/'
-	sed 's/@VERSION@/$(VERSION)/' cmake/wsengine-config-version.cmake.in \
+	install -m 644 examples-cpp/cmake/wsengine-config.cmake '$(DESTDIR)$(PREFIX)/lib/cmake/wsengine/'
+	sed 's/@VERSION@/$(VERSION)/' examples-cpp/cmake/wsengine-config-version.cmake.in \
 	  > '$(DESTDIR)$(PREFIX)/lib/cmake/wsengine/wsengine-config-version.cmake'
 
 lint: ## checks format and common mistakes of the Rust sources (rustfmt, clippy)

@@ -43,7 +43,7 @@ install: $(ADAPTER_LIB) install-sources
 	install -m 644 cmake/FindMuduo.cmake '$(CONFIGS)/'
 	$(SAYS) cmake/muduo_ws.pc.in > '$(INTO)/lib/pkgconfig/muduo_ws.pc'
 	$(SAYS) cmake/muduo_ws-config.cmake.in > '$(CONFIGS)/muduo_ws-config.cmake'
-	$(SAYS) ../cmake/wsengine-config-version.cmake.in > '$(CONFIGS)/muduo_ws-config-version.cmake'
+	$(SAYS) cmake/wsengine-config-version.cmake.in > '$(CONFIGS)/muduo_ws-config-version.cmake'
 endif
 
 install-sources:

@@ -44,7 +44,7 @@ def test_versions_of_one_series_fit(tmp_path, wanted, fits):
     """The version file alone, for 0.1.0: a project costs a second."""
     script = tmp_path / "version.cmake"
     installed = tmp_path / "of_0_1_0.cmake"
-    installed.write_text((ROOT / "cmake" / "wsengine-config-version.cmake.in").read_text().replace("@VERSION@", "0.1.0"))
+    installed.write_text((ROOT / "examples-cpp" / "cmake" / "wsengine-config-version.cmake.in").read_text().replace("@VERSION@", "0.1.0"))
     script.write_text(f'set(PACKAGE_FIND_VERSION {wanted})\ninclude("{installed}")\nmessage("fits=${{PACKAGE_VERSION_COMPATIBLE}}")\n')
     assert run("cmake", "-P", script) == f"fits={'TRUE' if fits else ''}\n"
 

@@ -36,6 +36,7 @@ class Session;
 struct Outgoing {
   enum Kind { kText, kBinary, kPrepared, kPing, kClose };
 
+  Outgoing() : kind(kText), closeCode(0) {}
   size_t cost() const;
 
   Kind kind;

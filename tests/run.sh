@@ -88,6 +88,8 @@ python() {
     # The time limit of a test is for one that hangs, not for one that is slow.
     suite python "$PYTHON" -m pytest -q -rs -p no:cacheprovider --timeout=600 tests/python
     suite adapter "$PYTHON" -m pytest -q -p no:cacheprovider --timeout=600 examples-cpp/tests
+    suite adapter-asan make -C examples-cpp test-adapter-sanitized PYTHON="$PYTHON"
+    suite adapter-tsan make -C examples-cpp test-races PYTHON="$PYTHON"
 }
 
 browser() {
@@ -97,6 +99,7 @@ browser() {
 build make lib
 build make -C examples-c
 build make -C examples-cpp all tests
+build make -C examples-cpp sanitized races
 for name in ${*:-rust cpp python browser}; do
     "$name"
 done

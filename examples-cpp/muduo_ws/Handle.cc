@@ -22,6 +22,7 @@ Handle::Handle(const muduo::net::TcpConnectionPtr& tcp, const std::shared_ptr<Lo
       requestHead_(requestHead),
       limit_(limit),
       session_(NULL),
+      subprotocolIsKnown_(false),
       attached_(false),
       open_(false),
       closing_(false),
@@ -35,7 +36,7 @@ Handle::Handle(const muduo::net::TcpConnectionPtr& tcp, const std::shared_ptr<Lo
 // ---- any thread ----
 
 bool Handle::send(Outgoing::Kind kind, const char* data, size_t len) {
-  if (!isOpen() || isClosing()) return false;
+  if (!isOpen() || isClosing() || neverFits(len)) return false;
   if (inLoopThread()) return session_->send(kind, data, len);
 
   if (kind == Outgoing::kText && !isUtf8(data, len)) return false;
@@ -47,7 +48,7 @@ bool Handle::send(Outgoing::Kind kind, const char* data, size_t len) {
 }
 
 bool Handle::sendPrepared(const PreparedMessage& prepared) {
-  if (!prepared.isValid() || !isOpen() || isClosing()) return false;
+  if (!prepared.isValid() || !isOpen() || isClosing() || neverFits(prepared.size())) return false;
   if (inLoopThread()) return session_->sendPrepared(prepared);
 
   Outgoing message;
@@ -124,6 +125,11 @@ size_t Handle::bufferedAmount() {
   return handedBytes_.load(std::memory_order_acquire) + outboxBytes();
 }
 
+const std::string& Handle::subprotocol() const {
+  static const std::string kNone;
+  return subprotocolIsKnown_.load(std::memory_order_acquire) ? subprotocol_ : kNone;
+}
+
 std::string Handle::closeReason() {
   std::lock_guard<std::mutex> lock(mutex_);
   return closeReason_;
@@ -151,6 +157,7 @@ void Handle::attach(Session* session) {
 
 void Handle::opened(const std::string& subprotocol) {
   subprotocol_ = subprotocol;
+  subprotocolIsKnown_.store(true, std::memory_order_release);
   open_.store(true, std::memory_order_release);
 }
 

@@ -52,7 +52,8 @@ class Handle : muduo::noncopyable, public std::enable_shared_from_this<Handle> {
   const std::string& path() const { return path_; }
   const std::string& query() const { return query_; }
   const std::string& requestHead() const { return requestHead_; }
-  const std::string& subprotocol() const { return subprotocol_; }  // set before the opening is told to anybody
+  /// Empty before the opening, when a worker that decides on the handshake may already ask.
+  const std::string& subprotocol() const;
 
   // ---- the loop's thread: for Session ----
 
@@ -83,6 +84,8 @@ class Handle : muduo::noncopyable, public std::enable_shared_from_this<Handle> {
   bool postMessage(Outgoing* message);
   bool refuse();
   bool hasRoomFor(size_t cost) const;
+  /// Telling of room would be of no use.
+  bool neverFits(size_t len) const { return len + kFrameOverhead > limit_; }
 
   muduo::net::EventLoop* const loop_;
   const std::thread::id loopThread_;  // instead of asking the loop, which may be gone when a thread still sends
@@ -99,6 +102,7 @@ class Handle : muduo::noncopyable, public std::enable_shared_from_this<Handle> {
 
   Session* session_;  // the loop's thread only
 
+  std::atomic<bool> subprotocolIsKnown_;
   std::atomic<bool> attached_;  // changed under the lock of the queue
   std::atomic<bool> open_;
   std::atomic<bool> closing_;  // close() or forceClose() was called

@@ -129,6 +129,7 @@ LoopState::EntryPtr LoopState::entryOf(const TcpConnectionPtr& conn) {
   if (!entry || isStale) {
     entry = std::make_shared<Entry>(static_cast<uint64_t>(core_->options().handshakeTimeoutSeconds * 1000));
     entry->tcp = conn;
+    entry->lastRead = LoopEngine::now();
   }
   return entry;
 }

@@ -54,12 +54,15 @@ Session::Session(const std::shared_ptr<ServerCore>& core, const std::shared_ptr<
       tcp_(tcp),
       sink_(sink),
       conn_(NULL),
+      inputIsHeld_(false),
       pulling_(false),
       isDirty_(false),
       shutdownStarted_(false),
       over_(false),
       isObserved_(false),
       down_(false),
+      closeWaits_(false),
+      closeCode_(0),
       awaitsWriteComplete_(false),
       hasWritten_(false),
       isAboveHighWater_(false),
@@ -179,12 +182,13 @@ void Session::endTurn() {
   endSocket(tcp);
   if (handle_) {
     const size_t buffered = bufferedAmount();
-    handle_->publishHanded(buffered - handle_->outboxBytes());
+    handle_->publishHanded(handedBytes());
     tellOfPressure(buffered);
   }
   if (down_) return;
   applyReading(tcp);
-  if (ws_conn_has_events(conn_) == 1 || !pendingInput_.empty()) markDirty();
+  // Input that is held waits for the output to fall, which is a turn of its own.
+  if (ws_conn_has_events(conn_) == 1 || (!pendingInput_.empty() && !inputIsHeld_)) markDirty();
 }
 
 /// The engine says what becomes of the socket (RFC 6455, 7.1.1). Muduo drops what is sent after shutdown(), and drops what
@@ -218,7 +222,8 @@ bool Session::look(uint64_t nowMs) {
     uint64_t progress = waiting < lastWaiting_ ? nowMs : lastProgress_;
     if (isKnown && nowMs > info.tcpi_last_data_sent) progress = std::max(progress, nowMs - info.tcpi_last_data_sent);
     if (progress > lastProgress_ && !readIsStopped_) {
-      ws_conn_set_reading(conn_, 1);  // a sign of life that the engine cannot see: the time for a pong counts anew
+      ws_conn_set_reading(conn_, 0);  // a sign of life that the engine cannot see: the time for a pong counts anew
+      ws_conn_set_reading(conn_, 1);
     }
     lastProgress_ = progress;
     const double stall = core_->options().writeStallSeconds;

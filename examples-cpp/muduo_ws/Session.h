@@ -51,6 +51,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   /// The server ends: 1001, or 503 for a request that waits.
   void stop();
   size_t bufferedAmount() const;
+  size_t handedBytes() const;
   bool hasRoomFor(size_t len) const;
   void markDirty();
   void takeQueue() { loopEngine_->takeQueue(); }
@@ -80,6 +81,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
 
   // output: SessionOutput.cc
   ws_status queue(Outgoing::Kind kind, const char* data, size_t len);
+  void closeBehindOutput(uint16_t code, const std::string& reason);
   void queueClose(uint16_t code, const std::string& reason);
   void flush(const muduo::net::TcpConnectionPtr& tcp);
   size_t writeSome(const muduo::net::TcpConnectionPtr& tcp, const struct iovec* slices, int count);
@@ -102,6 +104,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   std::string pendingInput_;                    // came while none could be taken
   muduo::Timestamp receiveTime_;
 
+  bool inputIsHeld_;      // the engine takes none: output waits, and reading is stopped
   bool pulling_;          // an event's view may be in use: only queueing is allowed
   bool isDirty_;          // endTurn() will come
   bool shutdownStarted_;
@@ -109,6 +112,9 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   bool isObserved_;       // observers know of it
   bool down_;             // DOWN, or abandoned: nothing is touched any more
 
+  bool closeWaits_;           // for the output before it
+  uint16_t closeCode_;
+  std::string closeReason_;
   bool awaitsWriteComplete_;  // Muduo will say when its output buffer is empty
   bool hasWritten_;           // since the application was told that everything is out
   bool isAboveHighWater_;

@@ -55,7 +55,8 @@ void Session::onInput(muduo::net::Buffer* buf, muduo::Timestamp receiveTime) {
 
 void Session::feed(char* data, size_t len) {
   const ws_status status = ws_conn_feed_mut(conn_, data, len);
-  if (status == WS_ERR_INPUT_PENDING) {  // messages are held back for a peer that does not read
+  inputIsHeld_ = status == WS_ERR_INPUT_PENDING;
+  if (inputIsHeld_) {  // messages are held back for a peer that does not read
     pendingInput_.append(data, len);
   } else if (status != WS_OK) {
     engineFailed("ws_conn_feed_mut", status);
@@ -146,7 +147,8 @@ void Session::onOpen(const std::string& subprotocol) {
 
 void Session::onClosed(uint16_t code, const std::string& reason) {
   over_ = true;
-  if (!handle_ || !handle_->closed(code, reason)) return;
+  if (!handle_) return;
+  if (!handle_->closed(code, reason)) return handle_->detach();  // the client has its answer: a decision comes too late
   core_->remove(webSocket_.get());
   tellObserversOfEnd();
   const std::shared_ptr<const Callbacks> callbacks = callbacks_;

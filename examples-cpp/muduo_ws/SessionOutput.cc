@@ -28,10 +28,12 @@ bool Session::hasRoomFor(size_t len) const {
   return bufferedAmount() + len + kFrameOverhead <= core_->options().maxBufferedAmount;
 }
 
-size_t Session::bufferedAmount() const {
+size_t Session::bufferedAmount() const { return handedBytes() + (handle_ ? handle_->outboxBytes() : 0); }
+
+/// What the engine and Muduo hold.
+size_t Session::handedBytes() const {
   const TcpConnectionPtr tcp = tcp_.lock();
-  const size_t handed = tcp ? tcp->outputBuffer()->readableBytes() : 0;
-  return ws_conn_queued_bytes(conn_) + handed + (handle_ ? handle_->outboxBytes() : 0);
+  return ws_conn_queued_bytes(conn_) + (tcp ? tcp->outputBuffer()->readableBytes() : 0);
 }
 
 bool Session::send(Outgoing::Kind kind, const char* data, size_t len) {
@@ -59,7 +61,16 @@ bool Session::sendPrepared(const PreparedMessage& message) {
 void Session::close(uint16_t code, const std::string& reason) {
   takeQueue();
   markDirty();
-  queueClose(code, reason);
+  closeBehindOutput(code, reason);
+}
+
+/// The time for the peer's answer begins with the close frame in the engine, and what is queued there is lost when it is
+/// over. So the frame waits until all that was sent before is out, however slowly the peer takes it.
+void Session::closeBehindOutput(uint16_t code, const std::string& reason) {
+  if (handedBytes() == 0) return queueClose(code, reason);
+  closeWaits_ = true;
+  closeCode_ = code;
+  closeReason_ = reason;
 }
 
 /// What another thread has left. It has been counted as sent.
@@ -68,7 +79,7 @@ void Session::take(const Outgoing& message) {
   ws_status status = WS_OK;
   switch (message.kind) {
     case Outgoing::kClose:
-      queueClose(message.closeCode, message.data);
+      closeBehindOutput(message.closeCode, message.data);
       break;
     case Outgoing::kPrepared:
       status = ws_conn_queue_prepared(conn_, message.prepared.get());
@@ -83,8 +94,7 @@ void Session::take(const Outgoing& message) {
     forceClose();
   }
   // Others must not see less than there is in between.
-  const TcpConnectionPtr tcp = tcp_.lock();
-  handle_->publishHanded(ws_conn_queued_bytes(conn_) + (tcp ? tcp->outputBuffer()->readableBytes() : 0));
+  handle_->publishHanded(handedBytes());
   handle_->settle(message);
 }
 
@@ -118,7 +128,11 @@ void Session::flush(const TcpConnectionPtr& tcp) {
     const ws_status status = ws_conn_output_consume(conn_, writeSome(tcp, slices, count));
     if (status != WS_OK) return engineFailed("ws_conn_output_consume", status);
   }
-  if (tcp->outputBuffer()->readableBytes() > 0) awaitWriteComplete(tcp);
+  if (tcp->outputBuffer()->readableBytes() > 0) return awaitWriteComplete(tcp);
+  if (!closeWaits_ || over_ || down_) return;
+  closeWaits_ = false;
+  queueClose(closeCode_, closeReason_);
+  flush(tcp);
 }
 
 /// Writes some of the slices, at least one byte, with one call of TcpConnection::send. Returns how many bytes.
@@ -181,7 +195,7 @@ void Session::tellOfPressure(size_t buffered) {
   isAboveHighWater_ = false;
   handle_->forgetRefusal();
   if (waited && callbacks->writable && isOpen() && !handle_->isClosing()) callbacks->writable(webSocket);
-  if (buffered == 0 && hasWritten_ && !down_) {
+  if (hasWritten_ && !down_ && bufferedAmount() == 0) {  // asked again: more may have been sent just now
     hasWritten_ = false;
     if (callbacks->writeComplete && isOpen()) callbacks->writeComplete(webSocket);
   }

@@ -89,8 +89,8 @@ class WebSocketConnection : muduo::noncopyable {
   // ---- sending: any thread ----
 
   /// Queues one text message. False, with nothing queued, when the connection is gone or closing, when
-  /// Options::maxBufferedAmount would be exceeded, or when `text` is not valid UTF-8. Messages of one thread keep
-  /// their order; a message never overtakes one whose send() returned before.
+  /// Options::maxBufferedAmount would be exceeded (by a message larger than that always), or when `text` is not valid
+  /// UTF-8. Messages of one thread keep their order; a message never overtakes one whose send() returned before.
   bool send(const muduo::StringPiece& text);
 
   /// The same for a binary message.

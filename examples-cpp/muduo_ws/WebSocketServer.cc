@@ -7,6 +7,7 @@
 
 #include <muduo/net/EventLoop.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -211,7 +212,7 @@ void WebSocketServer::stop(muduo::net::EventLoop* loop, double drainSeconds, con
   const std::shared_ptr<Impl> impl = impl_;
   loop->runInLoop([impl, loop, drainSeconds, done]() {
     impl->inAllLoops([](detail::LoopState* state) { state->stop(); });
-    impl->drain(loop, drainSeconds, done);
+    impl->drain(loop, std::max(drainSeconds, kLookEvery), done);  // the loops have the time to say goodbye
   });
 }
 

@@ -77,7 +77,7 @@ std::string Commands::stats() const {
   json << "{\"ups\": " << ups_ << ", \"downs\": " << downs_ << ", \"messages\": " << messages_
        << ", \"open\": " << ws_->connections().size() << ", \"fds\": " << openFiles() << ", \"rss_kib\": " << residentKiB()
        << ", \"sanitized\": " << kIsSanitized
-       << ", \"closes\": [";
+       << ", \"sockets\": " << ws_->socketCount() << ", \"closes\": [";
   for (size_t i = 0; i < closes_.size(); ++i) json << (i == 0 ? "" : ", ") << '"' << closes_[i] << '"';
   json << "]}";
   return json.str();

@@ -1,6 +1,11 @@
 #include "tests/adapter_server/Host.h"
 
+#include "muduo_ws/ParsedRequest.h"
+
 #include <muduo/net/http/HttpResponse.h>
+
+#include <algorithm>
+#include <sstream>
 
 using muduo::Timestamp;
 using muduo::net::Buffer;
@@ -48,16 +53,64 @@ void Host::onConnection(const TcpConnectionPtr& conn) {
 void Host::onMessage(const TcpConnectionPtr& conn, Buffer* buf, Timestamp receiveTime) {
   const TlsPtr tls = tlsOf(conn);
   if (!tls) return onPlain(conn, buf, receiveTime);
-  tls->plain.append(tls->apply(buf->peek(), buf->readableBytes()));
-  buf->retrieveAll();
-  onPlain(conn, &tls->plain, receiveTime);
+  while (buf->readableBytes() > 0) {
+    const size_t record = shape_.cutsInput ? std::min<size_t>(buf->readableBytes(), 1024) : buf->readableBytes();
+    tls->plain.append(tls->apply(buf->peek(), record));
+    buf->retrieve(record);
+    onPlain(conn, &tls->plain, receiveTime);
+  }
 }
 
 void Host::onPlain(const TcpConnectionPtr& conn, Buffer* buf, Timestamp receiveTime) {
+  if (shape_.parsesFirst || shape_.keepsAllHeaders) return onParsed(conn, buf, receiveTime);
   if (ws_->onMessage(conn, buf, receiveTime)) return;
   while (parseOne(conn, buf, receiveTime) && buf->readableBytes() > 0) {
     if (shape_.isGreedy) continue;
     if (!shape_.asksForEachRequest || ws_->onMessage(conn, buf, receiveTime)) return;
+  }
+}
+
+namespace {
+
+/// The next request of the buffer, without a body. False: its head is not complete.
+bool takeHead(Buffer* buf, wsmuduo::ParsedRequest* request) {
+  const std::string text(buf->peek(), buf->readableBytes());
+  const size_t end = text.find("\r\n\r\n");
+  if (end == std::string::npos) return false;
+  buf->retrieve(end + 4);
+  std::istringstream lines(text.substr(0, end + 2));
+  std::string version;
+  lines >> request->method >> request->target >> version;
+  request->isHttp10 = version == "HTTP/1.0";
+  std::string line;
+  getline(lines, line);
+  while (getline(lines, line)) {
+    const size_t colon = line.find(':');
+    const size_t value = line.find_first_not_of(' ', colon + 1);
+    request->headers.push_back(wsmuduo::HeaderField(line.substr(0, colon), line.substr(value, line.size() - 1 - value)));
+  }
+  return true;
+}
+
+}  // namespace
+
+void Host::onParsed(const TcpConnectionPtr& conn, Buffer* buf, Timestamp receiveTime) {
+  if (ws_->onUpgradedMessage(conn, buf, receiveTime)) return;
+  HttpContext* const context = boost::any_cast<HttpContext>(conn->getMutableContext());
+  while (buf->readableBytes() > 0) {
+    wsmuduo::ParsedRequest request;
+    if (shape_.keepsAllHeaders) {
+      if (!takeHead(buf, &request)) return;
+    } else {
+      if (!context->parseRequest(buf, receiveTime)) return conn->forceClose();
+      if (!context->gotAll()) return;
+      request = wsmuduo::ParsedRequest(context->request());
+    }
+    if (ws_->upgrade(conn, request, buf, receiveTime)) return;
+    HttpRequest http;
+    http.setPath(request.target.data(), request.target.data() + request.target.size());
+    answer(conn, http);
+    context->reset();
   }
 }
 

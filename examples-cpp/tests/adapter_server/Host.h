@@ -30,10 +30,13 @@ struct FakeTls {
 class Host : muduo::noncopyable {
  public:
   struct Shape {
-    Shape() : asksForEachRequest(false), isGreedy(false), hasTls(false) {}
+    Shape() : asksForEachRequest(false), isGreedy(false), hasTls(false), cutsInput(false), parsesFirst(false), keepsAllHeaders(false) {}
     bool asksForEachRequest;  // parses pipelined requests in a loop, and asks the adapter before each
     bool isGreedy;            // parses all that is there, and asks the adapter only once per read
     bool hasTls;
+    bool cutsInput;               // hands over what it decrypts in small records, one behind the other
+    bool parsesFirst;             // and asks the adapter with the parsed request
+    bool keepsAllHeaders;         // the same with a parser of its own, which keeps repeated headers
   };
   /// Answers a GET of a path; returns the body.
   typedef std::function<std::string(const std::string& path)> Handler;
@@ -49,6 +52,7 @@ class Host : muduo::noncopyable {
   void onConnection(const muduo::net::TcpConnectionPtr& conn);
   void onMessage(const muduo::net::TcpConnectionPtr& conn, muduo::net::Buffer* buf, muduo::Timestamp receiveTime);
   void onPlain(const muduo::net::TcpConnectionPtr& conn, muduo::net::Buffer* buf, muduo::Timestamp receiveTime);
+  void onParsed(const muduo::net::TcpConnectionPtr& conn, muduo::net::Buffer* buf, muduo::Timestamp receiveTime);
   bool parseOne(const muduo::net::TcpConnectionPtr& conn, muduo::net::Buffer* buf, muduo::Timestamp receiveTime);
   void answer(const muduo::net::TcpConnectionPtr& conn, const muduo::net::HttpRequest& request);
   void send(const muduo::net::TcpConnectionPtr& conn, const char* data, size_t len);

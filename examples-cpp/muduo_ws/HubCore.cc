@@ -231,7 +231,7 @@ void HubCore::deliver(Shard* shard, const std::string& name, const PreparedMessa
     shard->recipients.clear();
     for (size_t i = begin; i < end; ++i) {
       Session* const session = sessions[i];
-      if (session->is(except)) continue;
+      if (session->is(except) || session->isClosing()) continue;
       if (!session->hasRoomFor(message.size())) {
         slow.push_back(session);
         continue;

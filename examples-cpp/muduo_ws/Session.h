@@ -60,6 +60,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   LoopEngine* loopEngine() const { return loopEngine_.get(); }
   muduo::net::TcpConnectionPtr tcp() const { return tcp_.lock(); }
   bool isOpen() const { return handle_ && handle_->isOpen(); }
+  bool isClosing() const { return handle_->isClosing(); }
   /// To be changed before the next event.
   Callbacks* ownCallbacks();
   bool is(const Handle* handle) const { return handle_.get() == handle; }

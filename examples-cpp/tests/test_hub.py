@@ -174,3 +174,21 @@ def test_a_member_who_does_not_read(start, policy):
             while message[0] == BINARY:
                 message = slow.read_message()
             assert message == (TEXT, b"again")
+
+
+def test_who_is_closed_as_slow_gets_no_more(start):
+    """Its queue would never run dry, and its close frame never leave."""
+    hub = start("hub_server", "--threads", 2)
+    (speaker,) = members(hub, 1, "join a")
+    with hub.connect("/hub", receive_buffer=4096) as slow:
+        slow.send(frame(TEXT, b"join a"))
+        wait_for(speaker, "who a", "who  of 2")
+        for _ in range(12):
+            speaker.say("say-large a 1000000")
+            speaker.hear()
+        for _ in range(100):
+            speaker.say("say a small").hear()
+        received = []
+        while (message := slow.read_message())[0] in (BINARY, TEXT):
+            received.append(message[1])
+        assert message[1] == b"\x03\xf5you read too slowly" and b"small" not in received

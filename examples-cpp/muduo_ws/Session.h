@@ -75,6 +75,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   void onOpen(const std::string& subprotocol);
   void onClosed(uint16_t code, const std::string& reason);
   void keepParsedHead(const ParsedRequest& request);
+  void drop(const muduo::net::TcpConnectionPtr& tcp);
   void engineFailed(const char* what, int status);
 
   // output: SessionOutput.cc
@@ -110,6 +111,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   bool over_;             // CLOSE was seen, or the engine failed: input is discarded
   bool down_;             // DOWN, or abandoned: nothing is touched any more
 
+  bool isDropped_;            // Muduo will close it
   bool closeWaits_;           // for the output before it
   uint16_t closeCode_;
   std::string closeReason_;

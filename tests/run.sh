@@ -99,7 +99,7 @@ browser() {
 build make lib
 build make -C examples-c
 build make -C examples-cpp all tests
-build make -C examples-cpp sanitized races
+build make -j2 -C examples-cpp sanitized races
 for name in ${*:-rust cpp python browser}; do
     "$name"
 done

@@ -250,7 +250,9 @@ void LoopState::drain(bool force) {
   for (const EntryPtr& entry : entries) {
     const TcpConnectionPtr conn = entry->tcp.lock();
     if (!conn) continue;
-    if (force) {
+    if (force && entry->session) {
+      entry->session->forceClose();
+    } else if (force) {
       conn->forceClose();
     } else if (!entry->session && conn->connected() && now > entry->lastRead + kSilentMs &&
                conn->outputBuffer()->readableBytes() == 0) {

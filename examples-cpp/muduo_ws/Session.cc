@@ -61,6 +61,7 @@ Session::Session(const std::shared_ptr<ServerCore>& core, const std::shared_ptr<
       over_(false),
       isObserved_(false),
       down_(false),
+      isDropped_(false),
       closeWaits_(false),
       closeCode_(0),
       awaitsWriteComplete_(false),
@@ -112,7 +113,18 @@ void Session::abandon() {
 
 void Session::forceClose() {
   const TcpConnectionPtr tcp = tcp_.lock();
-  if (tcp) tcp->forceClose();  // queued by Muduo, so safe inside a callback
+  if (tcp) drop(tcp);
+}
+
+/// Muduo puts a channel without events back into epoll when it disables it for good, and a peer that is gone then closes
+/// the connection a second time. So one that is not read from is read from again first.
+void Session::drop(const TcpConnectionPtr& tcp) {
+  if (readIsStopped_ && !tcp->disconnected()) {
+    readIsStopped_ = false;
+    tcp->startRead();
+  }
+  isDropped_ = true;
+  tcp->forceClose();  // queued by Muduo, so safe inside a callback
 }
 
 void Session::stop() {
@@ -202,7 +214,7 @@ void Session::endSocket(const TcpConnectionPtr& tcp) {
     tcp->shutdown();
   }
   const bool mayWait = tcp->outputBuffer()->readableBytes() > 0 && core_->options().writeStallSeconds > 0;
-  if (isOver && !mayWait) tcp->forceClose();  // else a slow peer gets its bytes, and look() ends it when it takes none
+  if (isOver && !mayWait) drop(tcp);  // else a slow peer gets its bytes, and look() ends it when it takes none
 }
 
 /// Now and then while output waits or reading is stopped: for a peer that takes nothing, and for one that is gone.
@@ -213,7 +225,7 @@ bool Session::look(uint64_t nowMs) {
   struct tcp_info info;
   const bool isKnown = tcp->getTcpInfo(&info);
   if (isKnown && info.tcpi_state == TCP_CLOSE) {  // Muduo has not seen it: it does not read, or its write failed
-    tcp->forceClose();
+    drop(tcp);
     return false;
   }
   if (waiting > 0) {
@@ -230,7 +242,7 @@ bool Session::look(uint64_t nowMs) {
     if (stall > 0 && static_cast<double>(nowMs - lastProgress_) > stall * 1000) {
       LOG_WARN << "WebSocket " << tcp->name() << ": the peer has taken no byte for " << stall << " s with " << waiting
                << " waiting; the connection is dropped";
-      tcp->forceClose();
+      drop(tcp);
       return false;
     }
   }

@@ -78,6 +78,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   void onClosed(uint16_t code, const std::string& reason);
   void tellObserversOfEnd();
   void keepParsedHead(const ParsedRequest& request);
+  void drop(const muduo::net::TcpConnectionPtr& tcp);
   void engineFailed(const char* what, int status);
 
   // output: SessionOutput.cc
@@ -113,6 +114,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   bool isObserved_;       // observers know of it
   bool down_;             // DOWN, or abandoned: nothing is touched any more
 
+  bool isDropped_;            // Muduo will close it
   bool closeWaits_;           // for the output before it
   uint16_t closeCode_;
   std::string closeReason_;

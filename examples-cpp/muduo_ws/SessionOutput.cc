@@ -209,7 +209,7 @@ void Session::setReading(bool isReading) {
 /// A peer that does not read what it is sent is not read from; nor is one whom the application cannot keep up with.
 void Session::applyReading(const TcpConnectionPtr& tcp) {
   const bool stop = (appStoppedRead_ || isAboveHighWater_) && !over_;
-  if (stop == readIsStopped_ || tcp->disconnected()) return;  // startRead() then would report it down again
+  if (stop == readIsStopped_ || isDropped_ || tcp->disconnected()) return;  // startRead() then would report it down again
   readIsStopped_ = stop;
   ws_conn_set_reading(conn_, stop ? 0 : 1);
   if (stop) {

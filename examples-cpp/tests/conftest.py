@@ -22,14 +22,15 @@ import rawws  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--adapter-build", default=ROOT / "examples-cpp" / "build", help="where echo_muduo and adapter_server are")
     parser.addoption("--without-examples", action="store_true", help="only what needs no more than adapter_server")
-    parser.addoption("--with-threads", action="store_true", help="only where more than one thread is at work")
+    parser.addoption("--loops", choices=["one", "3"], help="adapter_server with so many loops only, where there is a choice")
 
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--without-examples"):
         items[:] = [item for item in items if "echo" not in item.fixturenames]
-    if config.getoption("--with-threads"):
-        items[:] = [item for item in items if "one loop" not in item.name]
+    if loops := config.getoption("--loops"):
+        left_out = "3 loops" if loops == "one" else "one loop"
+        items[:] = [item for item in items if left_out not in item.name]
 
 
 @pytest.fixture(scope="session")

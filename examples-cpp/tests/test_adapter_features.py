@@ -176,7 +176,7 @@ def test_a_peer_that_does_not_read_is_not_read_from_and_nothing_is_lost(start):
         while received < sent:
             opcode, payload = client.read_message()
             assert opcode == (BINARY if payload[:1] == b"x" else TEXT)
-            if opcode == TEXT:
+            if opcode == TEXT and payload != b"room":
                 assert payload[:4] == b"%04d" % received
                 received += 1
         client.send(rest + frame(TEXT, b"last"))

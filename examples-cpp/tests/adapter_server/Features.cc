@@ -40,6 +40,7 @@ Features::Features(wsmuduo::WebSocketServer* ws) : ws_(ws) {
       .setWritableCallback([this](const Ptr& conn) {
         if (conn->bufferedAmount() > kLimit / 16) abort();
         note("writable");
+        conn->send("room");
       })
       .setWriteCompleteCallback([this](const Ptr& conn) {
         if (conn->bufferedAmount() != 0) abort();

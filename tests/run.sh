@@ -87,7 +87,8 @@ cpp() {
 python() {
     # The time limit of a test is for one that hangs, not for one that is slow.
     suite python "$PYTHON" -m pytest -q -rs -p no:cacheprovider --timeout=600 tests/python
-    suite adapter "$PYTHON" -m pytest -q -p no:cacheprovider --timeout=600 examples-cpp/tests
+    # The other shapes of the echo servers run with the sanitizer.
+    suite adapter "$PYTHON" -m pytest -q -p no:cacheprovider --timeout=600 examples-cpp/tests --shapes='E,A with 2 loops,B'
     suite adapter-asan make -C examples-cpp test-adapter-sanitized PYTHON="$PYTHON"
     suite adapter-tsan make -C examples-cpp test-races PYTHON="$PYTHON"
 }

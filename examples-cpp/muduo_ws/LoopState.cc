@@ -22,7 +22,8 @@ struct LoopState::Entry : Watched {
   enum Protocol {
     kUndecided,  // at the start of a request, as far as is known
     kHttp,       // for good: a body may follow, and a body must never be taken for a request
-    kWebSocket
+    kWebSocket,
+    kEnding      // the server ends, and with it this connection: what comes is discarded
   };
 
   explicit Entry(uint64_t headTimeoutMs)
@@ -63,6 +64,9 @@ bool LoopState::onMessage(const TcpConnectionPtr& conn, Buffer* buf, muduo::Time
       session->onInput(buf, receiveTime);
       return true;
     }
+    case Entry::kEnding:
+      buf->retrieveAll();
+      return true;
     case Entry::kHttp:
       entry->lastRead = LoopEngine::now();
       return false;
@@ -74,11 +78,9 @@ bool LoopState::onMessage(const TcpConnectionPtr& conn, Buffer* buf, muduo::Time
 
 bool LoopState::onUpgradedMessage(const TcpConnectionPtr& conn, Buffer* buf, muduo::Timestamp receiveTime) {
   const EntryPtr entry = entryOf(conn);
+  if (entry->protocol == Entry::kWebSocket || entry->protocol == Entry::kEnding) return onMessage(conn, buf, receiveTime);
   entry->lastRead = LoopEngine::now();
-  if (entry->protocol != Entry::kWebSocket) return false;
-  const std::shared_ptr<Session> session = entry->session;
-  session->onInput(buf, receiveTime);
-  return true;
+  return false;
 }
 
 void LoopState::upgrade(const TcpConnectionPtr& conn, const ParsedRequest& request, Buffer* behind,
@@ -88,14 +90,20 @@ void LoopState::upgrade(const TcpConnectionPtr& conn, const ParsedRequest& reque
     LOG_ERROR << "WebSocketServer::upgrade: " << conn->name() << " is a WebSocket already; nothing was done";
     return;
   }
+  if (entry->protocol == Entry::kEnding) return;
   makeSession(entry, conn, &request);
   const std::shared_ptr<Session> session = entry->session;
   session->start(behind, 0, receiveTime);
 }
 
 void LoopState::onUp(const TcpConnectionPtr& conn) {
-  entryOf(conn);
-  if (core_->isStopping()) conn->forceClose();
+  const EntryPtr entry = entryOf(conn);
+  if (!core_->isStopping()) return;
+  entry->protocol = Entry::kEnding;
+  const std::weak_ptr<TcpConnection> weak = conn;
+  loopEngine_->loop()->queueInLoop([weak]() {  // later: the host, which is told of it next, must find it connected
+    if (const TcpConnectionPtr tcp = weak.lock()) tcp->forceClose();
+  });
 }
 
 void LoopState::onDown(const TcpConnectionPtr& conn) {
@@ -256,6 +264,7 @@ void LoopState::drain(bool force) {
       conn->forceClose();
     } else if (!entry->session && conn->connected() && now > entry->lastRead + kSilentMs &&
                conn->outputBuffer()->readableBytes() == 0) {
+      entry->protocol = Entry::kEnding;
       if (entry->sink) entry->sink(NULL, 0);
       conn->shutdown();
     }

@@ -21,16 +21,20 @@ import rawws  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--adapter-build", default=ROOT / "examples-cpp" / "build", help="where echo_muduo and adapter_server are")
-    parser.addoption("--without-examples", action="store_true", help="only what needs no more than adapter_server")
+    parser.addoption("--shapes", default="", help="of the echo servers' shapes only these, separated by commas")
     parser.addoption("--loops", choices=["one", "3"], help="adapter_server with so many loops only, where there is a choice")
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--without-examples"):
-        items[:] = [item for item in items if "echo" not in item.fixturenames]
+    if shapes := config.getoption("--shapes"):
+        items[:] = [item for item in items if shape_of(item) is None or shape_of(item) in shapes.split(",")]
     if loops := config.getoption("--loops"):
         left_out = "3 loops" if loops == "one" else "one loop"
         items[:] = [item for item in items if left_out not in item.name]
+
+
+def shape_of(item):
+    return item.callspec.params.get("echo") if hasattr(item, "callspec") else None
 
 
 @pytest.fixture(scope="session")

@@ -29,10 +29,11 @@ def test_all_are_told_and_the_end_is_quick(adapter):
 def test_waiting_handshakes_get_503_and_new_connections_an_end(start):
     adapter = start("adapter_server", "--drain", 2, "--handshake", 10, "--threads", 2)
     with adapter.raw() as waiting, adapter.raw() as late, adapter.connect() as open_one:
-        waiting.send(rawws.request(target="/later/worker?ms=700"))
+        waiting.send(rawws.request(target="/later/worker?ms=1500"))
         upgrade = rawws.request(target="/echo")
         late.send(upgrade[:20])
         time.sleep(TIME_TO_READ)
+        started = time.monotonic()
         tell(adapter)
         assert open_one.read_close()[0] == 1001
         assert waiting.read_head()[0] == 503
@@ -40,6 +41,7 @@ def test_waiting_handshakes_get_503_and_new_connections_an_end(start):
         assert late.read_head()[0] == 503
         with adapter.raw() as new:
             assert new.at_eof()
+        assert time.monotonic() - started < 0.6  # not when the worker decides, nor when HTTP has been silent
         open_one.send(close_frame(1001))
         for client in (waiting, late, open_one):
             everything(client)

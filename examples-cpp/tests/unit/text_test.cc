@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 using wsmuduo::detail::closeReasonToSend;
+using wsmuduo::detail::cookieInHeader;
+using wsmuduo::detail::hasToken;
 using wsmuduo::detail::headerInHead;
 using wsmuduo::detail::isUtf8;
 using wsmuduo::detail::mayBeSent;
+using wsmuduo::detail::queryParameter;
 using wsmuduo::detail::splitTarget;
 
 namespace {
@@ -89,6 +92,42 @@ TEST(Header, IsFoundInAnyLetterCaseAndJoined) {
   EXPECT_EQ(headerInHead(head, "X"), "");
   EXPECT_EQ(headerInHead(head, "GET / HTTP/1.1"), "");
   EXPECT_EQ(headerInHead("", "Host"), "");
+}
+
+TEST(Token, IsFoundInAListInAnyLetterCase) {
+  EXPECT_TRUE(hasToken("keep-alive, Upgrade", "upgrade"));
+  EXPECT_TRUE(hasToken("\tWebSocket ,h2c", "websocket"));
+  EXPECT_TRUE(hasToken(",,websocket", "websocket"));
+  EXPECT_FALSE(hasToken("websockets, web socket", "websocket"));
+  EXPECT_FALSE(hasToken("", "websocket"));
+}
+
+TEST(Cookie, IsFoundByItsWholeName) {
+  const std::string header = "a=1; session=abc=def==;b=\"q; empty=; flag; A=2";
+  EXPECT_EQ(cookieInHeader(header, "a"), "1");
+  EXPECT_EQ(cookieInHeader(header, "A"), "2");  // names of cookies have letter case
+  EXPECT_EQ(cookieInHeader(header, "session"), "abc=def==");
+  EXPECT_EQ(cookieInHeader(header, "b"), "\"q");
+  EXPECT_EQ(cookieInHeader(header, "empty"), "");
+  EXPECT_EQ(cookieInHeader(header, "flag"), "");
+  EXPECT_EQ(cookieInHeader(header, "sess"), "");
+  EXPECT_EQ(cookieInHeader(header, "session=abc"), "");
+  EXPECT_EQ(cookieInHeader("", "a"), "");
+}
+
+TEST(QueryParameter, IsDecodedAndTheFirstOfItsName) {
+  const std::string query = "token=%41%2b%26+x&token=2&&n%61me=%E5%A5%BD&empty=&flag&=nameless&half=%4&bad=%zz%&equals=a=b";
+  EXPECT_EQ(queryParameter(query, "token"), "A+& x");
+  EXPECT_EQ(queryParameter(query, "name"), "\xE5\xA5\xBD");
+  EXPECT_EQ(queryParameter(query, "n%61me"), "");
+  EXPECT_EQ(queryParameter(query, "empty"), "");
+  EXPECT_EQ(queryParameter(query, "flag"), "");
+  EXPECT_EQ(queryParameter(query, "half"), "%4");
+  EXPECT_EQ(queryParameter(query, "bad"), "%zz%");
+  EXPECT_EQ(queryParameter(query, "equals"), "a=b");
+  EXPECT_EQ(queryParameter(query, "tok"), "");
+  EXPECT_EQ(queryParameter("", "token"), "");
+  EXPECT_EQ(queryParameter("z=%00x", "z"), std::string("\0x", 2));
 }
 
 TEST(Target, IsSplit) {

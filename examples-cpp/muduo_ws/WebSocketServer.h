@@ -11,8 +11,8 @@
 //     ...                                           // plain HTTP: what was there before
 //   }
 //
-// It owns nothing of the host's: not the TcpServer, not the connection's context. One instance serves all loops of a
-// TcpServer. Declare it before the TcpServer, so that it is destroyed after it.
+// It owns nothing of the host's: not the TcpServer, not the connection's context. One instance serves all loops of one
+// TcpServer, for its whole life. Declare it before the TcpServer, so that it is destroyed after it.
 //
 // A server that is a muduo::net::HttpServer uses wsmuduo::HttpServer instead, see HttpServer.h.
 

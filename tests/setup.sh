@@ -47,7 +47,6 @@ test_packages() {
     need_program pkg-config pkg-config  # the same
     need_program chromium chromium
     need_package fonts-noto-cjk  # Chinese in screenshots
-    need_program openssl openssl  # certificates for the tests
 }
 
 # What stands before a Muduo server in examples-cpp/tests/test_proxies.py. Unpacked, not installed: installed, they would be
@@ -111,14 +110,18 @@ need_venv() {
 install_packages() {
     [ ${#missing[@]} -gt 0 ] || return 0
     command -v apt-get > /dev/null || die "missing: ${missing[*]} (these are Debian's names; install them and start again)"
-    local sudo=
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo > /dev/null || die "missing: ${missing[*]}. As root: apt-get install ${missing[*]}"
-        sudo=sudo
-    fi
     say "apt-get install ${missing[*]}"
-    $sudo apt-get update -qq
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        command -v sudo > /dev/null || die "there is no sudo. As root: $*"
+        sudo "$@"
+    fi
 }
 
 # unpacked NAME: the program and Debian package of that name, into target/setup/debian; its libraries are installed.
@@ -128,14 +131,20 @@ unpacked() {
     command -v apt-get > /dev/null || die "missing: $1 (Debian's name; install it and start again)"
     say "apt-get download $1 (into $into)"
     mkdir -p "$into"
-    (cd "$into" && apt-get download -qq -o APT::Sandbox::User=root "$1" && dpkg -x "$1"_*.deb . && rm "$1"_*.deb) ||
-        die "apt-get cannot download $1. As root: apt-get update; then start again"
+    if ! download "$1" "$into" 2> /dev/null; then
+        as_root apt-get update -qq
+        download "$1" "$into" || die "apt-get cannot download $1"
+    fi
+    dpkg -x "$into/$1"_*.deb "$into"
+    rm "$into/$1"_*.deb
     missing=()
     for library in $(apt-cache depends "$1" | awk '$1 == "Depends:" && $2 ~ /^lib/ { print $2 }'); do
         need_package "$library"
     done
     install_packages
 }
+
+download() { (cd "$2" && apt-get download -qq -o APT::Sandbox::User=root "$1"); }
 
 # python_packages VENV REQUIREMENTS [OPTION...]: once for each state of the requirements.
 python_packages() {

@@ -82,6 +82,7 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   void engineFailed(const char* what, int status);
 
   // output: SessionOutput.cc
+  bool beginSend(size_t len);
   ws_status queue(Outgoing::Kind kind, const char* data, size_t len);
   void closeBehindOutput(uint16_t code, const std::string& reason);
   void queueClose(uint16_t code, const std::string& reason);

@@ -37,25 +37,20 @@ size_t Session::handedBytes() const {
 }
 
 bool Session::send(Outgoing::Kind kind, const char* data, size_t len) {
-  takeQueue();  // what other threads sent earlier goes first
-  if (!hasRoomFor(len)) {
-    handle_->noteRefusal();
-    markDirty();
-    return false;
-  }
-  markDirty();
-  return queue(kind, data, len) == WS_OK;
+  return beginSend(len) && queue(kind, data, len) == WS_OK;
 }
 
 bool Session::sendPrepared(const PreparedMessage& message) {
+  return beginSend(message.size()) && ws_conn_queue_prepared(conn_, message.get()) == WS_OK;
+}
+
+/// What other threads sent earlier goes first. False: there is no room.
+bool Session::beginSend(size_t len) {
   takeQueue();
-  if (!hasRoomFor(message.size())) {
-    handle_->noteRefusal();
-    markDirty();
-    return false;
-  }
   markDirty();
-  return ws_conn_queue_prepared(conn_, message.get()) == WS_OK;
+  if (hasRoomFor(len)) return true;
+  handle_->noteRefusal();
+  return false;
 }
 
 void Session::close(uint16_t code, const std::string& reason) {

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <thread>
+#include <map>
 
 namespace wsmuduo {
 
@@ -29,6 +29,13 @@ struct ThreadCache {
 };
 
 thread_local ThreadCache t_cache = {0, NULL};
+
+/// Unlike std::thread::id it is never given again: another thread is another loop.
+uint64_t numberOfThisThread() {
+  static std::atomic<uint64_t> next(1);
+  thread_local const uint64_t number = next.fetch_add(1);
+  return number;
+}
 
 }  // namespace
 
@@ -139,7 +146,7 @@ class WebSocketServer::Impl : muduo::noncopyable, public std::enable_shared_from
  private:
   detail::LoopState* findState(muduo::net::EventLoop* loop) {
     std::lock_guard<std::mutex> lock(mutex_);
-    std::shared_ptr<detail::LoopState>& state = states_[std::this_thread::get_id()];
+    std::shared_ptr<detail::LoopState>& state = states_[numberOfThisThread()];
     if (!state) state = std::make_shared<detail::LoopState>(core_, loop);
     return state.get();
   }
@@ -147,7 +154,7 @@ class WebSocketServer::Impl : muduo::noncopyable, public std::enable_shared_from
   const std::shared_ptr<detail::ServerCore> core_;
   const uint64_t id_;
   std::mutex mutex_;  // guards states_
-  std::map<std::thread::id, std::shared_ptr<detail::LoopState>> states_;
+  std::map<uint64_t, std::shared_ptr<detail::LoopState>> states_;  // by number of the thread
 };
 
 detail::ServerCore* detail::ServerCore::of(WebSocketServer* server) { return server->impl_->core().get(); }

@@ -17,12 +17,25 @@ mkdir -p "$LOG"
 passed=0
 failed=0
 
-# suite NAME COMMAND...: runs it, keeps its output, and adds its counts. Output without counts is one failure.
+# suite NAME COMMAND...: runs it, keeps its output, and adds its counts.
 suite() {
-    local name=$1 log="$LOG/$1.log" status=0 counts
+    echo "== $1"
+    run "$@"
+    report "$1"
+}
+
+# run NAME COMMAND...: alone, as a part of what runs side by side.
+run() {
+    local name=$1
     shift
-    echo "== $name"
-    "$@" > "$log" 2>&1 || status=$?
+    "$@" > "$LOG/$name.log" 2>&1
+    echo $? > "$LOG/$name.status"
+}
+
+# report NAME: what became of it. Output without counts is one failure.
+report() {
+    local name=$1 log="$LOG/$1.log" status counts
+    status=$(cat "$LOG/$name.status")
     counts=$(count < "$log")
     local good=${counts% *} bad=${counts#* }
     if [ $((good + bad)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
@@ -87,10 +100,16 @@ cpp() {
 python() {
     # The time limit of a test is for one that hangs, not for one that is slow.
     suite python "$PYTHON" -m pytest -q -rs -p no:cacheprovider --timeout=600 tests/python
-    # The other shapes of the echo servers run with the sanitizer.
-    suite adapter "$PYTHON" -m pytest -q -p no:cacheprovider --timeout=600 examples-cpp/tests --shapes='E,A with 2 loops,B'
-    suite adapter-asan make -C examples-cpp test-adapter-sanitized PYTHON="$PYTHON"
-    suite adapter-tsan make -C examples-cpp test-races PYTHON="$PYTHON"
+    # These wait for their clocks and sockets most of the time. The sanitizer has the shapes of the echo servers that the
+    # first does not.
+    echo "== adapter, adapter-asan and adapter-tsan, side by side"
+    run adapter "$PYTHON" -m pytest -q -p no:cacheprovider --timeout=600 examples-cpp/tests --shapes='E,A with 2 loops,B' &
+    run adapter-asan make -C examples-cpp test-adapter-sanitized PYTHON="$PYTHON" &
+    run adapter-tsan make -C examples-cpp test-races PYTHON="$PYTHON" &
+    wait
+    report adapter
+    report adapter-asan
+    report adapter-tsan
 }
 
 browser() {

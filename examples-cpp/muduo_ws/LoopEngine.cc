@@ -2,7 +2,6 @@
 
 #include "muduo_ws/Session.h"
 
-#include <muduo/base/Logging.h>
 #include <muduo/net/EventLoop.h>
 
 #include <algorithm>
@@ -135,7 +134,10 @@ void LoopEngine::takeQueue() {
 void LoopEngine::endTurn() {
   const std::shared_ptr<LoopEngine> self = shared_from_this();
   updateTime();
+  const bool isQueued = turnIsQueued_;
+  turnIsQueued_ = true;  // what is taken leaves in this turn, and needs no other
   takeQueue();
+  turnIsQueued_ = isQueued;
   std::vector<std::shared_ptr<Session>> sessions;
   sessions.swap(dirty_);
   for (const std::shared_ptr<Session>& session : sessions) session->endTurn();

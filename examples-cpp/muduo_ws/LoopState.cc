@@ -91,9 +91,7 @@ void LoopState::upgrade(const TcpConnectionPtr& conn, const ParsedRequest& reque
     return;
   }
   if (entry->protocol == Entry::kEnding) return;
-  makeSession(entry, conn, &request);
-  const std::shared_ptr<Session> session = entry->session;
-  session->start(behind, 0, receiveTime);
+  startSession(entry, conn, &request, behind, 0, receiveTime);
 }
 
 void LoopState::onUp(const TcpConnectionPtr& conn) {
@@ -162,9 +160,7 @@ bool LoopState::decide(const EntryPtr& entry, const TcpConnectionPtr& conn, Buff
   entry->scanned = 0;
   entry->waitsSince = 0;
   if (result == WS_SNIFF_UPGRADE) {
-    makeSession(entry, conn, NULL);
-    const std::shared_ptr<Session> session = entry->session;
-    session->start(buf, headLen, receiveTime);
+    startSession(entry, conn, NULL, buf, headLen, receiveTime);
     return true;
   }
   if (headLen == 0) {
@@ -176,11 +172,16 @@ bool LoopState::decide(const EntryPtr& entry, const TcpConnectionPtr& conn, Buff
   return false;
 }
 
-void LoopState::makeSession(const EntryPtr& entry, const TcpConnectionPtr& conn, const ParsedRequest* request) {
+/// A request that is in the buffer, with a head of so many bytes; or one that was parsed, and what is behind it.
+void LoopState::startSession(const EntryPtr& entry, const TcpConnectionPtr& conn, const ParsedRequest* request, Buffer* buf,
+                             size_t headLen, muduo::Timestamp receiveTime) {
   entry->protocol = Entry::kWebSocket;
   entry->waitsSince = 0;
   conn->setWriteCompleteCallback(muduo::net::WriteCompleteCallback());  // the host's is for what the host sends
-  entry->session = std::make_shared<Session>(core_, loopEngine_, conn, entry->sink, request);
+  const std::shared_ptr<Session> session =
+      std::make_shared<Session>(core_, loopEngine_, conn, entry->sink, request);
+  entry->session = session;
+  session->start(buf, headLen, receiveTime);
 }
 
 // ---- pipelining ----
@@ -213,9 +214,7 @@ void LoopState::recheck(const EntryPtr& entry, const TcpConnectionPtr& conn, mud
   size_t headLen = 0;
   const ws_sniff_result result = ws_sniff(buf->peek(), expected, core_->options().maxHeadSize, &headLen);
   if (result == WS_SNIFF_UPGRADE) {
-    makeSession(entry, conn, NULL);
-    const std::shared_ptr<Session> session = entry->session;
-    session->start(buf, headLen, receiveTime);
+    startSession(entry, conn, NULL, buf, headLen, receiveTime);
   } else if (result == WS_SNIFF_NEED_MORE) {
     entry->scanned = headLen;
     waitForHead(entry);

@@ -42,7 +42,8 @@ class LoopState : muduo::noncopyable, public std::enable_shared_from_this<LoopSt
   EntryPtr find(const muduo::net::TcpConnection* conn) const;
   bool decide(const EntryPtr& entry, const muduo::net::TcpConnectionPtr& conn, muduo::net::Buffer* buf,
               muduo::Timestamp receiveTime);
-  void makeSession(const EntryPtr& entry, const muduo::net::TcpConnectionPtr& conn, const ParsedRequest* request);
+  void startSession(const EntryPtr& entry, const muduo::net::TcpConnectionPtr& conn, const ParsedRequest* request,
+                    muduo::net::Buffer* buf, size_t headLen, muduo::Timestamp receiveTime);
   void queueRecheck(const EntryPtr& entry, const muduo::net::TcpConnectionPtr& conn, muduo::Timestamp receiveTime);
   void recheck(const EntryPtr& entry, const muduo::net::TcpConnectionPtr& conn, muduo::Timestamp receiveTime);
   void waitForHead(const EntryPtr& entry);

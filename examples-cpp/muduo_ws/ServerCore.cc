@@ -1,7 +1,6 @@
 #include "muduo_ws/ServerCore.h"
 
 #include <limits.h>
-#include <math.h>
 
 #include <algorithm>
 #include <stdexcept>

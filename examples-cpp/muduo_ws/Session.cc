@@ -193,9 +193,9 @@ void Session::endTurn() {
   if (down_) return;
   endSocket(tcp);
   if (handle_) {
-    const size_t buffered = bufferedAmount();
-    handle_->publishHanded(handedBytes());
-    tellOfPressure(buffered);
+    const size_t handed = handedBytes();
+    handle_->publishHanded(handed);
+    tellOfPressure(handed + handle_->outboxBytes());
   }
   if (down_) return;
   applyReading(tcp);

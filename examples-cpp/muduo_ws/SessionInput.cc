@@ -4,7 +4,7 @@
 #include "muduo_ws/Session.h"
 
 #include <muduo/base/Logging.h>
-#include <muduo/net/EventLoop.h>
+#include <muduo/net/TcpConnection.h>
 
 namespace wsmuduo {
 namespace detail {

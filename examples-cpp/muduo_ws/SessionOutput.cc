@@ -3,7 +3,7 @@
 #include "muduo_ws/Session.h"
 
 #include <muduo/base/Logging.h>
-#include <muduo/net/EventLoop.h>
+#include <muduo/net/TcpConnection.h>
 
 #include <sys/uio.h>
 

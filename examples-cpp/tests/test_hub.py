@@ -1,5 +1,6 @@
 """Rooms, users and presence, on one loop and on several."""
 
+import contextlib
 import time
 
 import pytest
@@ -150,14 +151,21 @@ def test_members_who_come_and_go_during_broadcasts(hub):
     wait_for(stays[0], "users", "users ")
 
 
-@pytest.mark.parametrize("policy", ["close", "skip"])
-def test_a_member_who_does_not_read(start, policy):
-    hub = start("hub_server", "--threads", 2, *(["--skip-slow"] if policy == "skip" else []))
+@contextlib.contextmanager
+def speaker_and_slow_member(hub):
+    """Both are in room a; the second is a raw connection that does not read."""
     (speaker,) = members(hub, 1, "join a")
     with hub.connect("/hub", receive_buffer=4096) as slow:
         slow.send(frame(TEXT, b"join a"))
         wait_for(speaker, "who a", "who  of 2")
-        for number in range(20):
+        yield speaker, slow
+
+
+@pytest.mark.parametrize("policy", ["close", "skip"])
+def test_a_member_who_does_not_read(start, policy):
+    hub = start("hub_server", "--threads", 2, *(["--skip-slow"] if policy == "skip" else []))
+    with speaker_and_slow_member(hub) as (speaker, slow):
+        for _ in range(20):
             speaker.say("say-large a 1000000")
             assert len(speaker.hear()) == 1000000
             speaker.settle()
@@ -178,11 +186,7 @@ def test_a_member_who_does_not_read(start, policy):
 
 def test_who_is_closed_as_slow_gets_no_more(start):
     """Its queue would never run dry, and its close frame never leave."""
-    hub = start("hub_server", "--threads", 2)
-    (speaker,) = members(hub, 1, "join a")
-    with hub.connect("/hub", receive_buffer=4096) as slow:
-        slow.send(frame(TEXT, b"join a"))
-        wait_for(speaker, "who a", "who  of 2")
+    with speaker_and_slow_member(start("hub_server", "--threads", 2)) as (speaker, slow):
         for _ in range(12):
             speaker.say("say-large a 1000000")
             speaker.hear()

@@ -17,6 +17,14 @@ struct Options {
   std::string www;  // empty: the page that lies beside the sources
   std::vector<std::string> allowedOrigins;
   double stallTimeout = 30;
+  std::string tlsCert;  // PEM files; both or none
+  std::string tlsKey;
+  std::string redisHost;  // empty: everything is kept in memory
+  std::uint16_t redisPort = 0;
+  std::string redisPasswordFile;
+  std::string redisPrefix = "ai_chat:";  // of all keys and channels
+  double drainSeconds = 30;              // for answers under way, when the server ends
+  bool jsonLogs = false;
   bool verbose = false;
   ChatOptions chat;
 };

@@ -1,0 +1,101 @@
+// The messages of one answer, from the first to the last. One loop writes it: that of the model's transfer, or the store's
+// when the answer is made on another node. Connections in any loop read it, each at its own pace: who comes back
+// after a lost connection is a reader that begins in the middle. Thread-safe.
+#ifndef AI_CHAT_ANSWER_LOG_H
+#define AI_CHAT_ANSWER_LOG_H
+
+#include <muduo/base/noncopyable.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "conversation.h"
+
+namespace ai_chat {
+
+class AnswerLog : muduo::noncopyable {
+ public:
+  using Message = std::shared_ptr<const std::string>;
+
+  class Reader {
+   public:
+    virtual ~Reader() = default;
+    // There is more to read. Called in the writer's thread, without a lock; must not do more than wake its own loop
+    // (or act, when that is this one). Once until read() has found nothing more.
+    virtual void onMore() = 0;
+    // Passes by; is not kept.
+    virtual void onStatus(const Message& json) = 0;
+    // The store's copy is none whose pace matters to the model.
+    virtual bool paces() const { return true; }
+  };
+
+  explicit AnswerLog(AnswerId id) : id_(std::move(id)) {}
+
+  const AnswerId& id() const { return id_; }
+
+  // ---- writing: one thread ----
+
+  // What has been appended before is ignored, so a copy may be filled twice; false then, and when there would be a gap.
+  bool append(std::uint64_t seq, Message json, bool done);
+  void status(Message json);
+  // For the model's back pressure: the reader that is farthest ahead has more than `high` bytes before it, until it has less
+  // than `low`. Without readers that pace nobody is waited for.
+  bool isAhead(std::size_t high) const;
+  // Called in a reader's thread when isAhead(low) has become false again, once for each isAhead() that was true.
+  void setCaughtUp(std::size_t low, std::function<void()> callback);
+
+  // ---- reading: any thread ----
+
+  // From the message behind `after` on. The reader is called from now on, first when there is something to read already.
+  void addReader(const std::shared_ptr<Reader>& reader, std::uint64_t after);
+  void removeReader(const Reader* reader);
+  // The reader's next message and its seq, or null: wait for onMore().
+  struct Next {
+    Message json;
+    std::uint64_t seq = 0;
+    bool done = false;
+  };
+  Next read(const Reader* reader);
+  // For one that lost what it read: it goes on behind `after`.
+  void rewind(const Reader* reader, std::uint64_t after);
+
+  // ---- asking: any thread ----
+
+  std::uint64_t last() const;  // seq of the last message; 0: none yet
+  bool done() const;
+  std::size_t bytes() const;
+  std::size_t readers() const;  // those that pace
+
+ private:
+  struct Entry {
+    Message json;
+    std::uint64_t end;  // bytes up to here
+  };
+  struct Place {
+    std::weak_ptr<Reader> reader;
+    const Reader* key;
+    std::uint64_t next;  // index into entries_
+    bool paces;
+    bool told;           // onMore() was called and not all has been read
+  };
+
+  std::uint64_t aheadLocked() const;
+  std::vector<Place>::iterator find(const Reader* reader);
+
+  const AnswerId id_;
+  mutable std::mutex mutex_;
+  std::vector<Entry> entries_;  // entry i has seq i + 1
+  bool done_ = false;
+  std::vector<Place> places_;
+  mutable bool waitsForReaders_ = false;
+  std::size_t low_ = 0;
+  std::function<void()> caughtUp_;
+};
+
+}  // namespace ai_chat
+
+#endif  // AI_CHAT_ANSWER_LOG_H

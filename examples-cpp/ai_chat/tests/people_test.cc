@@ -1,6 +1,8 @@
 // Logins and direct messages, as clients see them. people_rooms_test.cc has the rooms.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ai_chat/tests/people_harness.h"
 
 namespace ai_chat {
@@ -78,7 +80,8 @@ TEST_P(PeopleTest, WhatComesBehindALoginWaitsForIt) {
   EXPECT_EQ(ann.hear()["type"], "joined");
   std::vector<Json> rest;
   for (int i = 0; i < 3; ++i) rest.push_back(ann.hear());  // and the callback of the join, from the connection's loop
-  rest.erase(std::remove_if(rest.begin(), rest.end(), [](const Json& json) { return json.count("joined") > 0; }), rest.end());
+  const auto isCallback = [](const Json& json) { return json.count("joined") > 0; };
+  rest.erase(std::remove_if(rest.begin(), rest.end(), isCallback), rest.end());
   ASSERT_EQ(rest.size(), 2u);
   EXPECT_EQ(rest[0]["type"], "ack");
   EXPECT_EQ(rest[1]["text"], "hi");

@@ -37,7 +37,8 @@ TEST(WirePeople, Posts) {
 }
 
 TEST(WirePeople, Joined) {
-  EXPECT_EQ(encodeJoined("lobby", RoomState()), R"({"type":"joined","room":"lobby","members":[],"messages":[],"answers":[]})");
+  EXPECT_EQ(encodeJoined("lobby", RoomState()),
+            R"({"type":"joined","room":"lobby","members":[],"messages":[],"answers":[]})");
   RoomState state;
   state.members = {"ann", "\u4f60"};
   Post post;
@@ -48,8 +49,8 @@ TEST(WirePeople, Joined) {
   state.posts.push_back(post);
   state.answers.push_back({"r-1", 5});
   EXPECT_EQ(encodeJoined("lobby", state),
-            "{\"type\":\"joined\",\"room\":\"lobby\",\"members\":[\"ann\",\"\u4f60\"],\"messages\":[" + encodePost(post) +
-                "],\"answers\":[{\"requestId\":\"r-1\",\"seq\":5}]}");
+            "{\"type\":\"joined\",\"room\":\"lobby\",\"members\":[\"ann\",\"\u4f60\"],\"messages\":[" +
+                encodePost(post) + "],\"answers\":[{\"requestId\":\"r-1\",\"seq\":5}]}");
 }
 
 // What is not UTF-8 must not end the server; where it could come from is checked elsewhere.

@@ -170,10 +170,19 @@ class Browser:
     async def send(self, message):
         await self.websocket.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
 
-    async def receive(self):
+    async def receive_any(self):
         data = await asyncio.wait_for(self.websocket.recv(), PATIENCE)
         assert isinstance(data, str)
-        return json.loads(data)
+        message = json.loads(data)
+        check_schema("serverMessage", message)
+        return message
+
+    async def receive(self, *types):
+        """The next message of one of these types; without any, of one that is neither `service` nor `status`."""
+        while True:
+            message = await self.receive_any()
+            if message["type"] in types if types else message["type"] not in ("service", "status"):
+                return message
 
     async def silent(self, seconds=0.15):
         with pytest.raises(asyncio.TimeoutError):
@@ -185,7 +194,7 @@ class Browser:
         while True:
             message = await self.receive()
             if message["type"] == "error":
-                assert error is None and set(message) == {"type", "code", "message"}
+                assert error is None and set(message) >= {"type", "code", "message", "retryable"}
                 assert message["message"]
                 error = message
             else:

@@ -49,14 +49,18 @@ void ChatConnection::onChat(ChatCommand command) {
   std::vector<Turn> turns = sessions_->history(question_.sessionId);
   turns.push_back({Turn::Role::kUser, question_.message});
   const std::weak_ptr<ChatConnection> weak = weak_from_this();
-  request_ = UpstreamRequest::start(
-      curl_, options_.upstream, turns,
-      [weak](std::string_view text) {
-        if (const auto self = weak.lock()) self->onText(text);
-      },
-      [weak](const UpstreamResult& result) {
-        if (const auto self = weak.lock()) self->onEnd(result);
-      });
+  UpstreamRequest::Callbacks callbacks;
+  callbacks.onTokens = [weak](std::string_view bytes) {
+    const auto self = weak.lock();
+    if (!self) return;
+    std::string text;
+    self->hold_.feed(bytes, &text);
+    if (!text.empty()) self->onText(text);
+  };
+  callbacks.onEnd = [weak](const UpstreamResult& result) {
+    if (const auto self = weak.lock()) self->onEnd(result);
+  };
+  request_ = UpstreamRequest::start(curl_, options_.upstream, turns, std::move(callbacks), nullptr);
   if (isBehind_) request_->pause();
 }
 
@@ -90,6 +94,10 @@ void ChatConnection::onText(std::string_view text) {
 }
 
 void ChatConnection::onEnd(const UpstreamResult& result) {
+  std::string tail;
+  if (result.errorCode.empty()) hold_.finish(&tail);
+  if (!tail.empty()) onText(tail);
+  if (!answering()) return;
   if (result.errorCode.empty()) {
     finishAnswer("complete");
   } else {
@@ -105,6 +113,7 @@ void ChatConnection::cancelAnswer() { request_->cancel(); }
 void ChatConnection::finishAnswer(const char* how) {
   assert(answering());
   request_.reset();
+  hold_ = Utf8Hold();
   sessions_->add(question_.sessionId, question_.message, answer_);
   LOG_INFO << name_ << ": answer " << how << ", " << answerBytes_ << " bytes in "
            << muduo::timeDifference(muduo::Timestamp::now(), begun_) << " s";

@@ -14,6 +14,7 @@
 #include "muduo_ws/WebSocketConnection.h"
 #include "session_store.h"
 #include "upstream.h"
+#include "utf8_hold.h"
 
 namespace ai_chat {
 
@@ -59,6 +60,7 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
 
   // The answer under way.
   std::shared_ptr<UpstreamRequest> request_;
+  Utf8Hold hold_;
   ChatCommand question_;
   std::string answer_;  // as much of it as a session keeps
   std::size_t answerBytes_ = 0;

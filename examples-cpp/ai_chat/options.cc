@@ -37,6 +37,8 @@ const char kUsage[] =
   --connect-timeout S      seconds to connect to the upstream (default: 10)
   --first-token-timeout S  seconds from the question to the first token (default: 60)
   --idle-timeout S         seconds from token to token (default: 30)
+  --retries N              times a question is asked again when the upstream is busy or gone, 0 to 10 (default: 2)
+  --max-retry-after S      longest wait before that; an upstream that asks for a longer one is not asked again (default: 30)
   --stall-timeout S        seconds after which a browser that takes no byte is dropped (default: 30)
 
   --verbose                log connections and answers, not only problems
@@ -112,7 +114,8 @@ bool isOrigin(const std::string& text) {
 Options parse(int argc, char** argv, bool* help) {
   enum Id {
     kPort = 1, kUpstream, kModel, kApiKeyFile, kWww, kBind, kThreads, kAllowOrigin, kMaxMessage, kMaxAnswer,
-    kHistoryTurns, kHistoryBytes, kConnectTimeout, kFirstTokenTimeout, kIdleTimeout, kStallTimeout, kVerbose, kHelp
+    kHistoryTurns, kHistoryBytes, kConnectTimeout, kFirstTokenTimeout, kIdleTimeout, kRetries, kMaxRetryAfter,
+    kStallTimeout, kVerbose, kHelp
   };
   static const option kOptions[] = {
       {"port", required_argument, nullptr, kPort},
@@ -130,6 +133,8 @@ Options parse(int argc, char** argv, bool* help) {
       {"connect-timeout", required_argument, nullptr, kConnectTimeout},
       {"first-token-timeout", required_argument, nullptr, kFirstTokenTimeout},
       {"idle-timeout", required_argument, nullptr, kIdleTimeout},
+      {"retries", required_argument, nullptr, kRetries},
+      {"max-retry-after", required_argument, nullptr, kMaxRetryAfter},
       {"stall-timeout", required_argument, nullptr, kStallTimeout},
       {"verbose", no_argument, nullptr, kVerbose},
       {"help", no_argument, nullptr, kHelp},
@@ -167,6 +172,8 @@ Options parse(int argc, char** argv, bool* help) {
       case kConnectTimeout: upstream.connectTimeout = seconds(name, optarg); break;
       case kFirstTokenTimeout: upstream.firstTokenTimeout = seconds(name, optarg); break;
       case kIdleTimeout: upstream.idleTimeout = seconds(name, optarg); break;
+      case kRetries: upstream.retries = static_cast<int>(integer(name, optarg, 0, 10)); break;
+      case kMaxRetryAfter: upstream.maxRetryAfter = seconds(name, optarg); break;
       case kStallTimeout: options.stallTimeout = seconds(name, optarg); break;
       case kVerbose: options.verbose = true; break;
       case kHelp: *help = true; return options;

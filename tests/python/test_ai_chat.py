@@ -27,7 +27,7 @@ async def test_an_answer_arrives_as_the_model_gave_it():
         assert call.request_line == "POST /v1/chat/completions HTTP/1.1"
         assert call.headers["content-type"] == "application/json"
         assert "authorization" not in call.headers
-        assert call.body == {"model": "tiny", "stream": True, "messages": [{"role": "user", "content": "What is 你好?"}]}
+        assert call.body == {"model": "tiny", "stream": True, "stream_options": {"include_usage": True}, "messages": [{"role": "user", "content": "What is 你好?"}]}
     assert re.search(r"on (Muduo|Muduo's stand-in), wsengine \d+\.\d+\.\d+; model \"tiny\"", chat.banner)
 
 
@@ -314,9 +314,9 @@ def test_broken_streams(body, words, text):
 
 
 @pytest.mark.parametrize("content_type, body, words", [
-    ("application/json", b'{"choices": [{"message": {"content": "not streamed"}}]}',
-     "application/json instead of an event stream$"),
-    ("application/json; charset=utf-8", b'{"error": {"message": "no key"}}', "instead of an event stream: no key"),
+    ("application/json", b'{"id": 7}', "JSON that is no completion"),
+    ("application/json", b'["x"]', "application/json instead of an event stream$"),
+    ("application/json; charset=utf-8", b'{"error": {"message": "no key"}}', "reported an error: no key"),
     ("text/html", b"<html>", "text/html instead"),
 ])
 def test_not_an_event_stream(content_type, body, words):

@@ -85,7 +85,7 @@ void ChatConnection::refuse(std::string_view code, const std::string& why) {
 
 void ChatConnection::onText(std::string_view text) {
   answerBytes_ += text.size();
-  if (answer_.size() < options_.sessions.bytesPerSession) answer_.append(text);
+  if (answer_.size() < options_.store.bytes) answer_.append(text);
   send(encodeStream(text, /*done=*/false));
 }
 

@@ -10,18 +10,13 @@
 #include <string_view>
 
 #include "chat_json.h"
+#include "chat_options.h"
 #include "curl_loop.h"
 #include "muduo_ws/WebSocketConnection.h"
 #include "session_store.h"
 #include "upstream.h"
 
 namespace ai_chat {
-
-struct ChatOptions {
-  UpstreamOptions upstream;
-  SessionStore::Limits sessions;
-  std::size_t maxMessageBytes = 32 * 1024;
-};
 
 class ChatConnection : public std::enable_shared_from_this<ChatConnection>, muduo::noncopyable {
  public:

@@ -17,7 +17,7 @@ struct ChatService::Loop {
   std::unordered_map<const wsmuduo::WebSocketConnection*, std::shared_ptr<ChatConnection>> chats;
 };
 
-ChatService::ChatService(const ChatOptions& options) : options_(options), sessions_(options.sessions) {}
+ChatService::ChatService(const ChatOptions& options) : options_(options), sessions_({options.store.conversations, options.store.turns, options.store.bytes, options.store.totalBytes}) {}
 
 ChatService::~ChatService() = default;
 

@@ -29,6 +29,8 @@ struct UpstreamOptions {
   double idleTimeout = 30;        // from token to token
   std::size_t maxEventBytes = 1024 * 1024;
   std::size_t maxAnswerBytes = 4 * 1024 * 1024;
+  int retries = 2;
+  double maxRetryAfter = 30;
 };
 
 struct UpstreamResult {

@@ -121,7 +121,7 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   const ai_chat::CommandLine line = ai_chat::parseCommandLine(argc, argv);
   if (line.help) {
-    std::fputs(ai_chat::kUsage, stdout);
+    std::fputs(ai_chat::usage().c_str(), stdout);
     return 0;
   }
   if (!line.error.empty()) {

@@ -37,26 +37,27 @@ struct ChatService::Loop {
   std::unordered_map<const wsmuduo::WebSocketConnection*, std::shared_ptr<ChatConnection>> chats;
 };
 
-ChatService::ChatService(const ChatOptions& options, muduo::net::EventLoop* baseLoop, wsmuduo::WebSocketServer* server,
-                         Store* store, ChatMetrics* metrics)
+ChatService::ChatService(const ChatOptions& options, muduo::net::EventLoop* baseLoop, Store* store, ChatMetrics* metrics)
     : options_(options),
       baseLoop_(baseLoop),
-      server_(server),
       store_(store),
       metrics_(metrics),
       runs_(options_, metrics),
-      people_(options_, server, store, metrics),
-      idPrefix_(randomPrefix()) {
-  people_.setRoomCallbacks(
+      idPrefix_(randomPrefix()) {}
+
+ChatService::~ChatService() = default;
+
+void ChatService::attach(wsmuduo::WebSocketServer* server) {
+  server_ = server;
+  people_ = std::make_unique<People>(options_, server, store_, metrics_);
+  people_->setRoomCallbacks(
       [this](const wsmuduo::WebSocketConnectionPtr& webSocket, const std::string& room, const RoomState& state) {
         onJoined(webSocket, room, state);
       },
       [this](const wsmuduo::WebSocketConnectionPtr& webSocket, const std::string& room) { onLeft(webSocket, room); });
-  store_->start(baseLoop, this);
-  baseLoop->runEvery(kTickSeconds, [this] { runs_.tick(); });
+  store_->start(baseLoop_, this);
+  baseLoop_->runEvery(kTickSeconds, [this] { runs_.tick(); });
 }
-
-ChatService::~ChatService() = default;
 
 // ---- the server's callbacks ----
 
@@ -81,9 +82,9 @@ void ChatService::onConnection(const wsmuduo::WebSocketConnectionPtr& webSocket)
     const auto chat = std::make_shared<ChatConnection>(webSocket, loop->context, this);
     loop->chats.emplace(webSocket.get(), chat);
     chat->open();
-    people_.onOpen(webSocket);
+    people_->onOpen(webSocket);
   } else {
-    people_.onClose(webSocket);
+    people_->onClose(webSocket);
     const auto found = loop->chats.find(webSocket.get());
     if (found == loop->chats.end()) return;
     found->second->shutDown();

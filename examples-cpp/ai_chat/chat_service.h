@@ -29,10 +29,12 @@ namespace ai_chat {
 
 class ChatService : private Store::Events, muduo::noncopyable {
  public:
-  // All must outlive it. `baseLoop` is the store's; `server` is not used before its first connection.
-  ChatService(const ChatOptions& options, muduo::net::EventLoop* baseLoop, wsmuduo::WebSocketServer* server, Store* store,
-              ChatMetrics* metrics);
+  // All must outlive it. `baseLoop` is the store's, too.
+  ChatService(const ChatOptions& options, muduo::net::EventLoop* baseLoop, Store* store, ChatMetrics* metrics);
   ~ChatService() override;  // after leaveLoops() has reported, or before any loop ran
+
+  // Once, before the server starts. Its down callbacks may come until it is destroyed, so it goes first.
+  void attach(wsmuduo::WebSocketServer* server);
 
   // ---- callbacks of the server, each in its loop ----
 
@@ -44,7 +46,7 @@ class ChatService : private Store::Events, muduo::noncopyable {
   // ---- for connections, in their loops ----
 
   Runs& runs() { return runs_; }
-  People& people() { return people_; }
+  People& people() { return *people_; }
   std::string newRequestId();
   std::string serviceMessage() const;
   // Somebody has asked in a room: its members see the question, and the answer as it is made.
@@ -75,10 +77,10 @@ class ChatService : private Store::Events, muduo::noncopyable {
   std::shared_ptr<ChatConnection> chatOf(const wsmuduo::WebSocketConnectionPtr& webSocket);
 
   // Store::Events
-  void onDirect(const Post& post) override { people_.onDirect(post); }
-  void onRoomPost(const Post& post) override { people_.onRoomPost(post); }
+  void onDirect(const Post& post) override { people_->onDirect(post); }
+  void onRoomPost(const Post& post) override { people_->onRoomPost(post); }
   void onPresence(const std::string& room, const std::string& user, bool online) override {
-    people_.onPresence(room, user, online);
+    people_->onPresence(room, user, online);
   }
   void onRoomAnswer(const std::string& room, const std::string& requestId) override;
   void onStop(const AnswerId& id) override { runs_.stop(id); }
@@ -86,11 +88,11 @@ class ChatService : private Store::Events, muduo::noncopyable {
 
   const ChatOptions& options_;
   muduo::net::EventLoop* const baseLoop_;
-  wsmuduo::WebSocketServer* const server_;
+  wsmuduo::WebSocketServer* server_ = nullptr;
   Store* const store_;
   ChatMetrics* const metrics_;
   Runs runs_;
-  People people_;
+  std::unique_ptr<People> people_;
   const std::string idPrefix_;  // of the requestIds that this process makes
   std::atomic<std::uint64_t> nextId_{0};
 

@@ -172,7 +172,10 @@ void Run::onEnd(const UpstreamResult& result) {
   wsmuduo::TokenStream::Usage usage{};
   if (result.usage) usage = {result.usage->promptTokens, result.usage->completionTokens, result.usage->totalTokens};
   const auto self = shared_from_this();
-  stream_->finish(finishReason_, result.usage ? &usage : nullptr);
+  if (!stream_->finish(finishReason_, result.usage ? &usage : nullptr)) {  // no UTF-8
+    finishReason_ = "stop";
+    stream_->finish(finishReason_);
+  }
   over();
 }
 
@@ -192,7 +195,7 @@ void Run::fail(std::string_view code, const std::string& message, bool retryable
   const auto self = shared_from_this();
   cancelUpstream();
   finishReason_ = kError;
-  stream_->fail(std::string(code), message, retryable);
+  stream_->fail(std::string(code), replaceBroken(message), retryable);
   over();
 }
 

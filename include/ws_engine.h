@@ -2115,6 +2115,18 @@ typedef struct ws_metrics {
      */
     uint64_t held_input_bytes;
     /**
+     * Token streams that are there now.
+     */
+    uint64_t streams_open;
+    /**
+     * Messages that token streams made.
+     */
+    uint64_t stream_messages;
+    /**
+     * Bytes of text in them, before JSON escapes any.
+     */
+    uint64_t stream_text_bytes;
+    /**
      * Ends of connections that were open, by code: 1000 to 1015, then 3000 to 3999, 4000 to 4999, and others. 1006
      * are lost ones, 1005 those whose close frame had no code.
      */

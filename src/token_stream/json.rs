@@ -57,8 +57,8 @@ pub(super) struct Queue {
 
 const LENGTH: usize = size_of::<usize>();
 
-/// A queue that has become empty keeps a buffer of up to this size.
-const MAX_KEPT: usize = 16 * 1024;
+/// Memory of up to this size is kept to be used again while a stream has nothing.
+pub(super) const MAX_KEPT: usize = 16 * 1024;
 
 impl Queue {
     /// Encodes a message where it waits.

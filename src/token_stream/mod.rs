@@ -11,7 +11,7 @@ use crate::connection::{Outbound, State};
 use crate::engine::{Engine, Shared};
 use crate::error::Error;
 use hold::Hold;
-use json::{ErrorType, Failure, Piece, Queue, StreamType};
+use json::{ErrorType, Failure, MAX_KEPT, Piece, Queue, StreamType};
 
 /// Turns bytes into whole JSON text messages, numbered without a gap:
 ///
@@ -104,6 +104,7 @@ impl TokenStream {
     pub fn new(engine: &Engine, request_id: Option<&str>) -> TokenStream {
         let shared = engine.shared();
         let timer = shared.time.add_stream();
+        shared.metrics.stream_made();
         TokenStream {
             request_id: request_id.map(Box::from),
             hold: Hold::default(),
@@ -159,6 +160,7 @@ impl TokenStream {
         let config = &self.shared.config;
         if bytes.len() > config.max_queued_bytes.saturating_sub(self.pending_bytes()) {
             self.paused |= self.pending_bytes() > 0; // when that is less, it is worth another try
+            self.shared.metrics.queue_full();
             return Err(Error::QueueFull);
         }
         self.hold.feed(bytes, &mut self.pending);
@@ -167,7 +169,7 @@ impl TokenStream {
             self.make_piece();
         }
         self.note_pending();
-        self.note_room(false);
+        self.note_waiting();
         Ok(())
     }
 
@@ -190,7 +192,7 @@ impl TokenStream {
         let request_id = self.request_id.as_deref();
         let seq = self.next_made;
         self.queue.push(&Failure { r#type: ErrorType::Error, request_id, seq, code, message, retryable });
-        self.note_made();
+        self.note_made(0);
         self.end("error", None);
         Ok(())
     }
@@ -218,7 +220,6 @@ impl TokenStream {
         self.push_piece(&content, Some(reason), usage);
         self.ended = true;
         self.note_pending();
-        self.note_room(false);
     }
 
     /// Makes messages of what is pending, while it is enough for one.
@@ -236,18 +237,27 @@ impl TokenStream {
             rest = behind;
         }
         let left = rest.len();
-        self.pending = pending;
-        self.pending.drain(..self.pending.len() - left);
+        self.keep_pending(pending, left);
     }
 
     /// Makes a message of all that is pending, if there is anything.
     fn make_piece(&mut self) {
         if !self.pending.is_empty() {
-            let mut content = std::mem::take(&mut self.pending);
-            self.push_piece(&content, None, None);
-            content.clear();
-            self.pending = content; // for its memory
+            let pending = std::mem::take(&mut self.pending);
+            self.push_piece(&pending, None, None);
+            self.keep_pending(pending, 0);
         }
+    }
+
+    /// The last so many bytes are pending still. Their memory is used again, unless it is large.
+    fn keep_pending(&mut self, mut text: String, left: usize) {
+        let taken = text.len() - left;
+        if text.capacity() > MAX_KEPT {
+            text = text.split_off(taken);
+        } else {
+            text.drain(..taken);
+        }
+        self.pending = text;
     }
 
     fn push_piece(&mut self, content: &str, finish_reason: Option<&str>, usage: Option<Usage>) {
@@ -260,10 +270,11 @@ impl TokenStream {
             finish_reason,
             usage,
         });
-        self.note_made();
+        self.note_made(content.len());
     }
 
-    fn note_made(&mut self) {
+    fn note_made(&mut self, text_len: usize) {
+        self.shared.metrics.stream_message(text_len);
         self.next_made += 1;
         self.begun = true;
         self.due = false;
@@ -283,7 +294,7 @@ impl TokenStream {
         self.next_pulled += 1;
         let done = self.is_finished();
         self.queue.pop();
-        self.note_room(false);
+        self.note_taken(false);
         Some(StreamMessage { json: self.queue.lent(), seq, done })
     }
 
@@ -309,7 +320,7 @@ impl TokenStream {
                 }
             }
         };
-        self.note_room(out.is_above_high_water() && out.state == State::Open);
+        self.note_taken(out.is_above_high_water() && out.state == State::Open);
         result
     }
 
@@ -379,12 +390,16 @@ impl TokenStream {
         self.ended && self.next_pulled == self.next_made
     }
 
-    fn note_room(&mut self, is_receiver_full: bool) {
+    fn note_waiting(&mut self) {
+        self.paused |= self.pending_bytes() > self.shared.config.stream.high_water;
+    }
+
+    /// The host has taken what it could.
+    fn note_taken(&mut self, is_receiver_full: bool) {
         let config = &self.shared.config;
-        let waiting = self.pending_bytes();
-        if is_receiver_full || waiting > config.stream.high_water {
+        if is_receiver_full {
             self.paused = true;
-        } else if waiting <= config.stream.low_water.min(config.max_queued_bytes / 2) {
+        } else if self.pending_bytes() <= config.stream.low_water.min(config.max_queued_bytes / 2) {
             self.paused = false;
         }
     }
@@ -393,5 +408,6 @@ impl TokenStream {
 impl Drop for TokenStream {
     fn drop(&mut self) {
         self.shared.time.remove_stream(self.timer);
+        self.shared.metrics.stream_freed();
     }
 }

@@ -8,12 +8,19 @@ pub(crate) struct Time {
     /// The host's clock at the last [`Time::advance`]; `None` before the first.
     host: Cell<Option<u64>>,
     now: Cell<u32>,
+    /// Those of connections, and those of token streams.
     timers: RefCell<Timers>,
+    stream_timers: RefCell<Timers>,
 }
 
 impl Time {
     pub(crate) fn new() -> Time {
-        Time { host: Cell::new(None), now: Cell::new(0), timers: RefCell::new(Timers::new()) }
+        Time {
+            host: Cell::new(None),
+            now: Cell::new(0),
+            timers: RefCell::new(Timers::new()),
+            stream_timers: RefCell::new(Timers::new()),
+        }
     }
 
     /// The host's clock is at `host_ms`. The first time sets the zero point; time does not go back. More than
@@ -30,6 +37,7 @@ impl Time {
         let mut timers = self.timers.borrow_mut();
         let now = timers.now().saturating_add((host_ms - before).min(MAX_SPAN.into()));
         timers.advance(now);
+        self.stream_timers.borrow_mut().advance(now);
         self.now.set(now as u32); // wraps
     }
 
@@ -48,7 +56,8 @@ impl Time {
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         let host = self.host.get()?;
         let timers = self.timers.borrow();
-        Some(host.saturating_add(timers.next_deadline()? - timers.now()))
+        let deadlines = [timers.next_deadline(), self.stream_timers.borrow().next_deadline()];
+        Some(host.saturating_add(deadlines.into_iter().flatten().min()? - timers.now()))
     }
 
     pub(crate) fn next_due(&self) -> Option<usize> {
@@ -84,5 +93,37 @@ impl Time {
 
     pub(crate) fn token(&self, timer: u32) -> usize {
         self.timers.borrow().token(timer)
+    }
+}
+
+/// The same for token streams.
+impl Time {
+    pub(crate) fn next_due_stream(&self) -> Option<usize> {
+        self.stream_timers.borrow_mut().next_due()
+    }
+
+    /// Makes a timer, which is off.
+    pub(crate) fn add_stream(&self) -> u32 {
+        self.stream_timers.borrow_mut().add()
+    }
+
+    pub(crate) fn remove_stream(&self, timer: u32) {
+        self.stream_timers.borrow_mut().remove(timer);
+    }
+
+    pub(crate) fn set_stream_timer(&self, timer: u32, after: Option<u32>) {
+        let mut timers = self.stream_timers.borrow_mut();
+        match after {
+            Some(after) => timers.arm(timer, after),
+            None => timers.disarm(timer),
+        }
+    }
+
+    pub(crate) fn set_stream_token(&self, timer: u32, token: usize) {
+        self.stream_timers.borrow_mut().set_token(timer, token);
+    }
+
+    pub(crate) fn stream_token(&self, timer: u32) -> usize {
+        self.stream_timers.borrow().token(timer)
     }
 }

@@ -55,6 +55,7 @@ mod support;
 mod timed;
 mod timing;
 mod timing_any;
+mod token_stream;
 mod utf8;
 
 #[allow(dead_code)]

@@ -11,8 +11,10 @@
 namespace ai_chat {
 
 ChatConnection::ChatConnection(const wsmuduo::WebSocketConnectionPtr& webSocket, CurlLoop* curl,
-                               const ChatOptions& options, SessionStore* sessions)
-    : webSocket_(webSocket), name_(webSocket->name()), curl_(curl), options_(options), sessions_(sessions) {}
+                               const ChatOptions& options, SessionStore* sessions, ChatMetrics* metrics,
+                               const std::atomic<bool>* draining)
+    : webSocket_(webSocket), name_(webSocket->name()), curl_(curl), options_(options), sessions_(sessions),
+      metrics_(metrics), draining_(draining) {}
 
 // ---- the browser speaks ----
 
@@ -37,11 +39,17 @@ void ChatConnection::onChat(ChatCommand command) {
     refuse("busy", "an answer is under way: stop it or wait for its end");
     return;
   }
+  if (*draining_) {
+    refuse("shutting_down", "the server is about to end");
+    return;
+  }
   if (command.message.size() > options_.maxMessageBytes) {
     refuse("message_too_long", "the message has " + std::to_string(command.message.size()) + " bytes, the limit is " +
                                    std::to_string(options_.maxMessageBytes));
     return;
   }
+  ++metrics_->questions;
+  ++metrics_->answersUnderWay;
   question_ = std::move(command);
   answerBytes_ = 0;
   begun_ = muduo::Timestamp::now();
@@ -105,6 +113,9 @@ void ChatConnection::cancelAnswer() { request_->cancel(); }
 void ChatConnection::finishAnswer(const char* how) {
   assert(answering());
   request_.reset();
+  --metrics_->answersUnderWay;
+  metrics_->answers.add(how);
+  metrics_->answerTime.observe(muduo::timeDifference(muduo::Timestamp::now(), begun_));
   sessions_->add(question_.sessionId, question_.message, answer_);
   LOG_INFO << name_ << ": answer " << how << ", " << answerBytes_ << " bytes in "
            << muduo::timeDifference(muduo::Timestamp::now(), begun_) << " s";

@@ -5,11 +5,13 @@
 #include <muduo/base/Timestamp.h>
 #include <muduo/base/noncopyable.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "chat_json.h"
+#include "chat_metrics.h"
 #include "chat_options.h"
 #include "curl_loop.h"
 #include "muduo_ws/WebSocketConnection.h"
@@ -22,7 +24,7 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
  public:
   // All but `webSocket` must outlive it.
   ChatConnection(const wsmuduo::WebSocketConnectionPtr& webSocket, CurlLoop* curl, const ChatOptions& options,
-                 SessionStore* sessions);
+                 SessionStore* sessions, ChatMetrics* metrics, const std::atomic<bool>* draining);
 
   // Once, when it is made.
   void watchPressure();
@@ -49,6 +51,8 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   CurlLoop* const curl_;
   const ChatOptions& options_;
   SessionStore* const sessions_;
+  ChatMetrics* const metrics_;
+  const std::atomic<bool>* const draining_;
   bool over_ = false;
   bool isBehind_ = false;  // the browser reads more slowly than the model speaks
 

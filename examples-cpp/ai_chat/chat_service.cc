@@ -17,7 +17,11 @@ struct ChatService::Loop {
   std::unordered_map<const wsmuduo::WebSocketConnection*, std::shared_ptr<ChatConnection>> chats;
 };
 
-ChatService::ChatService(const ChatOptions& options) : options_(options), sessions_({options.store.conversations, options.store.turns, options.store.bytes, options.store.totalBytes}) {}
+ChatService::ChatService(muduo::net::EventLoop* loop, const ChatOptions& options, ChatMetrics* metrics)
+    : base_(loop),
+      options_(options),
+      metrics_(metrics),
+      sessions_({options.store.conversations, options.store.turns, options.store.bytes, options.store.totalBytes}) {}
 
 ChatService::~ChatService() = default;
 
@@ -39,7 +43,8 @@ void ChatService::onConnection(const wsmuduo::WebSocketConnectionPtr& webSocket)
       webSocket->close(1001, "server is shutting down");
       return;
     }
-    const auto chat = std::make_shared<ChatConnection>(webSocket, loop->curl.get(), options_, &sessions_);
+    const auto chat = std::make_shared<ChatConnection>(webSocket, loop->curl.get(), options_, &sessions_, metrics_,
+                                                       &draining_);
     chat->watchPressure();
     loop->chats.emplace(webSocket.get(), chat);
   } else {
@@ -57,6 +62,21 @@ void ChatService::onMessage(const wsmuduo::WebSocketConnectionPtr& webSocket, co
   if (found == loop->chats.end()) return;
   const std::shared_ptr<ChatConnection> chat = found->second;  // the message may end it
   chat->onMessage(std::string_view(data.data(), static_cast<std::size_t>(data.size())), isText);
+}
+
+void ChatService::drain(double seconds, std::function<void()> done) {
+  draining_ = true;
+  const muduo::Timestamp end = muduo::addTime(muduo::Timestamp::now(), seconds);
+  base_->queueInLoop([this, end, done = std::move(done)] { waitForAnswers(end, done); });
+}
+
+void ChatService::waitForAnswers(muduo::Timestamp end, std::function<void()> done) {
+  constexpr double kInterval = 0.02;
+  if (metrics_->answersUnderWay == 0 || !(muduo::Timestamp::now() < end)) {
+    done();
+  } else {
+    base_->runAfter(kInterval, [this, end, done = std::move(done)] { waitForAnswers(end, done); });
+  }
 }
 
 void ChatService::leaveLoops(std::function<void()> done) {

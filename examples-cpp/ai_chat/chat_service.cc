@@ -49,12 +49,15 @@ ChatService::~ChatService() = default;
 
 void ChatService::attach(wsmuduo::WebSocketServer* server) {
   server_ = server;
-  people_ = std::make_unique<People>(options_, server, store_, metrics_);
-  people_->setRoomCallbacks(
-      [this](const wsmuduo::WebSocketConnectionPtr& webSocket, const std::string& room, const RoomState& state) {
-        onJoined(webSocket, room, state);
-      },
-      [this](const wsmuduo::WebSocketConnectionPtr& webSocket, const std::string& room) { onLeft(webSocket, room); });
+  People::Callbacks callbacks;
+  callbacks.onJoined = [this](const auto& webSocket, const std::string& room, const RoomState& state) {
+    onJoined(webSocket, room, state);
+  };
+  callbacks.onLeft = [this](const auto& webSocket, const std::string& room) {
+    if (const auto chat = chatOf(webSocket)) chat->unwatch(Scope::room(room));
+  };
+  people_ = std::make_unique<People>(server, store_, baseLoop_, People::Settings{options_.node, options_.userHeader},
+                                     callbacks, metrics_);
   store_->start(baseLoop_, this);
   baseLoop_->runEvery(kTickSeconds, [this] { runs_.tick(); });
 }
@@ -82,7 +85,7 @@ void ChatService::onConnection(const wsmuduo::WebSocketConnectionPtr& webSocket)
     const auto chat = std::make_shared<ChatConnection>(webSocket, loop->context, this);
     loop->chats.emplace(webSocket.get(), chat);
     chat->open();
-    people_->onOpen(webSocket);
+    people_->onConnection(webSocket);
   } else {
     people_->onClose(webSocket);
     const auto found = loop->chats.find(webSocket.get());
@@ -142,12 +145,10 @@ void ChatService::onRoomAnswer(const std::string& room, const std::string& reque
 }
 
 void ChatService::watchInRoom(const std::string& room, const std::shared_ptr<AnswerLog>& log) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const auto members = rooms_.find(room);
-  if (members == rooms_.end()) return;
-  for (const auto& member : members->second) {
-    const auto chat = member.second.lock();
-    if (chat) chat->loop()->queueInLoop([chat, log] { chat->watchOnce(log); });
+  for (const auto& webSocket : people_->connectionsIn(room)) {
+    webSocket->getLoop()->queueInLoop([this, webSocket, log] {
+      if (const auto chat = chatOf(webSocket)) chat->watchOnce(log);
+    });
   }
 }
 
@@ -155,27 +156,13 @@ void ChatService::onJoined(const wsmuduo::WebSocketConnectionPtr& webSocket, con
                            const RoomState& state) {
   const std::shared_ptr<ChatConnection> chat = chatOf(webSocket);
   if (!chat) return;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    rooms_[room][webSocket.get()] = chat;
-  }
   for (const RoomState::Answer& answer : state.answers) {
     chat->watchOnce(findOrFollow({Scope::room(room), answer.requestId}, webSocket->getLoop()));
   }
 }
 
-void ChatService::onLeft(const wsmuduo::WebSocketConnectionPtr& webSocket, const std::string& room) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const auto members = rooms_.find(room);
-    if (members == rooms_.end()) return;
-    members->second.erase(webSocket.get());
-    if (members->second.empty()) rooms_.erase(members);
-  }
-  if (const auto chat = chatOf(webSocket)) chat->unwatch(Scope::room(room));
-}
-
 void ChatService::onDegraded(bool degraded) {
+  people_->onDegraded(degraded);
   metrics_->storeDegraded = degraded;
   Log(degraded ? Log::kWarning : Log::kInfo, degraded ? "store_lost" : "store_back").add("store", store_->name());
   const auto message = wsmuduo::PreparedMessage::text(serviceMessage());

@@ -73,7 +73,6 @@ class ChatService : private Store::Events, muduo::noncopyable {
   void waitUntilDrained(muduo::Timestamp until, bool cut, const std::function<void()>& done);
   void watchInRoom(const std::string& room, const std::shared_ptr<AnswerLog>& log);
   void onJoined(const wsmuduo::WebSocketConnectionPtr& webSocket, const std::string& room, const RoomState& state);
-  void onLeft(const wsmuduo::WebSocketConnectionPtr& webSocket, const std::string& room);
   std::shared_ptr<ChatConnection> chatOf(const wsmuduo::WebSocketConnectionPtr& webSocket);
 
   // Store::Events
@@ -96,10 +95,8 @@ class ChatService : private Store::Events, muduo::noncopyable {
   const std::string idPrefix_;  // of the requestIds that this process makes
   std::atomic<std::uint64_t> nextId_{0};
 
-  std::mutex mutex_;  // guards the two maps, not what is in the first
+  std::mutex mutex_;  // guards the map, not what is in it
   std::map<muduo::net::EventLoop*, std::unique_ptr<Loop>> loops_;
-  // The connections in each room, in all loops.
-  std::unordered_map<std::string, std::unordered_map<const void*, std::weak_ptr<ChatConnection>>> rooms_;
 };
 
 }  // namespace ai_chat

@@ -56,6 +56,8 @@ mod timed;
 mod timing;
 mod timing_any;
 mod token_stream;
+mod token_stream_bytes;
+mod token_stream_sending;
 mod utf8;
 
 #[allow(dead_code)]

@@ -14,6 +14,7 @@ mod capi_metrics;
 mod capi_rules;
 mod capi_sending;
 mod capi_settings;
+mod capi_stream;
 mod capi_time;
 mod closing;
 mod compression;

@@ -24,12 +24,14 @@
 #include "hang_up.h"
 #include "http_pages.h"
 #include "log.h"
+#include "memory_store.h"
 #include "muduo_ws/HttpServer.h"
 #include "muduo_ws/StopSignals.h"
 #include "muduo_ws/TlsContext.h"
 #include "options.h"
 #include "reserved_port.h"
 #include "static_files.h"
+#include "wire.h"
 
 namespace ai_chat {
 namespace {
@@ -40,6 +42,7 @@ constexpr const char kReactor[] = "Muduo's stand-in";
 constexpr const char kReactor[] = "Muduo";
 #endif
 
+constexpr double kStoreSeconds = 3;  // for what is on its way to the store
 constexpr double kCloseSeconds = 3;  // for browsers to answer the close and to hang up
 
 // The page lies beside the sources: <examples-cpp>/build/ai_chat, <examples-cpp>/ai_chat/www.
@@ -58,6 +61,8 @@ wsmuduo::WebSocketServer::Options webSocketOptions(const Options& options) {
   result.writeStallSeconds = options.stallTimeout;
   result.highWaterMark = 256 * 1024;  // an answer that is not read is held up at its source
   result.lowWaterMark = 64 * 1024;
+  result.tokenMergeSeconds = options.chat.mergeSeconds;
+  result.subprotocols = {kSubprotocol};
   for (const std::string& origin : options.allowedOrigins) {
     if (origin == "*") {
       result.originPolicy = wsmuduo::WebSocketServer::kAnyOrigin;
@@ -159,6 +164,8 @@ void reload(wsmuduo::TlsContext* tls) {
   }
 }
 
+std::unique_ptr<Store> storeOf(const Options& options) { return std::make_unique<MemoryStore>(options.chat.store); }
+
 void run(const Options& options) {
   StaticFiles files(wwwOf(options));
   const std::shared_ptr<wsmuduo::TlsContext> tls = tlsOf(options);
@@ -169,8 +176,10 @@ void run(const Options& options) {
   wsmuduo::StopSignals stopSignals;  // both before the server's threads
   HangUp hangUp;
   ChatMetrics metrics;
-  ChatService chat(&loop, options.chat, &metrics);
-  HttpPages pages(&files, &metrics, [&options] { return HttpPages::Health{options.chat.node, "memory", false}; });
+  const std::unique_ptr<Store> store = storeOf(options);
+  ChatService chat(options.chat, &loop, store.get(), &metrics);
+  HttpPages pages(&files, &metrics,
+                  [&] { return HttpPages::Health{options.chat.node, store->name(), store->degraded()}; });
   pages.setVersions(versions());
   wsmuduo::HttpServer server(&loop, addressOf(options.bind, port), "ai_chat", muduo::net::TcpServer::kNoReusePort,
                              webSocketOptions(options));
@@ -185,13 +194,15 @@ void run(const Options& options) {
       [&chat](const wsmuduo::WebSocketConnectionPtr& webSocket, const muduo::StringPiece& data, bool isText,
               muduo::Timestamp when) { chat.onMessage(webSocket, data, isText, when); },
       [&chat](const wsmuduo::WebSocketConnectionPtr& webSocket) { chat.onConnection(webSocket); });
+  chat.attach(&server.webSocketServer());
+  pages.addMetrics([&server] { return server.webSocketServer().metricsText(); });
   std::unique_ptr<OperatorServer> operatorServer;
   if (options.metricsPort >= 0) operatorServer = std::make_unique<OperatorServer>(&loop, options, &pages);
   server.start();
   reserved.reset();
 
   // The end, step by step: balancers are told, answers under way come to their end, every browser gets a close frame,
-  // libcurl leaves every loop, the operator's port is closed, the loop ends. A second signal ends the process at once.
+  // libcurl leaves every loop, the store writes what it has, the operator's port is closed, the loop ends. A second signal ends the process at once.
   const auto closeOperator = [&] {
     if (!operatorServer) return loop.quit();
     operatorServer->stop([&loop] { loop.quit(); });
@@ -201,7 +212,7 @@ void run(const Options& options) {
     Log(Log::kInfo, "draining").add("answers", metrics.answersUnderWay.load()).add("seconds", options.drainSeconds);
     chat.drain(options.drainSeconds, [&] {
       Log(Log::kInfo, "closing").add("answersLost", metrics.answersUnderWay.load());
-      server.stop(kCloseSeconds, [&] { chat.leaveLoops([&] { loop.runInLoop(closeOperator); }); });
+      server.stop(kCloseSeconds, [&] { chat.leaveLoops([&] { loop.runInLoop([&] { store->stop(kStoreSeconds, closeOperator); }); }); });
     });
   });
   hangUp.watch(&loop, [&tls] { reload(tls.get()); });

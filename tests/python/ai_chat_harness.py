@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import pytest
+from chat_schema import check_schema
 from websockets.asyncio.client import connect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,7 +187,7 @@ class Browser:
 
     async def silent(self, seconds=0.15):
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(self.websocket.recv(), seconds * SLOWNESS)
+            await asyncio.wait_for(self.receive(), seconds * SLOWNESS)
 
     async def answer(self):
         """The text, and the error if there was one: everything up to and with done:true."""
@@ -223,6 +224,7 @@ class AiChat:
         self.process = await asyncio.create_subprocess_exec(*COMMAND, *self.arguments, stdout=asyncio.subprocess.PIPE,
                                                             stderr=asyncio.subprocess.PIPE, env=self.environment)
         self.stderr = b""
+        self.asked_to_end = False
         self.reader = asyncio.create_task(self.read_stderr())
         self.banner = (await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)).decode()
         match = re.match(r"ai_chat: (http://127\.0\.0\.1:(\d+)/) ", self.banner)
@@ -231,8 +233,7 @@ class AiChat:
         return self
 
     async def __aexit__(self, kind, *_):
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.terminate()
         try:
             code = await asyncio.wait_for(self.process.wait(), PATIENCE)
         except asyncio.TimeoutError:
@@ -243,6 +244,12 @@ class AiChat:
         if kind is None:
             assert code == 0, self.stderr.decode()
             assert b"Sanitizer" not in self.stderr and b"runtime error" not in self.stderr, self.stderr.decode()
+
+    def terminate(self):
+        """Asks it to end; once, since a second signal ends it at once."""
+        if not self.asked_to_end and self.process.returncode is None:
+            self.asked_to_end = True
+            self.process.send_signal(signal.SIGTERM)
 
     async def read_stderr(self):
         while data := await self.process.stderr.read(65536):

@@ -47,9 +47,11 @@ async def test_tokens_leave_as_they_arrive():
     async with Upstream(script) as upstream, AiChat(upstream.url) as chat, chat.browser() as browser:
         await browser.say("Hello")
         for word in "abc":
-            assert await browser.receive() == {"type": "stream", "content": word, "done": False}
+            message = await browser.receive()
+            assert (message["content"], message["done"]) == (word, False)
             go.set()
-        assert await browser.receive() == {"type": "stream", "content": "", "done": True}
+        message = await browser.receive()
+        assert (message["content"], message["done"], message["finish_reason"]) == ("", True, "stop")
 
 
 STREAM = b"".join(delta(TEXT[i:i + 3]) for i in range(0, len(TEXT), 3)) + finish() + DONE

@@ -132,7 +132,7 @@ async def test_asking_again_with_the_same_name_asks_once():
 
 @asynchronous
 async def test_what_is_not_known_or_no_longer_kept():
-    async with Upstream(answers(delta("ok"), DONE)) as upstream, AiChat(upstream.url, "--grace", 0.5 * SLOWNESS) as chat:
+    async with Upstream(answers(delta("ok"), DONE)) as upstream, AiChat(upstream.url, "--grace", SLOWNESS) as chat:
         async with chat.browser() as browser:
             await resume(browser, "r")
             error, end = await rest_of(browser, "r")
@@ -279,7 +279,7 @@ async def test_a_server_that_ends_lets_answers_end_first():
     async with Upstream(script) as upstream, AiChat(upstream.url) as chat, chat.browser() as browser:
         await ask(browser, "1")
         await browser.receive("stream")
-        chat.process.terminate()
+        chat.terminate()
         await asyncio.sleep(0.3 * SLOWNESS)  # the signal and the question come different ways
         await ask(browser, "2")
         assert (await rest_of(browser, "2"))[0]["code"] == "shutting_down"
@@ -294,7 +294,7 @@ async def test_an_answer_that_does_not_end_in_time_is_cut_with_a_word():
     async with Upstream(endless()) as upstream, AiChat(upstream.url, "--drain", 0.5) as chat, chat.browser() as browser:
         await ask(browser, "1")
         await browser.receive("stream")
-        chat.process.terminate()
+        chat.terminate()
         messages = await rest_of(browser, "1")
         assert (messages[-2]["code"], messages[-2]["retryable"]) == ("shutting_down", True)
         assert messages[-1]["finish_reason"] == "error"

@@ -43,6 +43,7 @@ test_packages() {
     need_program openssl openssl  # makes certificates for the tests of TLS
     need_program curl curl
     need_program valgrind valgrind
+    need_program systemd-analyze systemd  # reads the chat's units; nothing is started
     need_program cmake cmake            # the installed library and the adapter in a user's build
     need_program pkg-config pkg-config  # the same
     need_program chromium chromium
@@ -54,6 +55,7 @@ test_packages() {
 proxies() {
     unpacked nginx
     unpacked haproxy
+    command -v promtool "$SETUP/debian/usr/bin/promtool" > /dev/null || unpacked prometheus  # reads metrics and alerts
 }
 
 # The peers in C and C++; the others are crates.

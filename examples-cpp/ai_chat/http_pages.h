@@ -43,6 +43,7 @@ class HttpPages : muduo::noncopyable {
 
   // From now on /healthz is 503, so that balancers go elsewhere.
   void setDraining() { draining_ = true; }
+  bool isDraining() const { return draining_; }
 
   // The port of the chat.
   void serve(const muduo::net::HttpRequest& request, muduo::net::HttpResponse* response);

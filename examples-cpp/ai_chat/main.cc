@@ -189,6 +189,14 @@ void run(const Options& options) {
   server.setHttpCallback([&pages](const muduo::net::HttpRequest& request, muduo::net::HttpResponse* response) {
     pages.serve(request, response);
   });
+  // Who comes while it drains is sent on: proxies ask the next node, where an answer goes on too if the store is shared.
+  server.setHandshakeCallback([&pages](const wsmuduo::WebSocketHandshakePtr& handshake) {
+    if (pages.isDraining()) {
+      handshake->reject(503, "the server is about to end\n");
+    } else {
+      handshake->accept();
+    }
+  });
   server.websocket(
       "/ws/chat",
       [&chat](const wsmuduo::WebSocketConnectionPtr& webSocket, const muduo::StringPiece& data, bool isText,

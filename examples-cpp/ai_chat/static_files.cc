@@ -21,7 +21,7 @@ constexpr off_t kMaxFileBytes = 8 * 1024 * 1024;
 
 // The page runs its own scripts and styles, talks to its own server, and nothing else; nobody may frame it.
 constexpr const char* kContentSecurityPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 int hexDigit(char c) {

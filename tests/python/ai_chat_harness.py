@@ -227,7 +227,7 @@ class AiChat:
         self.asked_to_end = False
         self.reader = asyncio.create_task(self.read_stderr())
         self.banner = (await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)).decode()
-        match = re.match(r"ai_chat: (http://127\.0\.0\.1:(\d+)/) ", self.banner)
+        match = re.match(r"ai_chat: (https?://127\.0\.0\.1:(\d+)/) ", self.banner)
         assert match, f"said {self.banner!r}; stderr: {self.stderr.decode()}"
         self.url, self.port = match.group(1), int(match.group(2))
         return self
@@ -263,7 +263,7 @@ class AiChat:
             more["sock"].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
             more["sock"].connect(("127.0.0.1", self.port))
             more["max_queue"] = 1
-        async with connect(f"ws://127.0.0.1:{self.port}/ws/chat", proxy=None, compression=None, max_size=None, **more) as websocket:
+        async with connect(self.url.replace("http", "ws", 1) + "ws/chat", proxy=None, compression=None, max_size=None, **more) as websocket:
             yield Browser(websocket)
 
     async def ask(self, message="Hello", **more):

@@ -258,7 +258,8 @@ pub unsafe extern "C" fn ws_stream_send(stream: *mut ws_stream, conn: *mut ws_co
 
 /// Whether to go on writing; if not, pause the model. 0 while more bytes wait in the stream than the high-water mark of
 /// ws_config_set_stream_water_marks(), until they are no more than the low one; after ws_stream_send() left the
-/// connection above its own high-water mark, until it is called again and finds the connection below; and after the end.
+/// connection above its own high-water mark, until it is called again and finds the connection below, or the host calls
+/// ws_stream_next() instead; and after the end.
 ///
 /// @param stream  a stream
 /// @return 1 or 0; 0 if stream is NULL or poisoned

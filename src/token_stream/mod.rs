@@ -288,6 +288,7 @@ impl TokenStream {
     pub fn next_message(&mut self) -> Option<StreamMessage<'_>> {
         self.queue.reclaim();
         if !self.make_due() {
+            self.note_taken(false);
             return None;
         }
         let seq = self.next_pulled;
@@ -370,7 +371,7 @@ impl TokenStream {
 impl TokenStream {
     /// Whether to go on writing. Not while more than the high-water mark of bytes wait here, until they are no more than
     /// the low one; not after [`send_to`](TokenStream::send_to) left the connection above its own high-water mark, until
-    /// another one finds it below; and not after the end.
+    /// another one finds it below, or the host pulls itself; and not after the end.
     pub fn wants_more(&self) -> bool {
         !self.paused && !self.ended
     }

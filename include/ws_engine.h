@@ -63,8 +63,8 @@
  *   is not NULL must have come from its `_new` function and not have been freed. Other pointers must be valid for
  *   what is read or written there, and only for the time of the call unless it is said otherwise.
  * - Lengths are in bytes. Texts that come with a length are not NUL-terminated; texts without one are.
- * - Threads: an engine and its connections are used by one thread at a time; settings by one thread at a time;
- *   prepared messages, and functions without a handle, by any number. There is no global state.
+ * - Threads: an engine, its connections and its streams are used by one thread at a time; settings by one thread at a
+ *   time; prepared messages, and functions without a handle, by any number. There is no global state.
  * - No callbacks, no signals, no errno. A bug in the engine returns #WS_ERR_INTERNAL and leaves a handle that can
  *   only be freed; it never unwinds into the caller and never aborts the process.
  * - Structs that may grow begin with `struct_size`, which the caller sets to their `sizeof`. That of a caller which
@@ -95,7 +95,7 @@ typedef enum ws_status {
      */
     WS_ERR_INVALID_ARGUMENT = -1,
     /**
-     * The call is not legal in the connection's present state. Nothing was changed.
+     * The call is not legal in the present state of the connection or stream. Nothing was changed.
      */
     WS_ERR_STATE = -2,
     /**
@@ -103,7 +103,7 @@ typedef enum ws_status {
      */
     WS_ERR_INPUT_PENDING = -3,
     /**
-     * The message, or part of one, was not queued: it would exceed `max_queued_bytes`, `max_connection_bytes` or
+     * The message, part of one, or text of a stream was not queued: it would exceed `max_queued_bytes`, `max_connection_bytes` or
      * `max_engine_bytes`. What was queued before is safe.
      */
     WS_ERR_QUEUE_FULL = -4,
@@ -356,6 +356,7 @@ ws_status ws_config_set_max_control_rate(ws_config *config, uint32_t frames_per_
  * Limits the output that waits to be taken, frame headers included. A message that would exceed it is refused with
  * #WS_ERR_QUEUE_FULL; one that is larger than the limit never fits, and can be sent in parts, ws_conn_queue_begin(),
  * or by the host, ws_conn_begin_frame(). Control frames always have room.
+ * What waits in a ::ws_stream has the same limit.
  *
  * @param config  settings
  * @param bytes   1,024 and up; default 4 MiB
@@ -589,7 +590,7 @@ ws_status ws_config_set_stream_water_marks(ws_config *config, size_t low, size_t
 
 /**
  * What the connections of one event loop share: settings, buffers, randomness, time, counts. Make one for each
- * event-loop thread. An engine and its connections are used by one thread at a time.
+ * event-loop thread. An engine, its connections and its streams are used by one thread at a time.
  */
 typedef struct ws_engine ws_engine;
 
@@ -602,7 +603,7 @@ typedef struct ws_engine ws_engine;
 ws_engine *ws_engine_new(const ws_config *config);
 
 /**
- * Frees an engine. Connections that were made from it and are still there keep what they need, so the order of
+ * Frees an engine. Connections and streams that were made from it and are still there keep what they need, so the order of
  * freeing does not matter; only time stands still for them.
  *
  * @param engine  an engine, or NULL

@@ -298,7 +298,8 @@ impl Config {
 /// Output.
 impl Config {
     /// Bytes of output that may wait to be taken, frame headers included: 1 KiB and up, default 4 MiB. A message that
-    /// would exceed it is refused; control frames always have room.
+    /// would exceed it is refused; control frames always have room. What waits in a [`TokenStream`](crate::TokenStream)
+    /// has the same limit.
     pub fn set_max_queued_bytes(&mut self, bytes: usize) -> Result<&mut Config, Error> {
         if bytes < KIB || bytes > isize::MAX as usize {
             return Err(Error::InvalidArgument("max_queued_bytes must be 1 KiB or more"));

@@ -165,7 +165,7 @@ impl Stream {
 
     /// Frees it; one that is to be ended first brings its last message.
     pub fn end(mut self) {
-        if self.taken % 2 == 0 {
+        if self.taken.is_multiple_of(2) {
             unsafe { ws_stream_cancel(self.raw) };
             self.ended = true;
             self.pull(usize::MAX);

@@ -21,7 +21,7 @@ use random::RandomSource;
 pub(crate) use pool::{CHUNK_SIZE, LARGE_CHUNK_SIZE};
 pub(crate) use time::Time;
 
-/// One per event loop. Connections that are made from it keep alive what they need of it.
+/// One per event loop. Connections and streams that are made from it keep alive what they need of it.
 pub struct Engine {
     shared: Rc<Shared>,
 }

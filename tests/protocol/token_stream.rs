@@ -353,6 +353,26 @@ fn streams_are_handed_out_once_and_forgotten_when_they_are_gone() -> Result<(), 
     Ok(())
 }
 
+/// The engine's timers for streams are there from its first stream on.
+#[test]
+fn the_first_stream_may_come_late() -> Result<(), Error> {
+    for start in [0, 1, 63, 64, 100_000, 1 << 31, 1 << 40] {
+        let engine = Engine::default();
+        engine.advance(0);
+        engine.advance(start);
+        let mut stream = stream(&engine);
+        stream.write(b"a")?;
+        take(&mut stream);
+        stream.write(b"b")?;
+        assert!(engine.next_deadline().is_some_and(|next| next > start && next <= start + 40), "{start}");
+        engine.advance(start + 39);
+        assert_eq!(engine.next_due_stream(), None);
+        engine.advance(start + 40);
+        assert_eq!(engine.next_due_stream(), Some(0));
+    }
+    Ok(())
+}
+
 #[test]
 fn a_stream_outlives_its_engine() -> Result<(), Error> {
     let engine = engine(40, 4096);

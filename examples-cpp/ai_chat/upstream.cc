@@ -322,8 +322,7 @@ bool UpstreamRequest::refusesUsage() const {
 }
 
 void UpstreamRequest::giveUpTry(const UpstreamFailure& failure) {
-  // Not of another try, and not of an answer in the middle of which the server says when to come back.
-  curl_off_t asked = 0;
+  curl_off_t asked = 0;  // seconds; a date has been made into such
   if (failure.isPassing) curl_easy_getinfo(easy_, CURLINFO_RETRY_AFTER, &asked);
   const double retryAfter = static_cast<double>(std::max<curl_off_t>(asked, 0));
   curl_->cancel(easy_);
@@ -335,7 +334,8 @@ void UpstreamRequest::giveUpTry(const UpstreamFailure& failure) {
   }
   // Those who failed together do not come back together.
   const double step = std::min(options_.retryFirst * std::exp2(std::min(retriesDone_, 30)), options_.maxRetryAfter);
-  const double seconds = retryAfter > 0 ? retryAfter + random(std::min(0.1 * retryAfter, 1.0)) : step / 2 + random(step / 2);
+  const double seconds =
+      retryAfter > 0 ? retryAfter + random(std::min(0.1 * retryAfter, 1.0)) : step / 2 + random(step / 2);
   LOG_INFO << logged(failure) << "; asked again in " << seconds << " s";
   ++retriesDone_;
   if (metrics_ != nullptr) ++metrics_->upstreamRetries;

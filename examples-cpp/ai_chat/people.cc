@@ -195,8 +195,9 @@ void People::settle(const MemberPtr& member) {
 
 bool People::isSomebody(const MemberPtr& member, const std::string& id) {
   if (!member->user.empty()) return true;
-  refuse(member, "login_required",
-         settings_.userHeader.empty() ? "log in first" : "the proxy in front of the server has not said who this is", false, id);
+  const char* const why =
+      settings_.userHeader.empty() ? "log in first" : "the proxy in front of the server has not said who this is";
+  refuse(member, "login_required", why, false, id);
   return false;
 }
 

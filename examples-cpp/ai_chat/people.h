@@ -1,9 +1,9 @@
 // Who is behind the connections of this process, and what they say to each other: logins, direct messages, rooms.
 //
-// It lives in the store's loop: commands are handed over to it, and whatever it sends leaves from there. So a connection sees
-// everything in the order in which the store did it: `welcome` before the messages that waited, `joined` before what was said
-// in the room since. The commands of a connection are carried out in their order: what comes while a login or a join is
-// with the store waits for that.
+// It lives in the store's loop: commands are handed over to it, and whatever it sends leaves from there. So a
+// connection sees everything in the order in which the store did it: `welcome` before the messages that waited, `joined`
+// before what was said in the room since. The commands of a connection are carried out in their order: what comes while
+// a login or a join is with the store waits for that.
 #ifndef AI_CHAT_PEOPLE_H
 #define AI_CHAT_PEOPLE_H
 
@@ -38,15 +38,15 @@ class People : muduo::noncopyable {
 
   // All called in the connection's loop, and not for one that is gone.
   struct Callbacks {
-    // Behind `joined`: the answers under way are to be streamed to it. connectionsIn() has it already, so an answer that begins
-    // meanwhile is not missed by who looks there; it may be in the state, too.
+    // Behind `joined`: the answers under way are to be streamed to it. connectionsIn() has it already, so an answer
+    // that begins meanwhile is not missed by who looks there; it may be in the state, too. Not when it joins again.
     std::function<void(const Connection& conn, const std::string& room, const RoomState& state)> onJoined;
     std::function<void(const Connection& conn, const std::string& room)> onLeft;
   };
 
   // Before the first connection; destroyed when the loops have ended. `loop` is the store's. `metrics` may be null.
-  People(wsmuduo::WebSocketServer* server, Store* store, Loop* loop, const Settings& settings, const Callbacks& callbacks,
-         ChatMetrics* metrics);
+  People(wsmuduo::WebSocketServer* server, Store* store, Loop* loop, const Settings& settings,
+         const Callbacks& callbacks, ChatMetrics* metrics);
   ~People();
 
   // ---- the connection's loop ----
@@ -114,7 +114,8 @@ class People : muduo::noncopyable {
   void send(const MemberPtr& member, const std::string& json);
   void refuse(const MemberPtr& member, const char* code, const std::string& why, bool retryable,
               const std::string& id = std::string());
-  void refuse(const MemberPtr& member, Store::Status status, const std::string& what, const std::string& id = std::string());
+  void refuse(const MemberPtr& member, Store::Status status, const std::string& what,
+              const std::string& id = std::string());
 
   Store* const store_;
   Loop* const loop_;

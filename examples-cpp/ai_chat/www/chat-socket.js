@@ -371,7 +371,7 @@ export class ChatSocket {
     this.#outbox.add({
       id: feed.requestId,
       message: () => feed.question(),
-      isReady: () => this.#people.isReady(feed.scope),
+      isReady: () => !feed.isHeld && this.#people.isReady(feed.scope),
       reject: (error) => feed.settle('error', null, error),
     }, { message: feed.message });
     this.#pump();
@@ -419,7 +419,8 @@ export class ChatSocket {
     const error = ChatError.from(message);
     const feed = this.#feeds.get(message.requestId);
     if (feed) {
-      if (error.code === 'unknown_request' && message.seq === undefined && this.#canRecover(feed)) this.#recover(feed, error);
+      if (error.code === 'shutting_down' && this.#canHold(feed)) this.#hold(feed);
+      else if (error.code === 'unknown_request' && message.seq === undefined && this.#canRecover(feed)) this.#recover(feed, error);
       else if (!feed.onError(message)) this.#connection.lose();
     } else if (message.id !== undefined) {
       const item = this.#outbox.take(`message:${message.id}`);
@@ -475,6 +476,18 @@ export class ChatSocket {
     this.#outbox.take(feed.requestId);
     this.#timers.stop(feed);
     remember(this.#settled, feed.requestId, SETTLED_MAX);
+  }
+
+  /** @param {AnswerFeed} feed */
+  #canHold(feed) {
+    return feed.message !== null && feed.after === 0 && !feed.stopWanted;
+  }
+
+  /** A server that is about to end lets answers finish, but begins none: the question is for the next connection. @param {AnswerFeed} feed */
+  #hold(feed) {
+    feed.hold();
+    if (!this.#outbox.putBack(feed.requestId)) this.#enqueue(feed);
+    if (![...this.#feeds.values()].some(({ isAttached }) => isAttached)) this.#connection.lose();
   }
 
   /** @param {AnswerFeed} feed */

@@ -51,6 +51,8 @@ export class AnswerFeed {
   isKnown = false;
   /** This connection was told to send it. */
   isAttached = false;
+  /** This server does not take the question any more, the next one will. */
+  isHeld = false;
   stopWanted = false;
   #stopSent = false;
   /** It is fetched from the history; the server does not keep it as an answer any more. */
@@ -114,6 +116,7 @@ export class AnswerFeed {
   /** There is another connection, or none. */
   connectionLost() {
     this.isAttached = false;
+    this.isHeld = false;
     this.#stopSent = false;
     this.#gaps = 0;
     this.#awaitsResume = false;
@@ -150,6 +153,14 @@ export class AnswerFeed {
     return true;
   }
 
+  /** The question goes to the next server. */
+  hold() {
+    this.isHeld = true;
+    this.isKnown = false;
+    this.isAttached = false;
+    this.#setStatus({ status: 'waiting' });
+  }
+
   #begin() {
     this.#sentAt ||= this.#owner.now();
   }
@@ -169,6 +180,7 @@ export class AnswerFeed {
 
   /** @param {any} message of the type `stream` @returns {boolean} false: this server cannot be understood */
   onStream({ seq, content, done, finish_reason: finishReason, usage }) {
+    if (this.isHeld) return true; // the end of what was refused
     this.#known();
     if (typeof content !== 'string' || typeof done !== 'boolean') return this.#nonsense();
     if (seq === undefined && done) {

@@ -52,6 +52,13 @@ export class Outbox {
     return entry.item.message();
   }
 
+  /** It was not taken by the server: it is to be sent again. @param {string} id @returns {boolean} whether it is here */
+  putBack(id) {
+    const entry = this.#entries.find(({ item }) => item.id === id);
+    if (entry) entry.isSent = false;
+    return entry !== undefined;
+  }
+
   /** @param {string} id @returns {Item | undefined} */
   take(id) {
     const index = this.#entries.findIndex(({ item }) => item.id === id);

@@ -75,7 +75,7 @@ export class FakeWebSocket {
 }
 
 /** Time that goes on when a test says so. A timer that is started by another one runs in its turn, as in the real world. */
-class VirtualClock {
+export class VirtualClock {
   #now = 0;
   #timers = new Set();
 

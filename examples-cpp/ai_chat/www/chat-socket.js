@@ -354,13 +354,13 @@ export class ChatSocket {
       if (!message || !this.#connection.send(message)) return;
       if (this.#sentInWindow === 0) this.#timers.start('window', WINDOW_MS, () => this.#newWindow());
       this.#sentInWindow += 1;
+      if (message.type === 'stop') this.#watchStop(this.#feeds.get(message.requestId));
     }
   }
 
   #next() {
     for (const feed of this.#feeds.values()) {
       const message = this.#people.isReady(feed.scope) ? feed.next() : null;
-      if (message?.type === 'stop') this.#timers.start(feed, this.#timing.stopTimeout, () => feed.settle('cancelled'));
       if (message) return message;
     }
     return this.#outbox.next() ?? this.#people.next();
@@ -379,7 +379,7 @@ export class ChatSocket {
 
   // ---- what comes ----
 
-  /** @param {{ type: string, [field: string]: any } | null} message */
+  /** @param {import('./chat-socket/wire.js').Message | null} message */
   #received(message) {
     if (!message) return this.#events.emit('problem', new ChatError('bad_reply', 'the server sent something that is not understood', false));
     switch (message.type) {
@@ -460,8 +460,17 @@ export class ChatSocket {
   #stop(feed) {
     if (!feed.wasSent && !feed.isKnown) return feed.settle('cancelled');
     if (!feed.isAttached) this.#withdraw(feed);
-    if (this.state === 'online') this.#connection.ping(); // a connection that is dead would swallow the stop
     this.#pump();
+  }
+
+  /** The stop was sent. A dead connection swallows it; a server that has it ends the answer. @param {AnswerFeed | undefined} feed */
+  #watchStop(feed) {
+    this.#sentInWindow += 1;
+    const ping = this.#connection.ping();
+    this.#timers.start(feed, this.#timing.stopTimeout, () => {
+      if (this.#connection.hasPong(ping)) feed?.settle('cancelled');
+      else this.#connection.lose();
+    });
   }
 
   /** Its question may have arrived before the connection was lost. If it has not, it must not now. @param {AnswerFeed} feed */

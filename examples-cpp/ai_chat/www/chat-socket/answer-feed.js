@@ -122,7 +122,7 @@ export class AnswerFeed {
     this.#awaitsResume = false;
   }
 
-  /** What this connection has to be told, besides the question. @returns {{ type: string, [field: string]: any } | null} */
+  /** What this connection has to be told, besides the question. @returns {import('./wire.js').Message | null} */
   next() {
     if (this.isKnown && !this.isAttached && !this.isRecovering) {
       this.isAttached = true;

@@ -8,7 +8,7 @@ import { ChatError } from './wire.js';
 /**
  * @typedef {object} Call
  * @property {string} key                         of two with one key only one waits
- * @property {object | null} message              null: nothing to send, the server speaks unasked
+ * @property {import('./wire.js').Message | null} message             null: nothing to send, the server speaks unasked
  * @property {(reply: any) => boolean} isReply
  * @property {(reply: any) => void} resolve
  * @property {(error: ChatError) => void} reject
@@ -49,7 +49,7 @@ export class Calls {
     for (const call of dropped) call.reject(error);
   }
 
-  /** The next one to send. @returns {object | null} */
+  /** The next one to send. @returns {import('./wire.js').Message | null} */
   next() {
     while (!this.#current) {
       this.#current = this.#queue.shift() ?? null;

@@ -123,7 +123,7 @@ export class People {
     this.#received.clear();
   }
 
-  /** What the server has to be told, when nothing more important is. @returns {object | null} */
+  /** What the server has to be told, when nothing more important is. @returns {import('./wire.js').Message | null} */
   next() {
     if (!this.#isWelcome || this.#received.size === 0) return null;
     const messageIds = [...this.#received].slice(0, RECEIVED_MAX);
@@ -157,7 +157,7 @@ export class People {
   }
 
   /**
-   * @param {object | null} message
+   * @param {import('./wire.js').Message | null} message
    * @param {(reply: any) => void} resolve
    * @param {(error: ChatError) => void} reject
    * @returns {import('./calls.js').Call}

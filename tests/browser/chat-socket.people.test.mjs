@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { FakeWebSocket, Rig, T, listen, settled, tick } from './chat-socket-harness.mjs';
+import { FakeWebSocket, Rig, T, clock, listen, settled, tick } from './chat-socket-harness.mjs';
 
 const TOKEN = '0123456789abcdef';
 const LOGIN = { type: 'login', user: 'ann', token: TOKEN };
@@ -109,14 +109,55 @@ describe('login', () => {
     assert.deepEqual(rig.happened('logout'), []);
   });
 
-  test('a server that does not reply is not waited for', async () => {
+  test('a server that does not reply is not waited for; nobody knows who is logged in, so there is another connection', async () => {
     rig.online().pong();
-    const login = chat.login('ann', TOKEN);
+    const login = assert.rejects(chat.login('ann', TOKEN), { code: 'timeout' });
     const answer = chat.ask('x');
     assert.deepEqual(rig.socket.said, [LOGIN]);
     tick(T.replyTimeout);
-    await assert.rejects(login, { code: 'timeout' });
-    assert.equal(rig.socket.said.at(-1).requestId, answer.requestId);
+    await login;
+    assert.equal(chat.state, 'waiting');
+    assert.deepEqual(rig.again().said.map(({ requestId }) => requestId), [answer.requestId]);
+  });
+
+  test('one that does not reply to a login again is asked on the next connection', async () => {
+    await loggedIn();
+    rig.again().pong();
+    tick(T.replyTimeout);
+    assert.equal(chat.state, 'waiting');
+    assert.deepEqual(rig.again().said, [LOGIN]);
+    assert.deepEqual(rig.happened('logout'), []);
+  });
+
+  test('logging out forgets who it was and the rooms; answers go on', async () => {
+    await inRoom();
+    const answer = chat.ask('x', { requestId: 'r' });
+    rig.socket.stream('r', 1, 'a');
+    chat.logout();
+    assert.deepEqual([chat.user, chat.rooms], [null, []]);
+    rig.socket.accept();
+    assert.deepEqual(rig.socket.said, [{ type: 'resume', requestId: 'r', sessionId: 's-1', after: 1 }]);
+    const login = chat.login('bob', TOKEN);
+    welcome('bob');
+    assert.equal((await login).user, 'bob');
+    rig.socket.done('r', 2, 'b');
+    assert.equal(answer.text, 'ab');
+  });
+
+  test('logging out without a connection makes none', () => {
+    chat.logout();
+    assert.equal(FakeWebSocket.all.length, 0);
+  });
+
+  test('logging out takes back what would log in or join again', async () => {
+    await inRoom();
+    rig.again();
+    const other = assert.rejects(chat.join('cellar'), { code: 'closed' });
+    chat.logout();
+    await other;
+    rig.socket.accept();
+    assert.deepEqual(rig.socket.said, []);
+    assert.deepEqual([rig.happened('logout'), rig.happened('left')], [[], []]);
   });
 
   test('a proxy that says who it is needs no token, and is waited for again', async () => {
@@ -364,12 +405,14 @@ describe('messages', () => {
 
 test('after close nobody is logged in, and no room joined', async () => {
   await inRoom();
+  rig.again();
   const note = assert.rejects(chat.message({ to: 'bob', text: 'x' }), { code: 'closed', retryable: true });
   chat.close();
+  assert.equal(clock.pending, 0);
   await note;
   await settled();
   assert.deepEqual([chat.user, chat.rooms], [null, []]);
   chat.connect();
   rig.socket.accept();
-  assert.deepEqual([FakeWebSocket.all.length, rig.socket.said], [2, []]);
+  assert.deepEqual([FakeWebSocket.all.length, rig.socket.said], [3, []]);
 });

@@ -156,7 +156,8 @@ export class ChatSocket {
       onState: (event) => this.#events.emit('state', event),
       onLatency: (ms) => { this.#latency = ms; this.#events.emit('latency', { ms }); },
     });
-    this.#calls = new Calls(this.#timers, this.#timing.replyTimeout, () => this.#pump());
+    // Without a reply nobody knows who is logged in and in which rooms: only a new connection is sure to be without.
+    this.#calls = new Calls(this.#timers, this.#timing.replyTimeout, ({ comesFirst }) => (comesFirst ? this.#connection.lose() : this.#pump()));
     this.#outbox = new Outbox(this.#timers, maxQueue, this.#timing.queueTtl);
     this.#people = new People({
       calls: this.#calls,
@@ -277,11 +278,20 @@ export class ChatSocket {
 
   /**
    * The first login of a name decides on its token: a secret of 16 to 128 bytes, to be kept. Waits for a connection; from then
-   * on every connection is logged in.
+   * on every connection is logged in. To be somebody else, `logout` first.
    * @param {string} user @param {string} token
    * @returns {Promise<LoginEvent>} rejects with a ChatError
    */
   login(user, token) { return this.#people.login(user, token); }
+
+  /** Forgets who is logged in, and the rooms. On a new connection, as a connection belongs to one user. */
+  logout() {
+    const { state } = this;
+    this.#connection.disconnect();
+    this.#people.forget();
+    this.#calls.drop(({ comesFirst }) => comesFirst === true, new ChatError('closed', 'logged out', false));
+    if (state !== 'closed') this.#connection.connect();
+  }
 
   /** Into a room, on this and all connections to come; needs a login. @param {string} room @returns {Promise<Room>} */
   async join(room) {

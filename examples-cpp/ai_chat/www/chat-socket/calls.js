@@ -18,15 +18,15 @@ import { ChatError } from './wire.js';
 export class Calls {
   #timers;
   #timeout;
-  #onChange;
+  #onTimeout;
   /** @type {Call[]} */ #queue = [];
   /** @type {Call | null} */ #current = null;
 
-  /** @param {import('./timers.js').Timers} timers @param {number} timeout of a reply, ms @param {() => void} onChange */
-  constructor(timers, timeout, onChange) {
+  /** @param {import('./timers.js').Timers} timers @param {number} timeout of a reply, ms @param {(call: Call) => void} onTimeout */
+  constructor(timers, timeout, onTimeout) {
     this.#timers = timers;
     this.#timeout = timeout;
-    this.#onChange = onChange;
+    this.#onTimeout = onTimeout;
   }
 
   get size() { return this.#queue.length + (this.#current ? 1 : 0); }
@@ -55,8 +55,9 @@ export class Calls {
       this.#current = this.#queue.shift() ?? null;
       if (!this.#current) return null;
       this.#timers.start(this, this.#timeout, () => {
-        this.onError(new ChatError('timeout', 'the server does not reply', true));
-        this.#onChange();
+        const call = this.#take();
+        call.reject(new ChatError('timeout', 'the server does not reply', true));
+        this.#onTimeout(call);
       });
       if (this.#current.message) return this.#current.message;
     }

@@ -98,14 +98,16 @@ export class People {
     if (this.user !== null && !this.#isWelcome && !calls.has('login')) {
       const message = this.#token === null ? null : { type: 'login', user: this.user, token: this.#token };
       calls.add(this.#loginCall(message, (reply) => this.onWelcome(reply), (error) => {
+        if (error.code === 'closed') return; // taken back, not refused
         if (error.retryable) return this.#owner.restoreLater(this.#retryMs);
-        this.#forget();
+        this.forget();
         this.#owner.onLogout(error);
       }));
     }
     for (const [room, isIn] of this.#rooms) {
       if (isIn || calls.has(`join:${room}`)) continue;
       calls.add(this.#joinCall(room, () => {}, (error) => {
+        if (error.code === 'closed') return;
         if (error.retryable) return this.#owner.restoreLater(this.#retryMs);
         if (this.#rooms.delete(room)) this.#owner.onLeft(room, error);
       }));
@@ -117,8 +119,16 @@ export class People {
     for (const room of this.#rooms.keys()) this.#rooms.set(room, false);
   }
 
+  /** Nobody, and nowhere. */
+  forget() {
+    this.user = null;
+    this.#token = null;
+    this.#isWelcome = false;
+    this.#rooms.clear();
+  }
+
   close() {
-    this.#forget();
+    this.forget();
     this.#seen.clear();
     this.#received.clear();
   }
@@ -191,13 +201,6 @@ export class People {
       },
       reject,
     };
-  }
-
-  #forget() {
-    this.user = null;
-    this.#token = null;
-    this.#isWelcome = false;
-    this.#rooms.clear();
   }
 }
 

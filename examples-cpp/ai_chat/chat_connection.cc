@@ -49,6 +49,17 @@ class ChatConnection::AnswerReader : public AnswerLog::Reader, public std::enabl
   const std::shared_ptr<AnswerLog> log_;
 };
 
+namespace {
+
+// The answer that the browser waits for after this command.
+std::string awaited(const Command& command) {
+  if (const auto* chat = std::get_if<ChatCommand>(&command)) return chat->requestId;
+  if (const auto* resume = std::get_if<ResumeCommand>(&command)) return resume->answer.requestId;
+  return std::string();
+}
+
+}  // namespace
+
 ChatConnection::ChatConnection(const wsmuduo::WebSocketConnectionPtr& webSocket, const Run::Context& context,
                                ChatService* service)
     : webSocket_(webSocket), context_(context), service_(service) {}
@@ -64,9 +75,10 @@ void ChatConnection::open() {
 
 void ChatConnection::onMessage(std::string_view data, bool isText) {
   if (over_) return;
-  if (tooFast()) return refuse("too_fast", "too many messages in one second", true, std::string());
+  const bool fast = tooFast();
   if (!isText) return refuse("bad_request", "binary messages are not understood: send JSON as text", false, std::string());
   Command command = decodeCommand(data);
+  if (fast) return refuse("too_fast", "too many messages in one second", true, awaited(command));
   std::visit([this](auto& one) { on(one); }, command);
 }
 

@@ -90,7 +90,8 @@ async def test_a_slow_name_server_blocks_nobody(tmp_path):
 
 @asynchronous
 async def test_stop_of_nothing_is_silent_and_what_follows_is_not_mixed_up():
-    async with Upstream(answers(delta("ok"), DONE)) as upstream, AiChat(upstream.url) as chat, chat.browser() as browser:
+    upstream = Upstream(answers(delta("ok"), DONE))
+    async with upstream, AiChat(upstream.url, "--max-commands", 1000) as chat, chat.browser() as browser:
         await browser.stop()
         await browser.silent()
         for _ in range(20):  # a stop and a question in one write: the first answer is cancelled, the second is not

@@ -237,6 +237,9 @@ async def test_too_many_messages_a_second():
         answers_ = [await browser.receive() for _ in range(6)]
         assert [message.get("id") for message in answers_[:5]] == [0, 1, 2, 3, 4]
         assert answers_[5]["code"] == "too_fast"
+        await ask(browser, "r")
+        error, end = await rest_of(browser, "r")  # who waits for an answer waits no longer
+        assert (error["code"], error["retryable"], end["done"]) == ("too_fast", True, True)
 
 
 # ---- conversations ----

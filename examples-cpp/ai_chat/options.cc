@@ -38,7 +38,7 @@ const char kUsage[] =
   --first-token-timeout S  seconds from the question to the first token (default: 60)
   --idle-timeout S         seconds from token to token (default: 30)
   --retries N              times a question is asked again when the upstream is busy or gone, 0 to 10 (default: 2)
-  --max-retry-after S      longest wait before that; an upstream that asks for a longer one is not asked again (default: 30)
+  --max-retry-after S      longest time that the upstream may ask to wait before that (default: 30)
   --stall-timeout S        seconds after which a browser that takes no byte is dropped (default: 30)
 
   --verbose                log connections and answers, not only problems

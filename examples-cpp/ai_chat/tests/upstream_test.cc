@@ -155,6 +155,7 @@ TEST_F(UpstreamTest, AWholeCompletionIsOnePiece) {
       ask({sends("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
                  "\r\n\r\n" + body)});
   EXPECT_EQ(events_, (Events{"thinking", "tokens:all of it", "end"}));
+  ASSERT_TRUE(result.usage);
   EXPECT_EQ(result.usage->totalTokens, 4u);
 }
 
@@ -193,14 +194,16 @@ TEST_F(UpstreamTest, RetriesWaitLongerEachTime) {
   options_.retries = 3;
   ask({sendsStatus("503 Busy"), sendsStatus("429 Slow"), sendsStatus("408 Late"), kAnswers});
   EXPECT_EQ(events_, (Events{"retry", "retry", "retry", "thinking", "tokens:hi", "end"}));
+  ASSERT_EQ(waits_.size(), 3u);
   for (std::size_t i = 0; i < 3; ++i) {
     const double most = 0.02 * static_cast<double>(1 << i);
     EXPECT_GE(waits_[i], most / 2);
     EXPECT_LE(waits_[i], most);
   }
   EXPECT_EQ(metrics_.upstreamRetries, 3u);
-  EXPECT_EQ(server_->requests().size(), 4u);
-  EXPECT_EQ(server_->requests()[0], server_->requests()[3]);
+  const std::vector<std::string> requests = server_->requests();
+  ASSERT_EQ(requests.size(), 4u);
+  EXPECT_EQ(requests.front(), requests.back());
 }
 
 TEST_F(UpstreamTest, RetriesComeToAnEnd) {
@@ -339,6 +342,7 @@ TEST_F(UpstreamTest, AnErrorThatOnlyRepeatsTheRequestDecidesNothing) {
   EXPECT_NE(server_->requests()[0].find("stream_options"), std::string::npos);
   EXPECT_EQ(server_->requests()[1].find("stream_options"), std::string::npos);
   ask({kAnswers});
+  ASSERT_EQ(server_->requests().size(), 1u);
   EXPECT_NE(server_->requests()[0].find("stream_options"), std::string::npos);
 }
 
@@ -362,6 +366,7 @@ TEST_F(UpstreamTest, CancelInAnyCallback) {
     };
     start();
     run();
+    ASSERT_FALSE(events_.empty());
     EXPECT_EQ(events_.back(), when);
     if (!retries) {
       EXPECT_EQ(gone.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);

@@ -41,8 +41,8 @@ void AnswerReader::feed(std::string_view bytes) {
   }
 }
 
-// The first byte knows better than the Content-Type: servers and gateways send streams as JSON, or JSON although a stream was
-// asked for, and leave the header as it was.
+// The first byte knows better than the Content-Type: servers and gateways send streams as JSON, or JSON although a
+// stream was asked for, and leave the header as it was.
 AnswerReader::Form AnswerReader::recognise(char first) const {
   if (first == '{') return Form::kWhole;
   if (mediaType_.empty() || mediaType_ == "text/event-stream") return Form::kEvents;

@@ -1,4 +1,5 @@
-// The body of a model's answer, in whatever form servers send it: a stream of events, or one JSON text. Bytes in, tokens out.
+// The body of a model's answer, in whatever form servers send it: a stream of events, or one JSON text. Bytes in,
+// tokens out.
 #ifndef AI_CHAT_ANSWER_READER_H
 #define AI_CHAT_ANSWER_READER_H
 
@@ -48,8 +49,8 @@ class AnswerReader {
 
   // Pieces of text so far.
   std::size_t pieces() const { return pieces_; }
-  // Grows whenever the model shows that it is at work. Comments and empty events do not count: a server that only says that it
-  // is alive could go on for ever.
+  // Grows whenever the model shows that it is at work. Comments and empty events do not count: a server that only says
+  // that it is alive could go on for ever.
   std::size_t signs() const { return signs_; }
   // The model's own word, as soon as it is known.
   const std::string& finishReason() const { return finishReason_; }

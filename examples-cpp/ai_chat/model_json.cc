@@ -144,7 +144,9 @@ std::string readMessage(const Json& message, bool packed, Chunk* chunk) {
   // A model that declines says so in "refusal".
   for (const char* name : {"content", "refusal"}) {
     const Json* content = member(message, name);
-    if (content != nullptr && !readContent(*content, packed, chunk)) return std::string("\"") + name + "\" is not a string";
+    if (content != nullptr && !readContent(*content, packed, chunk)) {
+      return std::string("\"") + name + "\" is not a string";
+    }
   }
   for (const char* name : {"reasoning_content", "reasoning"}) {
     const std::string* reasoning = stringMember(message, name);

@@ -19,7 +19,7 @@ struct UpstreamUsage {
   std::uint64_t totalTokens = 0;
 };
 
-// The body of POST /chat/completions. `wantsUsage`: the stream shall end with the usage, which some servers refuse to be asked for.
+// The body of POST /chat/completions. `wantsUsage`: the stream shall end with the usage, which some servers refuse.
 std::string encodeCompletionRequest(std::string_view model, const std::vector<Turn>& turns, bool wantsUsage);
 
 // One event of the model's stream, or a whole completion.

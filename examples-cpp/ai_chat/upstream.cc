@@ -315,8 +315,8 @@ void UpstreamRequest::failStatus() {
   ask();
 }
 
-// An older server, or a strict one. That is no failure of the question: it is asked at once, without. What is remembered for
-// all others is decided by the answer to that: an error may name the word only because it repeats the request.
+// An older server, or a strict one. That is no failure of the question: it is asked at once, without. The answer to
+// that decides what is remembered for all others: an error may name the word only because it repeats the request.
 bool UpstreamRequest::refusesUsage() const {
   return wantsUsage_ && (status_ == 400 || status_ == 422) && errorBody_.find("stream_options") != std::string::npos;
 }

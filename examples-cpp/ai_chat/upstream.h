@@ -32,7 +32,7 @@ struct UpstreamOptions {
   double firstTokenTimeout = 60;  // from the request to the first token
   double idleTimeout = 30;        // from token to token
   int retries = 2;                // of a try that failed before its first token and may do better at once
-  double retryFirst = 0.5;        // seconds before the first retry; each further one waits twice as long, and none is on the dot
+  double retryFirst = 0.5;        // seconds to the first of them, at most; to each further one twice as long
   double maxRetryAfter = 30;      // the longest wait; a server that asks for a longer one is not asked again
   std::size_t maxEventBytes = 1024 * 1024;
   std::size_t maxAnswerBytes = 4 * 1024 * 1024;
@@ -53,8 +53,8 @@ class UpstreamRequest : private CurlTransfer,
  public:
   // Called in the loop, never before start() returns. Each may cancel and drop the request.
   struct Callbacks {
-    // Not empty. As they came: bytes that may end in the middle of a character, or never become one. What arrived together comes
-    // together.
+    // Not empty. As they came: bytes that may end in the middle of a character, or never become one. What arrived
+    // together comes together.
     std::function<void(std::string_view bytes)> onTokens;
     // The model has the question. Once a try, before its first token.
     std::function<void()> onThinking;
@@ -63,7 +63,7 @@ class UpstreamRequest : private CurlTransfer,
     std::function<void(const UpstreamResult&)> onEnd;
   };
 
-  // `curl`, `options` and `metrics` (which may be null) must outlive it. Of the callbacks only onTokens and onEnd are needed.
+  // `curl`, `options` and `metrics` (which may be null) must outlive it. onThinking and onRetry may be empty.
   static std::shared_ptr<UpstreamRequest> start(CurlLoop* curl, const UpstreamOptions& options,
                                                 const std::vector<Turn>& turns, Callbacks callbacks,
                                                 ChatMetrics* metrics);
@@ -72,8 +72,8 @@ class UpstreamRequest : private CurlTransfer,
   // At once: the connection to the upstream is closed, no callback follows.
   void cancel();
 
-  // While paused nothing more is read from the upstream, and its silence is nobody's fault. What has been read already may
-  // still come.
+  // While paused nothing more is read from the upstream, and its silence is nobody's fault. What has been read already
+  // may still come.
   void pause();
   void resume();
 

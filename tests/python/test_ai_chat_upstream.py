@@ -1,5 +1,5 @@
-"""The AI chat server and a model's server that is busy, gone, or not quite like the others: when it is asked again, and what becomes
-of the answer."""
+"""The AI chat server and a model's server that is busy, gone, or not quite like the others: when it is asked again, and what
+becomes of the answer."""
 
 import asyncio
 import json
@@ -226,7 +226,8 @@ async def last_message(browser):
 ])
 @asynchronous
 async def test_usage_and_finish_reason(end):
-    async with Upstream(answers(delta("hi", usage=None), *end)) as upstream, AiChat(upstream.url) as chat, chat.browser() as browser:
+    script = answers(delta("hi", usage=None), *end)
+    async with Upstream(script) as upstream, AiChat(upstream.url) as chat, chat.browser() as browser:
         await browser.say("Hello")
         message = await last_message(browser)
         assert message.get("finish_reason", "length") == "length"
@@ -323,7 +324,8 @@ def test_a_stream_that_is_called_json():
     assert exchange(answers(delta("hi"), finish(), DONE, content_type="application/json"))[:2] == ("hi", None)
 
 
-STREAM = b": hi\r\n\r\n" + (delta("Grü你") + finish() + sse({"choices": [], "usage": USAGE})).replace(b"\n", b"\r\n") + b"data: [DONE]"
+EVENTS = delta("Grü你") + finish() + sse({"choices": [], "usage": USAGE})
+STREAM = b": hi\r\n\r\n" + EVENTS.replace(b"\n", b"\r\n") + b"data: [DONE]"
 
 
 @asynchronous
@@ -351,9 +353,10 @@ async def test_every_split_of_a_stream():
 def test_the_key_is_in_no_message_and_no_log_line():
     said = f"the key {KEY} is wrong".encode()
     error_event = sse({"error": {"message": said.decode(), "code": 401}})
-    scripts = [refuses("401 Unauthorized", b'{"error": "' + said + b'"}'), refuses("503 Busy", b'{"error": "' + said + b'"}'),
-               refuses("429 Slow", b'{"error": "' + said + b'"}', Retry_After=60), answers(error_event), answers(delta("a"), error_event),
-               answers(b"<", content_type="x/" + KEY), answers(b"data: " + said + b"\n\n"), cut]
+    body = b'{"error": "' + said + b'"}'
+    scripts = [refuses("401 Unauthorized", body), refuses("503 Busy", body), refuses("429 Slow", body, Retry_After=60),
+               answers(error_event), answers(delta("a"), error_event), answers(b"<", content_type="x/" + KEY),
+               answers(b"data: " + said + b"\n\n"), cut]
 
     async def ask(script):
         async with Upstream(script) as upstream:

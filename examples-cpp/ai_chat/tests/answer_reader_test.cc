@@ -52,7 +52,8 @@ Seen read(const std::vector<std::string_view>& pieces, const std::string& mediaT
 }
 
 // However the body is cut.
-void expectForEverySplit(std::string_view body, const Seen& expected, const std::string& mediaType = "text/event-stream") {
+void expectForEverySplit(std::string_view body, const Seen& expected,
+                         const std::string& mediaType = "text/event-stream") {
   std::vector<std::string_view> bytes;
   for (std::size_t at = 0; at < body.size(); ++at) {
     bytes.push_back(body.substr(at, 1));
@@ -96,9 +97,8 @@ TEST(AnswerReader, EveryFormOfAStream) {
   expectForEverySplit(kHello + kDone, {State::kDone, kText, "", 0, ""});
   expectForEverySplit(kHello + kStop + kDone, {State::kDone, kText, "length", 0, ""});
   expectForEverySplit(kStop + kDone, {State::kDone, "", "length", 0, ""});
-  expectForEverySplit(
-      kHello + "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"total_tokens\":3}}\n\n" + kDone,
-      {State::kDone, kText, "stop", 3, ""});
+  const std::string both = R"(data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"total_tokens":3}})";
+  expectForEverySplit(kHello + both + "\n\n" + kDone, {State::kDone, kText, "stop", 3, ""});
 }
 
 TEST(AnswerReader, UsageInEveryChunkIsAsTheLastOneSays) {
@@ -109,7 +109,8 @@ TEST(AnswerReader, UsageInEveryChunkIsAsTheLastOneSays) {
 }
 
 TEST(AnswerReader, AStreamThatEndsWithTheWholeAnswerSaysItOnce) {
-  const std::string message = "data: {\"choices\":[{\"message\":{\"content\":\"whole\"},\"finish_reason\":\"stop\"}]}\n\n";
+  const std::string message =
+      "data: {\"choices\":[{\"message\":{\"content\":\"whole\"},\"finish_reason\":\"stop\"}]}\n\n";
   EXPECT_EQ(read({kHello, message, kDone}), (Seen{State::kDone, kText, "stop", 0, ""}));
   EXPECT_EQ(read({message, kDone}), (Seen{State::kDone, "whole", "stop", 0, ""}));
 }
@@ -139,8 +140,9 @@ TEST(AnswerReader, CountsPiecesAndSigns) {
 // ---- one JSON text ----
 
 const std::string kWhole =
-    "\r\n\r\n {\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"
-    "\"Gr\u00fc\\u00dfe\"},\"finish_reason\":\"stop\"}],\r\n\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n";
+    "\r\n\r\n {\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+    "\"content\":\"Gr\u00fc\\u00dfe\"},\"finish_reason\":\"stop\"}],\r\n"
+    "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n";
 
 TEST(AnswerReader, AWholeCompletion) {
   for (const char* type : {"application/json", "", "text/event-stream", "text/plain"}) {

@@ -28,7 +28,8 @@ TEST(ModelJson, CompletionRequest) {
   const json messages = json::parse(R"([{"role":"user","content":"q1"},{"role":"assistant","content":"a1"},
       {"role":"user","content":"q2 \u4f60\"\n"}])");
   EXPECT_EQ(json::parse(encodeCompletionRequest("m", turns, true)),
-            (json{{"model", "m"}, {"messages", messages}, {"stream", true}, {"stream_options", {{"include_usage", true}}}}));
+            (json{{"model", "m"}, {"messages", messages}, {"stream", true},
+                  {"stream_options", {{"include_usage", true}}}}));
   EXPECT_EQ(json::parse(encodeCompletionRequest("m", turns, false)),
             (json{{"model", "m"}, {"messages", messages}, {"stream", true}}));
   // Never throws, never sends what is not UTF-8.
@@ -109,13 +110,16 @@ TEST(Chunk, AWholeCompletion) {
 
 TEST(Chunk, FinishReasonIsOneShortLine) {
   EXPECT_EQ(decodeChunk("{\"choices\":[{\"finish_reason\":\"a\\nb\xFF\"}]}").finishReason, "a b\uFFFD");
-  const std::string reason = decodeChunk(R"({"choices":[{"finish_reason":")" + std::string(1000, 'x') + R"("}]})").finishReason;
+  const std::string longOne = R"({"choices":[{"finish_reason":")" + std::string(1000, 'x') + R"("}]})";
+  const std::string reason = decodeChunk(longOne).finishReason;
   EXPECT_LE(reason.size(), 70u);
   EXPECT_EQ(reason.substr(0, 10), "xxxxxxxxxx");
 }
 
 TEST(Chunk, Usage) {
-  const auto usage = [](const std::string& text) { return decodeChunk(R"({"choices":[],"usage":)" + text + "}").usage; };
+  const auto usage = [](const std::string& text) {
+    return decodeChunk(R"({"choices":[],"usage":)" + text + "}").usage;
+  };
   const auto all = usage(R"({"prompt_tokens":9,"completion_tokens":3,"total_tokens":13,"x":{}})");
   ASSERT_TRUE(all);
   EXPECT_EQ(all->promptTokens, 9u);
@@ -128,7 +132,8 @@ TEST(Chunk, Usage) {
     EXPECT_FALSE(usage(none)) << none;
   }
   // On the last chunk with a choice, as some have it.
-  const Chunk last = decodeChunk(R"({"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}],"usage":{"total_tokens":5}})");
+  const Chunk last = decodeChunk(
+      R"({"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}],"usage":{"total_tokens":5}})");
   EXPECT_EQ(last.content, "x");
   EXPECT_EQ(last.finishReason, "stop");
   EXPECT_EQ(last.usage->totalTokens, 5u);

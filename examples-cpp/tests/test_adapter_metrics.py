@@ -57,12 +57,12 @@ def test_the_last_change_is_seen_though_nothing_follows(adapter):
 
 
 def switches(server):
-    """How often the threads of the server went to sleep."""
-    count = 0
+    """How often each thread of the server went to sleep."""
+    counts = {}
     for status in Path(f"/proc/{server.process.pid}/task").glob("*/status"):
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        count += int(fields["voluntary_ctxt_switches"])
-    return count
+        counts[fields["Pid"]] = int(fields["voluntary_ctxt_switches"])
+    return counts
 
 
 def test_loops_in_which_nothing_happens_sleep(start):
@@ -75,6 +75,8 @@ def test_loops_in_which_nothing_happens_sleep(start):
     time.sleep(1)
     before = switches(server)
     time.sleep(2)
-    assert switches(server) - before <= 5  # one that publishes twice a second in each loop is 20
+    after = switches(server)
+    counts = sorted(after[thread] - before[thread] for thread in before)
+    assert sum(counts[:5]) <= 5, counts  # a loop that published twice a second would have 4; a sanitizer has a thread of its own
     for client in clients:
         client.socket.close()

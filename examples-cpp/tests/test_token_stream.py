@@ -10,7 +10,7 @@ from rawws import CLOSE, TEXT, frame
 from websockets.sync.client import connect
 
 MIB = 1024 * 1024
-LARGE = 24 * MIB  # more than all buffers on the way together
+LARGE = 16 * MIB  # more than all buffers on the way together
 
 
 def ask(client, line):

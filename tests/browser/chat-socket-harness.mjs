@@ -25,7 +25,9 @@ export const isValid = (side, message) => validators[side](message);
 export function assertValid(side, message) {
   if (validators[side](message)) return;
   // Of a oneOf every branch complains: those of the right type tell.
-  const told = validators[side].errors.filter(({ params }) => params.allowedValue === undefined).map(({ instancePath, message: why }) => `${instancePath} ${why}`);
+  const told = validators[side].errors
+    .filter(({ params }) => params.allowedValue === undefined)
+    .map(({ instancePath, message: why }) => `${instancePath} ${why}`);
   assert.fail(`the protocol has no ${JSON.stringify(message)} of the ${side}: ${told.join('; ')}`);
 }
 

@@ -380,4 +380,13 @@ describe('statistics', () => {
     rig.socket.stream(answer.requestId, 1, 'a');
     assert.equal(answer.stats.firstPieceMs, 100);
   });
+
+  test('the time until it is sent again does', () => {
+    rig.online();
+    const answer = chat.ask('x');
+    tick(100);
+    rig.again();
+    rig.socket.stream(answer.requestId, 1, 'a');
+    assert.equal(answer.stats.firstPieceMs, 100 + 250);
+  });
 });

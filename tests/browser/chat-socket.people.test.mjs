@@ -46,6 +46,17 @@ describe('login', () => {
     assert.deepEqual(await login, { user: 'ann', node: 'n-1', unread: 2 });
     assert.equal(chat.user, 'ann');
     assert.deepEqual(rig.happened('login'), [{ user: 'ann', node: 'n-1', unread: 2 }]);
+    rig.socket.pong();
+    tick(T.replyTimeout);
+    assert.equal(chat.state, 'online', 'nobody waits for the reply any more');
+  });
+
+  test('goes before what does not need it to be first', () => {
+    chat.history();
+    chat.login('ann', TOKEN);
+    rig.online();
+    welcome();
+    assert.deepEqual(rig.socket.said.map(({ type }) => type), ['login', 'history']);
   });
 
   test('refused, it is forgotten', async () => {
@@ -268,6 +279,7 @@ describe('rooms', () => {
     rig.socket.done('r', 2, '', { finish_reason: 'cancelled' });
     assert.deepEqual(heard.pieces, ['a']);
     assert.equal(heard.ends[0].finishReason, 'cancelled');
+    assert.equal(answer.stats.firstPieceMs, null, 'nobody knows here when it was asked');
   });
 
   test('an answer that overtakes its question is fetched from its beginning', async () => {

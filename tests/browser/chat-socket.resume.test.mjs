@@ -85,6 +85,21 @@ describe('after a lost connection', () => {
     }
     assert.equal(chat.state, 'waiting');
     assert.ok(socket.said.length < 10, `${socket.said.length} resumes`);
+    const next = rig.again();
+    next.stream('r', seq + 1, 'x');
+    assert.equal(chat.state, 'online', 'the next one has its chance');
+  });
+
+  test('a gap whose filling is lost with the connection is none on the next', () => {
+    const answer = interrupted(['a']);
+    rig.socket.stream('r', 3, 'c');
+    const next = rig.again();
+    assert.deepEqual(next.said.map(({ after }) => after), [1]);
+    next.stream('r', 3, 'c');
+    assert.deepEqual(next.said.map(({ after }) => after), [1, 1], 'a gap again: asked for again');
+    next.stream('r', 2, 'b');
+    next.stream('r', 3, 'c');
+    assert.equal(answer.text, 'abc');
   });
 
   test('disconnect and connect do the same, and nothing arrives between', async () => {
@@ -120,14 +135,14 @@ describe('after a lost connection', () => {
     assert.deepEqual(heard.pieces, [' world']);
   });
 
-  test('of a history that kept less than is here, nothing is taken', async () => {
+  test('of a history that kept something else than is here, nothing is taken', async () => {
     const answer = interrupted(['Hello']);
     const next = rig.again();
     next.refused('r', 'unknown_request');
     next.say({
       type: 'history',
       sessionId: 's-1',
-      turns: [{ role: 'user', content: 'x', requestId: 'r' }, { role: 'assistant', content: 'Hell', finish_reason: 'error' }],
+      turns: [{ role: 'user', content: 'x', requestId: 'r' }, { role: 'assistant', content: 'Hell […]', finish_reason: 'error' }],
     });
     const { text, error } = await answer.result;
     assert.deepEqual([text, error.code], ['Hello', 'answer_failed']);
@@ -209,6 +224,13 @@ describe('in another page', () => {
     before.stop();
     const answer = reload(before);
     assert.equal(answer.isStopping, true);
+    assert.deepEqual(rig.online().said.map(({ type }) => type), ['resume', 'stop']);
+  });
+
+  test('a question that another page has sent may have arrived: stopping it says so to the server', () => {
+    const answer = reload(interrupted([]));
+    answer.stop();
+    assert.equal(answer.isDone, false);
     assert.deepEqual(rig.online().said.map(({ type }) => type), ['resume', 'stop']);
   });
 

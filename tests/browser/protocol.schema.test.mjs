@@ -9,14 +9,16 @@ const protocol = readFileSync(new URL('../../docs/PROTOCOL.md', import.meta.url)
 
 /** The messages in blocks, with their direction. */
 function whole() {
-  return [...protocol.matchAll(/^([<>]) (\{.*\})$/gm)].map(([, way, json]) => ({ side: way === '>' ? 'client' : 'server', message: JSON.parse(json) }));
+  const found = [...protocol.matchAll(/^([<>]) (\{.*\})$/gm)];
+  return found.map(([, way, json]) => ({ side: way === '>' ? 'client' : 'server', message: JSON.parse(json) }));
 }
 
 /** What a `…` may stand for. */
 const SAMPLES = {
-  after: 3, answers: [], at: 1, code: 'overloaded', content: 'text', degraded: false, delivered: true, done: false, id: 'm-1', members: ['ann'], message: 'x',
-  messageId: '1', messageIds: ['1'], messages: [], node: 'n-1', online: true, requestId: 'r', retryable: true, room: 'den', seq: 1, sessionId: 's', status: 'thinking',
-  text: 'x', token: '0123456789abcdef', finish_reason: 'stop', from: 'bob', to: 'ann', unread: 0, user: 'ann',
+  after: 3, answers: [], at: 1, code: 'overloaded', content: 'text', degraded: false, delivered: true, done: false,
+  finish_reason: 'stop', from: 'bob', id: 'm-1', members: ['ann'], message: 'x', messageId: '1', messageIds: ['1'], messages: [],
+  node: 'n-1', online: true, requestId: 'r', retryable: true, room: 'den', seq: 1, sessionId: 's', status: 'thinking', text: 'x',
+  to: 'ann', token: '0123456789abcdef', unread: 0, user: 'ann',
 };
 
 /** The messages in the text, with samples for what they leave open: one for each of their alternatives. */

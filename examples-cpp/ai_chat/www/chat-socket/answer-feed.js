@@ -60,7 +60,7 @@ export class AnswerFeed {
   #gaps = 0;
   #awaitsResume = false;
 
-  #sentAt = 0;
+  /** @type {number | null} */ #sentAt = null;
   #firstAt = 0;
   #lastAt = 0;
   #pieces = 0;
@@ -103,9 +103,11 @@ export class AnswerFeed {
   stats() {
     const streamed = this.#lastAt - this.#firstAt;
     const told = this.#isWhole ? this.result?.usage?.completion_tokens : undefined;
+    const sentAt = this.#sentAt;
+    const seenFromStart = this.#isWhole && this.#pieces > 0 && sentAt !== null;
     return {
-      firstPieceMs: this.#isWhole && this.#pieces > 0 ? this.#firstAt - this.#sentAt : null,
-      durationMs: this.#pieces > 0 ? this.#lastAt - this.#sentAt : 0,
+      firstPieceMs: seenFromStart ? this.#firstAt - sentAt : null,
+      durationMs: this.#pieces > 0 ? this.#lastAt - (sentAt ?? this.#firstAt) : 0,
       pieces: this.#pieces,
       tokensPerSecond: streamed > 0 ? ((told ?? this.#pieces) - 1) / (streamed / 1000) : null,
     };
@@ -162,7 +164,7 @@ export class AnswerFeed {
   }
 
   #begin() {
-    this.#sentAt ||= this.#owner.now();
+    this.#sentAt ??= this.#owner.now();
   }
 
   // ---- from the server ----

@@ -16,7 +16,7 @@ import { parse } from './wire.js';
  * @property {number} backoffFirst    bound of the first wait before connecting again; it doubles with every failure
  * @property {number} backoffMax
  * @property {number} connectTimeout  a connection that is not open by then is given up
- * @property {number} stableAfter     only a connection that lived this long resets the backoff, so that a server that accepts and drops is not hammered
+ * @property {number} stableAfter     only a connection that lived this long resets the backoff
  * @property {number} pingInterval
  * @property {number} pongTimeout     a connection on which nothing came for so long after a ping is dead
  */

@@ -27,7 +27,7 @@ class AnswerLog : muduo::noncopyable {
     // There is more to read. Called in the writer's thread, without a lock; must not do more than wake its own loop
     // (or act, when that is this one). Once until read() has found nothing more.
     virtual void onMore() = 0;
-    // Passes by; is not kept.
+    // Passes by. Who comes before the first message gets the last one.
     virtual void onStatus(const Message& json) = 0;
     // The store's copy is none whose pace matters to the model.
     virtual bool paces() const { return true; }
@@ -41,11 +41,11 @@ class AnswerLog : muduo::noncopyable {
 
   // What has been appended before is ignored, so a copy may be filled twice; false then, and when there would be a gap.
   bool append(std::uint64_t seq, Message json, bool done);
-  void status(Message json);
-  // For the model's back pressure: the reader that is farthest ahead has more than `high` bytes before it, until it has less
-  // than `low`. Without readers that pace nobody is waited for.
-  bool isAhead(std::size_t high) const;
-  // Called in a reader's thread when isAhead(low) has become false again, once for each isAhead() that was true.
+  void status(const Message& json);
+  // For the model's back pressure: the reader that is farthest has more than `high` bytes before it. Without readers that
+  // pace nobody is waited for.
+  bool isAhead(std::size_t high);
+  // Called in a reader's thread when it has no more than `low` before it again, once for each time that isAhead() was true.
   void setCaughtUp(std::size_t low, std::function<void()> callback);
 
   // ---- reading: any thread ----
@@ -80,18 +80,22 @@ class AnswerLog : muduo::noncopyable {
     const Reader* key;
     std::uint64_t next;  // index into entries_
     bool paces;
-    bool told;           // onMore() was called and not all has been read
+    bool told;               // onMore() was called and not all has been read
+    std::uint64_t skip = 0;  // entries that it has seen elsewhere
   };
 
+  std::uint64_t endLocked(std::size_t count) const;
   std::uint64_t aheadLocked() const;
+  std::function<void()> takeCaughtUpLocked();
   std::vector<Place>::iterator find(const Reader* reader);
 
   const AnswerId id_;
   mutable std::mutex mutex_;
   std::vector<Entry> entries_;  // entry i has seq i + 1
   bool done_ = false;
+  Message status_;  // the last one
   std::vector<Place> places_;
-  mutable bool waitsForReaders_ = false;
+  bool awaited_ = false;  // the model waits for a reader
   std::size_t low_ = 0;
   std::function<void()> caughtUp_;
 };

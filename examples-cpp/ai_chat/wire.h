@@ -86,6 +86,9 @@ std::string encodeError(const ErrorReply& error);
 // What ends an answer that never began, behind its error. Without seq: it is of no log.
 std::string encodeRefused(std::string_view requestId);
 
+// What a stream message says; for the history.
+std::string contentOf(std::string_view json);
+
 std::string encodeHistory(std::string_view sessionId, const std::vector<Exchange>& exchanges);
 std::string encodePong(std::string_view id);
 std::string encodeWelcome(std::string_view user, std::string_view node, std::size_t unread);

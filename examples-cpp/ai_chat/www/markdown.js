@@ -21,6 +21,7 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ['align', 'data-depth', 'data-language', 'data-math', 'href', 'start', 'title'],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ADD_URI_SAFE_ATTR: ['align', 'data-depth', 'data-language', 'data-math', 'start'],
   ALLOW_ARIA_ATTR: false,
   ALLOW_DATA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
@@ -145,7 +146,7 @@ function toHtml(token) {
 
 // Links leave the page as it is, and tell the other side nothing.
 if (DOMPurify.isSupported) {
-  DOMPurify.addHook('afterSanitizeAttributes', (node) => {
+  DOMPurify.addHook('afterSanitizeAttributes', (/** @type {Element} */ node) => {
     if (node.nodeName !== 'A' || !node.hasAttribute('href')) return;
     node.setAttribute('target', '_blank');
     node.setAttribute('rel', 'noopener noreferrer nofollow');

@@ -36,6 +36,11 @@ export class OwnView {
     setText(part(this.element, '.delivery-text'), `delivery.${delivery}`, delivery === 'failed' ? { reason: translate(key, params) } : undefined);
     part(this.element, '.resend').hidden = delivery !== 'failed' || problem?.retryable !== true;
   }
+
+  clearDelivery() {
+    delete this.element.dataset.delivery;
+    part(this.element, '.delivery').hidden = true;
+  }
 }
 
 /** What somebody else wrote. */
@@ -128,7 +133,7 @@ export class AnswerView {
     this.#body.append(text);
   }
 
-  /** @param {import('./chat-socket.js').StatusEvent} event */
+  /** @param {import('./chat-socket/answer.js').StatusEvent} event */
   #showStatus({ status, position = 0, retryAfter = 0 }) {
     clearInterval(this.#countdown);
     const progress = part(this.element, '.progress');

@@ -139,7 +139,7 @@ class Client {
   on_chat({ message, sessionId, room, requestId = `r-${Math.random()}`, regenerate = false }) {
     const refuse = (code, text) => {
       this.error(code, text, { requestId });
-      this.send({ type: 'stream', requestId, seq: 2, content: '', done: true, finish_reason: 'error' });
+      this.send({ type: 'stream', requestId, content: '', done: true, finish_reason: 'error' });
     };
     if (Buffer.byteLength(message) > 32 * 1024) return refuse('message_too_long', 'the message has more than 32768 bytes');
     if (room && !this.rooms.has(room)) return refuse('not_in_room', 'join the room first');
@@ -160,7 +160,7 @@ class Client {
       answer.onEnd = (reason) => this.mock.post({ from: null, room, text: answer.text, requestId, finish_reason: reason }, false);
     } else {
       answer.followers.add(this);
-      answer.onEnd = (reason) => reason !== 'error' && turns.push({ role: 'user', content: message, requestId }, { role: 'assistant', content: answer.text, finish_reason: reason });
+      answer.onEnd = (reason) => turns.push({ role: 'user', content: message, requestId }, { role: 'assistant', content: answer.text, finish_reason: reason });
     }
     answer.begin();
   }
@@ -177,7 +177,7 @@ class Client {
     const answer = this.mock.answers.get(`${room ? `room ${room}` : `session ${sessionId}`} ${requestId}`);
     if (answer) return this.follow(answer, after);
     this.error('unknown_request', 'this answer is not kept', { requestId });
-    this.send({ type: 'stream', requestId, seq: after + 1, content: '', done: true, finish_reason: 'error' });
+    this.send({ type: 'stream', requestId, content: '', done: true, finish_reason: 'error' });
   }
 
   follow(answer, after) {

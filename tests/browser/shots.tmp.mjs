@@ -27,5 +27,25 @@ const shots = {
   errors: [{}, async (p) => { await ask(p, 'cut question'); await done(p); await ask(p, 'broken question'); await done(p); await ask(p, 'x queue question'); await p.waitForTimeout(300); }],
   offline: [{ colorScheme: 'dark' }, async (p) => { await ask(p, 'long question'); await p.waitForTimeout(900); m.refusing = true; m.drop(); await p.waitForTimeout(1500); }],
 };
-for (const [n, [o, s]] of Object.entries(shots)) if (!only || only.split(',').includes(n)) { await run(n, o, s); m.refusing = false; }
+const login = async (p, name) => { await p.click('#me'); await p.fill('#dialog-input', name); await p.click('#dialog-ok'); await p.waitForSelector('dialog:not([open])', { state: 'attached' }); };
+const join = async (p, name) => { await p.click('#join-room'); await p.fill('#dialog-input', name); await p.click('#dialog-ok'); };
+async function people(p, more) {
+  const c2 = await b.newContext({ locale: 'en-GB' }); const q = await c2.newPage(); await q.goto(m.url);
+  await login(q, 'Ben'); await join(q, 'garden');
+  if (p.viewportSize().width < 800) await p.click('#open-sidebar');
+  await login(p, 'Ada'); await join(p, 'garden'); await p.waitForSelector('#members li:nth-child(2)');
+  const say = async (x, t) => { await x.fill('#message', t); await x.press('#message', 'Enter'); };
+  await say(q, 'Has anybody an idea what we could plant beside the wall? It gets sun from noon on.'); await p.waitForSelector('.turn.person');
+  await say(p, 'Figs! And something that climbs.'); await q.waitForSelector('.turn.person');
+  await q.click('#ask-model'); await say(q, 'Explain what a WebSocket is to a ten-year-old.');
+  await p.waitForSelector('.turn.assistant[data-status=streaming]');
+  await more?.(p, q, say);
+  return c2;
+}
+shots.room = [{}, async (p) => { await people(p); await done(p); }];
+shots.roomphone = [{ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 }, async (p) => { await people(p); await done(p); }];
+shots.direct = [{ colorScheme: 'dark' }, async (p) => { await people(p, async (p, q, say) => { await done(p);
+  await q.click('#members button:not(:disabled)'); await say(q, 'Shall we go to the market on Saturday?'); await p.waitForSelector('#people-list .entry'); await say(q, 'Early, before it gets hot.'); await p.waitForTimeout(200); await p.click('#people-list .open'); await say(p, 'Gladly. At eight?'); await say(q,'Fine!'); await p.waitForTimeout(300); await say(p, 'See you.'); await p.click('#room-list .open'); await say(q,'Bring a bag'); await p.waitForTimeout(300); await p.click('#people-list .open'); }); }];
+shots.name = [{}, async (p) => { await p.click('#join-room'); await p.click('#dialog-ok'); }];
+for (const [n, [o, s]] of Object.entries(shots)) if (!only || only.split(',').includes(n)) { await run(n, o, s); m.refusing = false; m.tokens.clear(); m.roomMessages.clear(); }
 await b.close(); await m.stop(); process.exit(0);

@@ -5,19 +5,19 @@ import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ChatPage, NAMED_HOST, answerTo, stage } from './harness.mjs';
+import { textFor } from './mock-answers.mjs';
+import { ChatPage, NAMED_HOST, PHONE, mockStage } from './page.mjs';
 
-const on = stage();
+const on = mockStage();
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 const SMALL = { viewport: { width: 900, height: 420 } };
 
 // ---- scrolling ----
 
 for (const reducedMotion of ['no-preference', 'reduce']) {
   test(`the conversation follows the answer until the reader scrolls up (motion: ${reducedMotion})`, async () => {
-    const chat = await ChatPage.open(on.browser, on.chat.url, { ...SMALL, reducedMotion });
+    const chat = await on.open({ ...SMALL, reducedMotion });
     await chat.ask('long question');
     await chat.shows(700);
     assert.ok((await chat.distanceFromEnd()) <= 1, 'it must follow');
@@ -51,7 +51,7 @@ for (const reducedMotion of ['no-preference', 'reduce']) {
 // ---- keyboard ----
 
 test('the keyboard is enough', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url);
+  const chat = await on.open();
   const { keyboard } = chat.page;
   const focused = () => chat.page.evaluate(() => document.activeElement.id || document.activeElement.className);
   assert.equal(await focused(), 'message', 'one can type at once');
@@ -87,7 +87,7 @@ test('the keyboard is enough', async () => {
 });
 
 test('a double click on "Send" sends, and does not stop', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url);
+  const chat = await on.open();
   await chat.input.fill('plain question');
   await chat.sendButton.dblclick();
   await chat.ended('done');
@@ -96,7 +96,7 @@ test('a double click on "Send" sends, and does not stop', async () => {
 });
 
 test('the Enter that ends a composition does not send', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url);
+  const chat = await on.open();
   const cdp = await chat.context.newCDPSession(chat.page);
   const enter = (type, code) => cdp.send('Input.dispatchKeyEvent', { type, key: code === 229 ? 'Process' : 'Enter', code: 'Enter', windowsVirtualKeyCode: code });
   await chat.page.evaluate(() => {
@@ -132,7 +132,7 @@ test('the Enter that ends a composition does not send', async () => {
 
 for (const locale of ['en-GB', 'zh-CN']) {
   test(`a 360 pixel wide phone never scrolls sideways (${locale})`, async () => {
-    const chat = await ChatPage.open(on.browser, on.chat.url, { ...PHONE, locale });
+    const chat = await on.open({ ...PHONE, locale });
     chat.input = chat.page.locator('#message');
     const fits = async (when) => {
       const wide = await chat.page.evaluate(() => {
@@ -170,7 +170,7 @@ for (const locale of ['en-GB', 'zh-CN']) {
 }
 
 test('an on-screen keyboard leaves the composer and the latest words in view', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url, PHONE);
+  const chat = await on.open(PHONE);
   await chat.ask('long question');
   await chat.shows(1_000);
   await chat.page.setViewportSize({ width: 360, height: 420 });
@@ -185,7 +185,7 @@ test('an on-screen keyboard leaves the composer and the latest words in view', a
 // ---- languages ----
 
 test('the page speaks the language of the browser, and the one that was chosen', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url, { locale: 'zh-CN' });
+  const chat = await on.open({ locale: 'zh-CN' });
   const lang = () => chat.page.evaluate(() => document.documentElement.lang);
   chat.input = chat.page.locator('#message');
   assert.equal(await lang(), 'zh-CN');
@@ -209,14 +209,14 @@ test('the page speaks the language of the browser, and the one that was chosen',
 // ---- what is kept ----
 
 test('a reload keeps the conversation and its session; "New chat" begins another', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url);
+  const chat = await on.open();
   await chat.works();
   await chat.ask('long question');
   await chat.shows(50);
   await chat.page.reload();
   await chat.state('online');
   assert.deepEqual(await chat.questions.locator('.body').allTextContents(), ['plain question', 'long question']);
-  assert.equal(await chat.answers.first().locator('.body').textContent(), answerTo('plain question'));
+  assert.equal(await chat.answers.first().locator('.body').textContent(), textFor('plain question'));
   assert.equal(await chat.answer.getAttribute('data-status'), 'interrupted');
   await chat.works();
 
@@ -233,7 +233,7 @@ test('a reload keeps the conversation and its session; "New chat" begins another
 });
 
 test('"New chat" in mid-answer leaves nothing of it behind', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url);
+  const chat = await on.open();
   await chat.ask('long question');
   await chat.shows(50);
   await chat.page.getByRole('button', { name: 'New chat' }).click();
@@ -244,34 +244,34 @@ test('"New chat" in mid-answer leaves nothing of it behind', async () => {
 });
 
 test('on plain http, where browsers hold some functions back, everything works', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url.replace('127.0.0.1', NAMED_HOST));
+  const chat = await ChatPage.open(on.browser, on.mock.url.replace('127.0.0.1', NAMED_HOST));
   assert.equal(await chat.page.evaluate(() => isSecureContext || 'randomUUID' in crypto || 'clipboard' in navigator), false);
   await chat.works();
   assert.match(chat.sent[0].sessionId, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   await chat.answer.getByRole('button', { name: 'Copy' }).click();
   await chat.answer.getByText('Copied').waitFor();
   await chat.input.press('ControlOrMeta+v');
-  assert.equal(await chat.input.inputValue(), answerTo('plain question'));
+  assert.equal(await chat.input.inputValue(), textFor('plain question'));
   await chat.close();
 });
 
 // ---- screen readers ----
 
 test('an answer is announced in sentences, and its end is', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url);
+  const chat = await on.open();
   const region = chat.page.locator('#announcer');
   assert.equal(await region.getAttribute('aria-live'), 'polite');
   await chat.works();
   const said = await region.locator('p').allTextContents();
   assert.equal(said.at(-1), 'Answer complete.');
-  assert.equal(said.slice(0, -1).join(' '), answerTo('plain question'));
+  assert.equal(said.slice(0, -1).join(' '), textFor('plain question'));
   assert.ok(said.length >= 3 && said.length <= 5, `${said.length} announcements`);
   await chat.close();
 });
 
 for (const colorScheme of ['light', 'dark']) {
   test(`axe finds no fault (${colorScheme})`, async () => {
-    const chat = await ChatPage.open(on.browser, on.chat.url, { colorScheme, reducedMotion: 'reduce' });
+    const chat = await on.open({ colorScheme, reducedMotion: 'reduce' });
     const check = async (when) => {
       const { violations } = await chat.page.evaluate(`${axe}; axe.run({ resultTypes: ['violations'] })`);
       assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`), [], when);

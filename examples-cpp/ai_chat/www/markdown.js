@@ -19,7 +19,7 @@ const ALLOWED = {
     'a', 'b', 'blockquote', 'br', 'code', 'del', 'details', 'em', 'h3', 'hr', 'i', 'ins', 'kbd', 'li', 'mark', 'ol', 'p', 'pre', 's', 'small', 'span', 'strong',
     'sub', 'summary', 'sup', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'u', 'ul',
   ],
-  ALLOWED_ATTR: ['align', 'data-depth', 'data-language', 'data-math', 'href', 'start', 'title'],
+  ALLOWED_ATTR: ['align', 'data-depth', 'data-language', 'data-math', 'data-task', 'href', 'start', 'title'],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
   ADD_URI_SAFE_ATTR: ['align', 'data-depth', 'data-language', 'data-math', 'start'],
   ALLOW_ARIA_ATTR: false,
@@ -76,7 +76,7 @@ const markdown = new Marked({
     code: (/** @type {{ text: string, lang?: string }} */ { text, lang }) =>
       `<pre data-language="${escape((lang ?? '').trim().split(/[\s,{]/)[0].slice(0, 30))}"><code>${escape(text)}</code></pre>`,
     image: (/** @type {{ href: string, text: string }} */ { href, text }) => `<a href="${escape(href)}">${escape(text || href)}</a>`,
-    checkbox: (/** @type {{ checked: boolean }} */ { checked }) => (checked ? '☑ ' : '☐ '),
+    checkbox: (/** @type {{ checked: boolean }} */ { checked }) => `<span data-task>${checked ? '☑' : '☐'}</span> `,
     // The page has headings of its own above these.
     heading(/** @type {{ tokens: any[], depth: number }} */ { tokens, depth }) {
       return `<h3 data-depth="${depth}">${/** @type {any} */ (this).parser.parseInline(tokens)}</h3>`;

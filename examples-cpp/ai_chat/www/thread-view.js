@@ -117,6 +117,10 @@ export class ThreadView {
 
   /** @template {TurnView} T @param {T} view @returns {T} */
   #add(view) {
+    // What one person says in a row belongs together.
+    const before = this.#turns.lastElementChild;
+    const from = before instanceof HTMLElement ? before.dataset.from : undefined;
+    view.element.classList.toggle('follows', from !== undefined && from === view.element.dataset.from);
     this.#views.set(view.element, view);
     this.#turns.append(view.element);
     this.#showEmpty();

@@ -51,6 +51,7 @@ export class PersonView {
   constructor({ from, text, at }, onWrite) {
     this.element = createTurn('turn-person', at);
     part(this.element, '.body').textContent = text;
+    this.element.dataset.from = from;
     const name = part(this.element, '.role');
     name.textContent = from;
     setLabel(name, 'room.write', { name: from });

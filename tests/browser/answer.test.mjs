@@ -83,16 +83,23 @@ for (const [how, press] of [
 
 test('what an answer waits for is said', async () => {
   const chat = await on.open();
-  const progress = chat.answer.locator('.progress');
+  await chat.page.evaluate(() => {
+    window.said = new Set();
+    new MutationObserver(() => {
+      const texts = document.querySelectorAll('.turn.assistant .progress');
+      window.said.add(texts[texts.length - 1]?.textContent);
+    }).observe(document.querySelector('#turns'), { childList: true, subtree: true, characterData: true });
+  });
+  const said = () => chat.page.evaluate(() => [...window.said]);
   await chat.ask('queue question');
-  await progress.getByText('Waiting in line: place 3').waitFor();
-  await progress.getByText('Waiting in line: you are next').waitFor();
   await chat.ended('done');
   await chat.ask('retry question');
-  await progress.getByText('The model is busy. Trying again in 1 s…').waitFor();
   await chat.ended('done');
+  for (const words of ['Waiting in line: place 3', 'Waiting in line: place 2', 'Waiting in line: you are next', 'The model is busy. Trying again in 1 s…', 'Thinking…']) {
+    assert.ok((await said()).includes(words), `${words}: ${await said()}`);
+  }
   await chat.ask('silent question');
-  await progress.getByText('Thinking…').waitFor();
+  await chat.answer.locator('.progress').getByText('Thinking…').waitFor();
   await chat.stopButton.click();
   await chat.ended('stopped');
   await chat.close();

@@ -90,8 +90,9 @@ export class MessageBody {
   }
 }
 
-/** Puts code and tables into their frames. @param {DocumentFragment} nodes */
+/** Puts code and tables into their frames, and nothing behind the last one. @param {DocumentFragment} nodes */
 function dress(nodes) {
+  while (nodes.lastChild instanceof Text && nodes.lastChild.data.trim() === '') nodes.lastChild.remove(); // as marked ends its lines
   for (const table of nodes.querySelectorAll('table')) {
     const frame = document.createElement('div');
     frame.className = 'table';

@@ -29,6 +29,7 @@
 #include "muduo_ws/StopSignals.h"
 #include "muduo_ws/TlsContext.h"
 #include "options.h"
+#include "redis_store.h"
 #include "reserved_port.h"
 #include "static_files.h"
 #include "wire.h"
@@ -164,7 +165,16 @@ void reload(wsmuduo::TlsContext* tls) {
   }
 }
 
-std::unique_ptr<Store> storeOf(const Options& options) { return std::make_unique<MemoryStore>(options.chat.store); }
+std::unique_ptr<Store> storeOf(const Options& options, ChatMetrics* metrics) {
+  if (options.redisHost.empty()) return std::make_unique<MemoryStore>(options.chat.store);
+  RedisOptions redis;
+  redis.address.host = options.redisHost;
+  redis.address.port = options.redisPort;
+  redis.address.password = options.redisPassword;
+  redis.prefix = options.redisPrefix;
+  redis.node = options.chat.node;
+  return std::make_unique<RedisStore>(redis, options.chat.store, metrics);
+}
 
 void run(const Options& options) {
   StaticFiles files(wwwOf(options));
@@ -176,7 +186,7 @@ void run(const Options& options) {
   wsmuduo::StopSignals stopSignals;  // both before the server's threads
   HangUp hangUp;
   ChatMetrics metrics;
-  const std::unique_ptr<Store> store = storeOf(options);
+  const std::unique_ptr<Store> store = storeOf(options, &metrics);
   ChatService chat(options.chat, &loop, store.get(), &metrics);
   HttpPages pages(&files, &metrics,
                   [&] { return HttpPages::Health{options.chat.node, store->name(), store->degraded()}; });

@@ -284,8 +284,8 @@ fn every_end_in_every_state() -> Result<(), Error> {
                 _ => {
                     stream.fail("upstream_timeout", "no \"token\" in 30 s", true)?;
                     let mut all: Vec<String> = vec![];
-                    if !rest.is_empty() {
-                        all.push(piece(first, &rest, GOES_ON));
+                    if !pending.is_empty() {
+                        all.push(piece(first, pending, GOES_ON));
                     }
                     let error = first + all.len() as u64;
                     all.push(format!(

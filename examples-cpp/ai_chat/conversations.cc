@@ -33,6 +33,12 @@ void Conversations::add(const Scope& scope, const Exchange& exchange, bool repla
   while (size() > limits_.conversations || (bytes_ > limits_.totalBytes && size() > 1)) dropLeastRecentlyUsed();
 }
 
+void Conversations::set(const Scope& scope, const std::vector<Exchange>& exchanges) {
+  Conversation* conversation = use(scope.key());
+  while (!conversation->exchanges.empty()) dropFirst(conversation);
+  for (const Exchange& exchange : exchanges) add(scope, exchange, false);
+}
+
 // Makes it if there is none.
 Conversations::Conversation* Conversations::use(const std::string& key) {
   const auto found = byKey_.find(key);

@@ -24,6 +24,9 @@ class Conversations {
   // An answer that is too long to keep is kept in part; one without a word, not at all. See Store::addExchange.
   void add(const Scope& scope, const Exchange& exchange, bool replaceLast);
 
+  // Instead of what is known of it.
+  void set(const Scope& scope, const std::vector<Exchange>& exchanges);
+
   std::size_t size() const { return conversations_.size(); }
   std::size_t bytes() const { return bytes_; }
 

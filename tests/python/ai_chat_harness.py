@@ -159,6 +159,8 @@ def endless(pause=0.01, seen=None):
 
 
 class Browser:
+    patience = PATIENCE
+
     def __init__(self, websocket):
         self.websocket = websocket
 
@@ -172,7 +174,7 @@ class Browser:
         await self.websocket.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
 
     async def receive_any(self):
-        data = await asyncio.wait_for(self.websocket.recv(), PATIENCE)
+        data = await asyncio.wait_for(self.websocket.recv(), self.patience)
         assert isinstance(data, str)
         message = json.loads(data)
         check_schema("serverMessage", message)

@@ -177,7 +177,7 @@ pub unsafe extern "C" fn ws_stream_finish(
     })
 }
 
-/// Ends the text with an error. What was written leaves first, then
+/// Ends the text with an error. What was written leaves first, without a character that is not complete, then
 /// `{"type":"error","requestId":"r-1","seq":3,"code":"...","message":"...","retryable":true}`, then the last message, with the
 /// `finish_reason` "error".
 ///

@@ -183,10 +183,11 @@ impl TokenStream {
     }
 
     /// Ends the text with an error: what was written leaves first, then an `error` message, then the last message, whose
-    /// reason is "error". `retryable`: the same question may be answered later.
+    /// reason is "error". A character that is not complete is dropped: what would have come is not known to be broken.
+    /// `retryable`: the same question may be answered later.
     pub fn fail(&mut self, code: &str, message: &str, retryable: bool) -> Result<(), Error> {
         self.check_writable()?;
-        self.hold.finish(&mut self.pending);
+        self.hold = Hold::default();
         self.make_full_pieces();
         self.make_piece();
         let request_id = self.request_id.as_deref();

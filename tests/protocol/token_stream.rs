@@ -174,6 +174,26 @@ fn a_message_is_due_as_soon_as_it_has_the_piece_size() -> Result<(), Error> {
     Ok(())
 }
 
+/// A message that its size has made takes the time of the next one with it.
+#[test]
+fn the_rest_of_a_message_waits_anew() -> Result<(), Error> {
+    let engine = engine(40, 16);
+    let mut stream = stream(&engine);
+    stream.write(b"a")?;
+    take(&mut stream);
+    stream.write(b"0123456789")?;
+    assert_eq!(engine.next_deadline(), Some(1040));
+    engine.advance(1024);
+    stream.write(b"0123456789")?;
+    assert_eq!(take(&mut stream), [piece(2, "0123456789012345", GOES_ON)]);
+    engine.advance(1063);
+    assert_eq!((engine.next_due_stream(), take(&mut stream)), (None, vec![]));
+    engine.advance(1064);
+    assert_eq!(engine.next_due_stream(), Some(0));
+    assert_eq!(take(&mut stream), [piece(3, "6789", GOES_ON)]);
+    Ok(())
+}
+
 #[test]
 fn without_merging_every_write_is_a_message() -> Result<(), Error> {
     let engine = engine(0, 16);
@@ -264,8 +284,8 @@ fn every_end_in_every_state() -> Result<(), Error> {
                 _ => {
                     stream.fail("upstream_timeout", "no \"token\" in 30 s", true)?;
                     let mut all: Vec<String> = vec![];
-                    if !rest.is_empty() {
-                        all.push(piece(first, &rest, GOES_ON));
+                    if !pending.is_empty() {
+                        all.push(piece(first, pending, GOES_ON));
                     }
                     let error = first + all.len() as u64;
                     all.push(format!(
@@ -279,6 +299,7 @@ fn every_end_in_every_state() -> Result<(), Error> {
                     all
                 }
             };
+            assert_eq!((engine.next_deadline(), engine.next_due_stream()), (None, None), "{end} when {name}");
             assert_nothing_may_follow(&mut stream);
             assert_eq!(take(&mut stream), expected, "{end} when {name}");
             assert_nothing_may_follow(&mut stream);
@@ -350,6 +371,26 @@ fn streams_are_handed_out_once_and_forgotten_when_they_are_gone() -> Result<(), 
     assert_eq!(handed_out, expected);
     assert_eq!((engine.next_deadline(), engine.next_due()), (None, None));
     assert_eq!(engine.metrics().streams_open, 1998);
+    Ok(())
+}
+
+/// The engine's timers for streams are there from its first stream on.
+#[test]
+fn the_first_stream_may_come_late() -> Result<(), Error> {
+    for start in [0, 1, 63, 64, 100_000, 1 << 31, 1 << 40] {
+        let engine = Engine::default();
+        engine.advance(0);
+        engine.advance(start);
+        let mut stream = stream(&engine);
+        stream.write(b"a")?;
+        take(&mut stream);
+        stream.write(b"b")?;
+        assert!(engine.next_deadline().is_some_and(|next| next > start && next <= start + 40), "{start}");
+        engine.advance(start + 39);
+        assert_eq!(engine.next_due_stream(), None);
+        engine.advance(start + 40);
+        assert_eq!(engine.next_due_stream(), Some(0));
+    }
     Ok(())
 }
 

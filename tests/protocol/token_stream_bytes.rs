@@ -208,6 +208,13 @@ proptest! {
             }
             now = until;
             engine.advance(now);
+            let is_overdue = engine.next_due_stream().is_none() && stream.pending_bytes() > 5 && {
+                let before = stream.next_seq();
+                pull(&mut stream, now)?;
+                stream.next_seq() > before
+            };
+            prop_assert!(!is_overdue, "nobody was told");
+            pull(&mut stream, now)?;
         }
         stream.finish("stop", None).unwrap();
         pull(&mut stream, now)?;

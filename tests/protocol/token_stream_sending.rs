@@ -118,6 +118,21 @@ fn the_streams_own_water_marks() {
     assert!(stream.wants_more());
 }
 
+#[test]
+fn text_that_is_in_no_message_yet_counts() -> Result<(), Error> {
+    let mut config = small_marks();
+    config.set_stream_merge_time(40)?;
+    let (_engine, _server, _client, mut stream) = pair(&config);
+    stream.write(b"a")?;
+    take_messages(&mut stream);
+    stream.write(&[b'x'; 299])?;
+    stream.write(b"\xc3")?; // so does what is held
+    assert_eq!((stream.pending_bytes(), stream.wants_more()), (300, true));
+    stream.write(b"\xa9")?;
+    assert_eq!((stream.pending_bytes(), stream.wants_more()), (301, false));
+    Ok(())
+}
+
 /// A host whose connection is gone, and which keeps the messages itself from then on.
 #[test]
 fn a_host_that_pulls_itself_is_not_paused_by_a_connection() {

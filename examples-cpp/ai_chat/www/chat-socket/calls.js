@@ -51,17 +51,15 @@ export class Calls {
 
   /** The next one to send. @returns {import('./wire.js').Message | null} */
   next() {
-    while (!this.#current) {
-      this.#current = this.#queue.shift() ?? null;
-      if (!this.#current) return null;
-      this.#timers.start(this, this.#timeout, () => {
-        const call = this.#take();
-        call.reject(new ChatError('timeout', 'the server does not reply', true));
-        this.#onTimeout(call);
-      });
-      if (this.#current.message) return this.#current.message;
-    }
-    return null;
+    if (this.#current) return null;
+    this.#current = this.#queue.shift() ?? null;
+    if (!this.#current) return null;
+    this.#timers.start(this, this.#timeout, () => {
+      const call = this.#take();
+      call.reject(new ChatError('timeout', 'the server does not reply', true));
+      this.#onTimeout(call);
+    });
+    return this.#current.message;
   }
 
   /** @param {any} message @returns {boolean} whether it was the reply */

@@ -246,6 +246,17 @@ describe('rooms', () => {
     assert.equal((await mine.result).text, 'abc');
   });
 
+  test('once a connection, also when one is lost before it has replied', async () => {
+    await inRoom();
+    rig.again();
+    rig.again();
+    welcome();
+    rig.again();
+    welcome();
+    joined('den');
+    assert.deepEqual(rig.socket.said, [LOGIN, { type: 'join', room: 'den' }]);
+  });
+
   test('an answer that ended meanwhile is taken from the messages', async () => {
     await inRoom('den', { answers: [{ requestId: 'r', seq: 1 }] });
     const [answer] = chat.answers;

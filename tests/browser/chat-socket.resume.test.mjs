@@ -315,7 +315,7 @@ describe('what waits for a connection', () => {
   });
 
   test('what was confirmed leaves no timer behind', () => {
-    rig.online();
+    rig.online().pong();
     const before = clock.pending;
     const answer = chat.ask('x');
     rig.socket.done(answer.requestId, 1, 'a');

@@ -505,7 +505,7 @@ export class ChatSocket {
   /** A server that is about to end lets answers finish, but begins none: the question is for the next connection. @param {AnswerFeed} feed */
   #hold(feed) {
     feed.hold();
-    if (!this.#outbox.putBack(feed.requestId)) this.#enqueue(feed);
+    if (!this.#outbox.has(feed.requestId)) this.#enqueue(feed);
     if (![...this.#feeds.values()].some(({ isAttached }) => isAttached)) this.#connection.lose();
   }
 

@@ -192,6 +192,21 @@ test('finished blocks are left alone, a selection survives, and a long answer co
   await chat.close();
 });
 
+test('a formula of several lines stays as it was written, however it arrived', async () => {
+  const { chat } = await bench();
+  const text = 'So:\n\n$$\na_1 * b_2\n= c_3\n- d\n# e\n$$\n\nand \\[ x_1 * y_1 \\] and $a_b$ for $5 or $6.';
+  const html = await chat.page.evaluate((source) => {
+    const element = document.createElement('div');
+    const body = new window.MessageBody(element);
+    for (const character of source) body.append(character);
+    body.finish();
+    return { grown: element.innerHTML, whole: window.show(source), formulas: [...element.querySelectorAll('[data-math]')].map(({ textContent }) => textContent) };
+  }, text);
+  assert.equal(html.grown, html.whole);
+  assert.deepEqual(html.formulas, ['$$\na_1 * b_2\n= c_3\n- d\n# e\n$$', '\\[ x_1 * y_1 \\]', '$a_b$']);
+  await chat.close();
+});
+
 test('links that are defined at the end work from the beginning', async () => {
   const { chat, show } = await bench();
   assert.match(await show('See [the page][1].\n\nMore.\n\nAnd more.\n\n[1]: https://example.com/x'), /<a href="https:\/\/example.com\/x"/);

@@ -15,7 +15,7 @@ main() {
     case "${1:-}" in
         run) chat_packages; install_packages; local_model ;;
         conformance) need_program cc gcc; install_packages; test_python ;;
-        test) chat_packages; test_packages; install_packages; proxies; local_model; test_python; test_node ;;
+        test) chat_packages; test_packages; install_packages; proxies; redis; local_model; test_python; test_node ;;
         fuzz) need_program g++ g++; install_packages; cargo_fuzz ;;  # libFuzzer is C++
         bench) bench_packages; install_packages ;;
         bench-e2e) need_program g++ g++; need_program make make; need_program python3 python3; install_packages ;;
@@ -34,6 +34,7 @@ chat_packages() {
     need_header curl/curl.h libcurl4-openssl-dev  # the chat's connection to the model
     need_header nlohmann/json.hpp nlohmann-json3-dev
     need_header openssl/ssl.h libssl-dev          # TLS in the adapter for Muduo
+    need_header hiredis/hiredis.h libhiredis-dev  # the chat's store that several nodes share
     need_venv
 }
 
@@ -43,10 +44,12 @@ test_packages() {
     need_program openssl openssl  # makes certificates for the tests of TLS
     need_program curl curl
     need_program valgrind valgrind
+    need_program systemd-analyze systemd  # reads the chat's units; nothing is started
     need_program cmake cmake            # the installed library and the adapter in a user's build
     need_program pkg-config pkg-config  # the same
     need_program chromium chromium
     need_package fonts-noto-cjk  # Chinese in screenshots
+    need_program redis-check-rdb redis-tools
 }
 
 # What stands before a Muduo server in examples-cpp/tests/test_proxies.py. Unpacked, not installed: installed, they would be
@@ -54,6 +57,15 @@ test_packages() {
 proxies() {
     unpacked nginx
     unpacked haproxy
+    command -v promtool "$SETUP/debian/usr/bin/promtool" > /dev/null || unpacked prometheus  # reads metrics and alerts
+}
+
+# Debian's redis-server is a link to redis-check-rdb, which is in redis-tools: the same program, by another name. The package
+# redis-server would start it as a service.
+redis() {
+    command -v redis-server > /dev/null && return 0
+    mkdir -p "$SETUP/debian/usr/bin"
+    ln -sf "$(command -v redis-check-rdb)" "$SETUP/debian/usr/bin/redis-server"
 }
 
 # The peers in C and C++; the others are crates.

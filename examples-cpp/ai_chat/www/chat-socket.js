@@ -156,7 +156,8 @@ export class ChatSocket {
       onState: (event) => this.#events.emit('state', event),
       onLatency: (ms) => { this.#latency = ms; this.#events.emit('latency', { ms }); },
     });
-    this.#calls = new Calls(this.#timers, this.#timing.replyTimeout, () => this.#pump());
+    // Without a reply nobody knows who is logged in and in which rooms: only a new connection is sure to be without.
+    this.#calls = new Calls(this.#timers, this.#timing.replyTimeout, ({ comesFirst }) => (comesFirst ? this.#connection.lose() : this.#pump()));
     this.#outbox = new Outbox(this.#timers, maxQueue, this.#timing.queueTtl);
     this.#people = new People({
       calls: this.#calls,
@@ -277,11 +278,20 @@ export class ChatSocket {
 
   /**
    * The first login of a name decides on its token: a secret of 16 to 128 bytes, to be kept. Waits for a connection; from then
-   * on every connection is logged in.
+   * on every connection is logged in. To be somebody else, `logout` first.
    * @param {string} user @param {string} token
    * @returns {Promise<LoginEvent>} rejects with a ChatError
    */
   login(user, token) { return this.#people.login(user, token); }
+
+  /** Forgets who is logged in, and the rooms. On a new connection, as a connection belongs to one user. */
+  logout() {
+    const { state } = this;
+    this.#connection.disconnect();
+    this.#people.forget();
+    this.#calls.drop(({ comesFirst }) => comesFirst === true, new ChatError('closed', 'logged out', false));
+    if (state !== 'closed') this.#connection.connect();
+  }
 
   /** Into a room, on this and all connections to come; needs a login. @param {string} room @returns {Promise<Room>} */
   async join(room) {
@@ -354,13 +364,13 @@ export class ChatSocket {
       if (!message || !this.#connection.send(message)) return;
       if (this.#sentInWindow === 0) this.#timers.start('window', WINDOW_MS, () => this.#newWindow());
       this.#sentInWindow += 1;
+      if (message.type === 'stop') this.#watchStop(this.#feeds.get(message.requestId));
     }
   }
 
   #next() {
     for (const feed of this.#feeds.values()) {
       const message = this.#people.isReady(feed.scope) ? feed.next() : null;
-      if (message?.type === 'stop') this.#timers.start(feed, this.#timing.stopTimeout, () => feed.settle('cancelled'));
       if (message) return message;
     }
     return this.#outbox.next() ?? this.#people.next();
@@ -371,7 +381,7 @@ export class ChatSocket {
     this.#outbox.add({
       id: feed.requestId,
       message: () => feed.question(),
-      isReady: () => this.#people.isReady(feed.scope),
+      isReady: () => !feed.isHeld && this.#people.isReady(feed.scope),
       reject: (error) => feed.settle('error', null, error),
     }, { message: feed.message });
     this.#pump();
@@ -379,7 +389,7 @@ export class ChatSocket {
 
   // ---- what comes ----
 
-  /** @param {{ type: string, [field: string]: any } | null} message */
+  /** @param {import('./chat-socket/wire.js').Message | null} message */
   #received(message) {
     if (!message) return this.#events.emit('problem', new ChatError('bad_reply', 'the server sent something that is not understood', false));
     switch (message.type) {
@@ -419,7 +429,8 @@ export class ChatSocket {
     const error = ChatError.from(message);
     const feed = this.#feeds.get(message.requestId);
     if (feed) {
-      if (error.code === 'unknown_request' && message.seq === undefined && this.#canRecover(feed)) this.#recover(feed, error);
+      if (error.code === 'shutting_down' && this.#canHold(feed)) this.#hold(feed);
+      else if (error.code === 'unknown_request' && message.seq === undefined && this.#canRecover(feed)) this.#recover(feed, error);
       else if (!feed.onError(message)) this.#connection.lose();
     } else if (message.id !== undefined) {
       const item = this.#outbox.take(`message:${message.id}`);
@@ -459,8 +470,17 @@ export class ChatSocket {
   #stop(feed) {
     if (!feed.wasSent && !feed.isKnown) return feed.settle('cancelled');
     if (!feed.isAttached) this.#withdraw(feed);
-    if (this.state === 'online') this.#connection.ping(); // a connection that is dead would swallow the stop
     this.#pump();
+  }
+
+  /** The stop was sent. A dead connection swallows it; a server that has it ends the answer. @param {AnswerFeed | undefined} feed */
+  #watchStop(feed) {
+    this.#sentInWindow += 1;
+    const ping = this.#connection.ping();
+    this.#timers.start(feed, this.#timing.stopTimeout, () => {
+      if (this.#connection.hasPong(ping)) feed?.settle('cancelled');
+      else this.#connection.lose();
+    });
   }
 
   /** Its question may have arrived before the connection was lost. If it has not, it must not now. @param {AnswerFeed} feed */
@@ -475,6 +495,18 @@ export class ChatSocket {
     this.#outbox.take(feed.requestId);
     this.#timers.stop(feed);
     remember(this.#settled, feed.requestId, SETTLED_MAX);
+  }
+
+  /** @param {AnswerFeed} feed */
+  #canHold(feed) {
+    return feed.message !== null && feed.after === 0 && !feed.stopWanted;
+  }
+
+  /** A server that is about to end lets answers finish, but begins none: the question is for the next connection. @param {AnswerFeed} feed */
+  #hold(feed) {
+    feed.hold();
+    if (!this.#outbox.putBack(feed.requestId)) this.#enqueue(feed);
+    if (![...this.#feeds.values()].some(({ isAttached }) => isAttached)) this.#connection.lose();
   }
 
   /** @param {AnswerFeed} feed */

@@ -51,6 +51,8 @@ export class AnswerFeed {
   isKnown = false;
   /** This connection was told to send it. */
   isAttached = false;
+  /** This server does not take the question any more, the next one will. */
+  isHeld = false;
   stopWanted = false;
   #stopSent = false;
   /** It is fetched from the history; the server does not keep it as an answer any more. */
@@ -58,7 +60,7 @@ export class AnswerFeed {
   #gaps = 0;
   #awaitsResume = false;
 
-  #sentAt = 0;
+  /** @type {number | null} */ #sentAt = null;
   #firstAt = 0;
   #lastAt = 0;
   #pieces = 0;
@@ -101,9 +103,11 @@ export class AnswerFeed {
   stats() {
     const streamed = this.#lastAt - this.#firstAt;
     const told = this.#isWhole ? this.result?.usage?.completion_tokens : undefined;
+    const sentAt = this.#sentAt;
+    const seenFromStart = this.#isWhole && this.#pieces > 0 && sentAt !== null;
     return {
-      firstPieceMs: this.#isWhole && this.#pieces > 0 ? this.#firstAt - this.#sentAt : null,
-      durationMs: this.#pieces > 0 ? this.#lastAt - this.#sentAt : 0,
+      firstPieceMs: seenFromStart ? this.#firstAt - sentAt : null,
+      durationMs: this.#pieces > 0 ? this.#lastAt - (sentAt ?? this.#firstAt) : 0,
       pieces: this.#pieces,
       tokensPerSecond: streamed > 0 ? ((told ?? this.#pieces) - 1) / (streamed / 1000) : null,
     };
@@ -114,12 +118,13 @@ export class AnswerFeed {
   /** There is another connection, or none. */
   connectionLost() {
     this.isAttached = false;
+    this.isHeld = false;
     this.#stopSent = false;
     this.#gaps = 0;
     this.#awaitsResume = false;
   }
 
-  /** What this connection has to be told, besides the question. @returns {{ type: string, [field: string]: any } | null} */
+  /** What this connection has to be told, besides the question. @returns {import('./wire.js').Message | null} */
   next() {
     if (this.isKnown && !this.isAttached && !this.isRecovering) {
       this.isAttached = true;
@@ -150,8 +155,16 @@ export class AnswerFeed {
     return true;
   }
 
+  /** The question goes to the next server. */
+  hold() {
+    this.isHeld = true;
+    this.isKnown = false;
+    this.isAttached = false;
+    this.#setStatus({ status: 'waiting' });
+  }
+
   #begin() {
-    this.#sentAt ||= this.#owner.now();
+    this.#sentAt ??= this.#owner.now();
   }
 
   // ---- from the server ----
@@ -169,6 +182,7 @@ export class AnswerFeed {
 
   /** @param {any} message of the type `stream` @returns {boolean} false: this server cannot be understood */
   onStream({ seq, content, done, finish_reason: finishReason, usage }) {
+    if (this.isHeld) return true; // the end of what was refused
     this.#known();
     if (typeof content !== 'string' || typeof done !== 'boolean') return this.#nonsense();
     if (seq === undefined && done) {

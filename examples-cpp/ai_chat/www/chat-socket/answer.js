@@ -26,7 +26,7 @@
 
 /**
  * @typedef {object} AnswerStats
- * @property {number | null} firstPieceMs     from the sending of the question to the first text
+ * @property {number | null} firstPieceMs     from the sending of the question to the first text; null: not seen from here
  * @property {number} durationMs              from the sending of the question to the last text so far
  * @property {number} pieces
  * @property {number | null} tokensPerSecond  after the first piece; while it streams a piece counts as a token, in the end what the model told counts

@@ -8,7 +8,7 @@ import { ChatError } from './wire.js';
 /**
  * @typedef {object} Call
  * @property {string} key                         of two with one key only one waits
- * @property {object | null} message              null: nothing to send, the server speaks unasked
+ * @property {import('./wire.js').Message | null} message             null: nothing to send, the server speaks unasked
  * @property {(reply: any) => boolean} isReply
  * @property {(reply: any) => void} resolve
  * @property {(error: ChatError) => void} reject
@@ -18,15 +18,15 @@ import { ChatError } from './wire.js';
 export class Calls {
   #timers;
   #timeout;
-  #onChange;
+  #onTimeout;
   /** @type {Call[]} */ #queue = [];
   /** @type {Call | null} */ #current = null;
 
-  /** @param {import('./timers.js').Timers} timers @param {number} timeout of a reply, ms @param {() => void} onChange */
-  constructor(timers, timeout, onChange) {
+  /** @param {import('./timers.js').Timers} timers @param {number} timeout of a reply, ms @param {(call: Call) => void} onTimeout */
+  constructor(timers, timeout, onTimeout) {
     this.#timers = timers;
     this.#timeout = timeout;
-    this.#onChange = onChange;
+    this.#onTimeout = onTimeout;
   }
 
   get size() { return this.#queue.length + (this.#current ? 1 : 0); }
@@ -49,14 +49,15 @@ export class Calls {
     for (const call of dropped) call.reject(error);
   }
 
-  /** The next one to send. @returns {object | null} */
+  /** The next one to send. @returns {import('./wire.js').Message | null} */
   next() {
     while (!this.#current) {
       this.#current = this.#queue.shift() ?? null;
       if (!this.#current) return null;
       this.#timers.start(this, this.#timeout, () => {
-        this.onError(new ChatError('timeout', 'the server does not reply', true));
-        this.#onChange();
+        const call = this.#take();
+        call.reject(new ChatError('timeout', 'the server does not reply', true));
+        this.#onTimeout(call);
       });
       if (this.#current.message) return this.#current.message;
     }

@@ -16,7 +16,7 @@ import { parse } from './wire.js';
  * @property {number} backoffFirst    bound of the first wait before connecting again; it doubles with every failure
  * @property {number} backoffMax
  * @property {number} connectTimeout  a connection that is not open by then is given up
- * @property {number} stableAfter     only a connection that lived this long resets the backoff, so that a server that accepts and drops is not hammered
+ * @property {number} stableAfter     only a connection that lived this long resets the backoff
  * @property {number} pingInterval
  * @property {number} pongTimeout     a connection on which nothing came for so long after a ping is dead
  */
@@ -24,7 +24,7 @@ import { parse } from './wire.js';
 /**
  * @typedef {object} ConnectionHandler
  * @property {() => void} onOpen
- * @property {(message: ReturnType<typeof parse>) => void} onMessage  null: nonsense
+ * @property {(message: import('./wire.js').Message | null) => void} onMessage  null: nonsense
  * @property {(code: number) => void} onLost    the close code; 0 without one. Also after `disconnect`
  * @property {(event: StateEvent) => void} onState  behind onOpen and onLost
  * @property {(ms: number) => void} onLatency
@@ -55,6 +55,7 @@ export class Connection {
   /** @type {WebSocket | null} */ #socket = null;
   #attempt = 0;
   #pings = 0;
+  #ponged = 0;
   #pingedAt = 0;
 
   /**
@@ -98,7 +99,7 @@ export class Connection {
   /** Does not wait for the rest of the backoff; a connection that seems to be open is looked at. */
   reconnectNow() {
     if (this.#state === 'waiting') this.#connect();
-    else if (this.#state === 'online') this.ping();
+    else if (this.#state === 'online' && !this.#timers.has('pong')) this.ping();
   }
 
   /** @param {object} message @returns {boolean} */
@@ -108,13 +109,19 @@ export class Connection {
     return true;
   }
 
+  /** @returns {number} for `hasPong` */
   ping() {
-    if (this.#timers.has('pong')) return;
     this.#timers.start('ping', this.#timing.pingInterval, () => this.ping());
     this.#pings += 1;
     this.#pingedAt = this.#clock.now();
-    if (this.send({ type: 'ping', id: this.#pings })) this.#timers.start('pong', this.#timing.pongTimeout, () => this.lose());
+    if (this.send({ type: 'ping', id: this.#pings }) && !this.#timers.has('pong')) {
+      this.#timers.start('pong', this.#timing.pongTimeout, () => this.lose());
+    }
+    return this.#pings;
   }
+
+  /** Whether the server has what was sent before that ping. @param {number} ping */
+  hasPong(ping) { return this.#ponged >= ping; }
 
   /** The connection is of no use any more: another one, after the backoff. */
   lose(code = 0) {
@@ -161,8 +168,9 @@ export class Connection {
   #received(data) {
     this.#timers.stop('pong'); // whatever it is, it is a sign of life
     const message = parse(data);
-    if (message?.type !== 'pong') this.#handler.onMessage(message);
-    else if (message.id === this.#pings) this.#handler.onLatency(this.#clock.now() - this.#pingedAt);
+    if (message?.type !== 'pong') return this.#handler.onMessage(message);
+    if (typeof message.id === 'number') this.#ponged = message.id;
+    if (message.id === this.#pings) this.#handler.onLatency(this.#clock.now() - this.#pingedAt);
   }
 
   #abandonSocket() {

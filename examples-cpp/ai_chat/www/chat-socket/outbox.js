@@ -8,7 +8,7 @@ import { ChatError, MAX_WIRE_BYTES } from './wire.js';
 /**
  * @typedef {object} Item
  * @property {string} id                         of the question or message
- * @property {() => object} message              to send
+ * @property {() => import('./wire.js').Message} message  to send
  * @property {() => boolean} isReady             false: it has to wait, and lets others pass
  * @property {(error: ChatError) => void} reject  it is not sent any more
  * @property {(reply: any) => void} [confirm]
@@ -44,12 +44,19 @@ export class Outbox {
     });
   }
 
-  /** The next one to send; it stays here until it is taken. @returns {object | null} */
+  /** The next one to send; it stays here until it is taken. @returns {import('./wire.js').Message | null} */
   next() {
     const entry = this.#entries.find(({ item, isSent }) => !isSent && item.isReady());
     if (!entry) return null;
     entry.isSent = true;
     return entry.item.message();
+  }
+
+  /** It was not taken by the server: it is to be sent again. @param {string} id @returns {boolean} whether it is here */
+  putBack(id) {
+    const entry = this.#entries.find(({ item }) => item.id === id);
+    if (entry) entry.isSent = false;
+    return entry !== undefined;
   }
 
   /** @param {string} id @returns {Item | undefined} */

@@ -98,14 +98,16 @@ export class People {
     if (this.user !== null && !this.#isWelcome && !calls.has('login')) {
       const message = this.#token === null ? null : { type: 'login', user: this.user, token: this.#token };
       calls.add(this.#loginCall(message, (reply) => this.onWelcome(reply), (error) => {
+        if (error.code === 'closed') return; // taken back, not refused
         if (error.retryable) return this.#owner.restoreLater(this.#retryMs);
-        this.#forget();
+        this.forget();
         this.#owner.onLogout(error);
       }));
     }
     for (const [room, isIn] of this.#rooms) {
       if (isIn || calls.has(`join:${room}`)) continue;
       calls.add(this.#joinCall(room, () => {}, (error) => {
+        if (error.code === 'closed') return;
         if (error.retryable) return this.#owner.restoreLater(this.#retryMs);
         if (this.#rooms.delete(room)) this.#owner.onLeft(room, error);
       }));
@@ -117,13 +119,21 @@ export class People {
     for (const room of this.#rooms.keys()) this.#rooms.set(room, false);
   }
 
+  /** Nobody, and nowhere. */
+  forget() {
+    this.user = null;
+    this.#token = null;
+    this.#isWelcome = false;
+    this.#rooms.clear();
+  }
+
   close() {
-    this.#forget();
+    this.forget();
     this.#seen.clear();
     this.#received.clear();
   }
 
-  /** What the server has to be told, when nothing more important is. @returns {object | null} */
+  /** What the server has to be told, when nothing more important is. @returns {import('./wire.js').Message | null} */
   next() {
     if (!this.#isWelcome || this.#received.size === 0) return null;
     const messageIds = [...this.#received].slice(0, RECEIVED_MAX);
@@ -157,7 +167,7 @@ export class People {
   }
 
   /**
-   * @param {object | null} message
+   * @param {import('./wire.js').Message | null} message
    * @param {(reply: any) => void} resolve
    * @param {(error: ChatError) => void} reject
    * @returns {import('./calls.js').Call}
@@ -191,13 +201,6 @@ export class People {
       },
       reject,
     };
-  }
-
-  #forget() {
-    this.user = null;
-    this.#token = null;
-    this.#isWelcome = false;
-    this.#rooms.clear();
   }
 }
 

@@ -5,6 +5,7 @@ export const SUBPROTOCOL = 'wsengine-chat.v1';
 /** One WebSocket message; a server closes the connection at a larger one, so it is never sent. In bytes. */
 export const MAX_WIRE_BYTES = 1024 * 1024;
 
+/** @typedef {{ type: string, [field: string]: any }} Message  JSON, in either direction */
 /** @typedef {{ prompt_tokens: number, completion_tokens: number, total_tokens: number }} Usage */
 /** @typedef {{ role: 'user' | 'assistant', content: string, requestId?: string, finish_reason?: string }} Turn */
 /** @typedef {{ sessionId: string, room?: undefined } | { room: string, sessionId?: undefined }} Scope  where an answer belongs */
@@ -53,7 +54,7 @@ export class ChatError extends Error {
   }
 }
 
-/** @param {unknown} data @returns {{ type: string, [field: string]: any } | null} null: nonsense */
+/** @param {unknown} data @returns {Message | null} null: nonsense */
 export function parse(data) {
   if (typeof data !== 'string') return null;
   try {

@@ -1,0 +1,49 @@
+// Conversations in Redis. What is added is written in order, and again after a loss; while Redis is away, memory answers.
+#ifndef AI_CHAT_REDIS_CONVERSATIONS_H
+#define AI_CHAT_REDIS_CONVERSATIONS_H
+
+#include <muduo/base/noncopyable.h>
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "conversations.h"
+#include "redis_node.h"
+#include "store.h"
+
+namespace ai_chat {
+
+class RedisConversations : muduo::noncopyable {
+ public:
+  using Loop = Store::Loop;
+
+  explicit RedisConversations(RedisNode* node) : node_(node), cache_(node->limits()) {}
+
+  void history(const Scope& scope, Loop* loop, std::function<void(std::vector<Exchange>)> done);
+  void add(const Scope& scope, Exchange exchange, bool replaceLast);
+
+  void onUp() { pump(); }
+  void onDown() { sent_ = 0; }
+  std::size_t pending() const { return waiting_.size(); }
+
+ private:
+  struct Waiting {
+    Scope scope;
+    Exchange exchange;
+    bool replaceLast;
+  };
+
+  void pump();
+
+  RedisNode* const node_;
+  Conversations cache_;
+  std::deque<Waiting> waiting_;  // until Redis has confirmed it
+  std::size_t sent_ = 0;         // the first ones of these
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace ai_chat
+
+#endif  // AI_CHAT_REDIS_CONVERSATIONS_H

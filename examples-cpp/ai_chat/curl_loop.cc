@@ -70,7 +70,7 @@ CurlLoop::CurlLoop(muduo::net::EventLoop* loop)
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlLoop::onTimeout);
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 16L);  // idle ones, kept for the next request
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 256L);  // idle ones, kept for the next request
 }
 
 CurlLoop::~CurlLoop() {

@@ -30,7 +30,7 @@ class AnswerLog : muduo::noncopyable {
     // Passes by. Who comes before the first message gets the last one.
     virtual void onStatus(const Message& json) = 0;
     // There is no such answer after all: an error, and the end.
-    virtual void onRefused(const Message& error, const Message& end) = 0;
+    virtual void onRefused(const Message& /*error*/, const Message& /*end*/) {}
     // The store's copy is none whose pace matters to the model.
     virtual bool paces() const { return true; }
   };

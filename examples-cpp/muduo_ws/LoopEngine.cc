@@ -53,13 +53,9 @@ uint64_t LoopEngine::updateTime() {
   return now_;
 }
 
+/// One timer for all connections of the loop. It may go off too early, never too late.
 void LoopEngine::setTimer() {
   metrics_.onTurn(now_);
-  armTimer();
-}
-
-/// One timer for all connections of the loop. It may go off too early, never too late.
-void LoopEngine::armTimer() {
   const uint64_t at = std::min(std::min(ws_engine_next_deadline(engine_), nextLook_), metrics_.dueAt());
   if (at == kNever || (timerIsSet_ && timerAt_ <= at)) return;
   if (timerIsSet_) loop_->cancel(timer_);
@@ -85,20 +81,13 @@ void LoopEngine::onTimer() {
 void LoopEngine::handleDue() {
   const std::shared_ptr<LoopEngine> self = shared_from_this();  // callbacks may end everything else
   const uint64_t nowMs = updateTime();
-  bool isQuiet = true;
   streams_->takeDropped();
   while (ws_conn* const conn = ws_engine_next_due(engine_)) {
-    isQuiet = false;
     static_cast<Session*>(ws_conn_user_data(conn))->onDue();
   }
-  if (streams_->handleDue()) isQuiet = false;
-  if (nowMs >= nextLook_) {
-    isQuiet = false;
-    lookAtWatched(nowMs);
-  }
-  if (!isQuiet) return setTimer();
-  metrics_.onTimer(nowMs);  // which alone does not make the timer go on
-  armTimer();
+  streams_->handleDue();
+  if (nowMs >= nextLook_) lookAtWatched(nowMs);
+  setTimer();
 }
 
 void LoopEngine::watch(const std::shared_ptr<Watched>& watched) {

@@ -87,7 +87,6 @@ class LoopEngine : muduo::noncopyable, public std::enable_shared_from_this<LoopE
  private:
   void onTimer();
   void handleDue();
-  void armTimer();
   void lookAtWatched(uint64_t nowMs);
 
   const std::shared_ptr<ServerCore> core_;

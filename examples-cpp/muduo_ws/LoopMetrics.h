@@ -1,6 +1,6 @@
 // Internal: what one loop's engine has counted, for other threads to read. The loop publishes a copy when a turn ends, at
-// most twice a second; what was counted after that, it publishes once more half a second later. A loop in which nothing
-// happens does nothing for it.
+// most twice a second; what is counted sooner after one is published half a second behind it. A loop in which nothing happens
+// does nothing for it.
 
 #ifndef MUDUO_WS_LOOPMETRICS_H
 #define MUDUO_WS_LOOPMETRICS_H
@@ -23,13 +23,9 @@ class LoopMetrics : muduo::noncopyable {
 
   // ---- the loop's thread ----
 
-  /// Something may have been counted.
+  /// Something may have been counted: publishes, if it is time.
   void onTurn(uint64_t nowMs);
-  /// Publishes if it is time.
-  void onTimer(uint64_t nowMs) {
-    if (nowMs >= dueAt_) publish(nowMs);
-  }
-  /// When onTimer() is to be called; UINT64_MAX: there is nothing to publish.
+  /// When there must be another turn; UINT64_MAX: everything is published.
   uint64_t dueAt() const { return dueAt_; }
 
   // ---- any thread ----

@@ -19,13 +19,10 @@ LoopStreams::~LoopStreams() {}
 
 void LoopStreams::add(const std::shared_ptr<StreamCore>& stream) { streams_[stream.get()] = stream; }
 
-bool LoopStreams::handleDue() {
-  bool hadAny = false;
+void LoopStreams::handleDue() {
   while (ws_stream* const stream = ws_engine_next_due_stream(engine_->engine())) {
-    hadAny = true;
     static_cast<StreamCore*>(ws_stream_user_data(stream))->onDue();
   }
-  return hadAny;
 }
 
 void LoopStreams::takeDropped() {

@@ -34,8 +34,8 @@ class LoopStreams : muduo::noncopyable {
   LoopEngine* engine() const { return engine_; }
   void add(const std::shared_ptr<StreamCore>& stream);
   void remove(StreamCore* stream) { streams_.erase(stream); }
-  /// Those whose time has come hand over what they have, which may call the application. False: there were none.
-  bool handleDue();
+  /// Those whose time has come hand over what they have, which may call the application.
+  void handleDue();
   /// Those that other threads have dropped.
   void takeDropped();
   /// The server is gone: so are all streams.

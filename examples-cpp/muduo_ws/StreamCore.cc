@@ -184,7 +184,6 @@ void StreamCore::release() {
   // What they hold may be the last pointers to anything, this stream included.
   const std::shared_ptr<const TokenStream::MessageCallback> callback = std::move(callback_);
   const TokenStream::PauseCallback pauseCallback = std::move(pauseCallback_);
-  callback_.reset();
   pauseCallback_ = TokenStream::PauseCallback();
 }
 

@@ -128,16 +128,19 @@ def test_several_answers_to_a_slow_reader(adapter):
     streams(adapter, lambda counts: counts["models"] == 0)
 
 
-def test_the_close_comes_behind_the_answer_that_waits(start):
-    server = start("adapter_server", "--stall", "10", "--limit", str(LARGE))
-    with server.connect("/tokens", receive_buffer=4096) as client:
-        ask(client, f"flood-close r {LARGE}")
+@pytest.mark.parametrize("limit, size", [(LARGE, LARGE), (64 * 1024, 60_000)], ids=["that waits for the peer", "that leaves at once"])
+def test_the_close_comes_behind_the_answer(start, limit, size):
+    server = start("adapter_server", "--stall", "10", "--limit", limit)
+    with server.connect("/tokens", receive_buffer=4096 if size == LARGE else None) as client:
+        ask(client, f"flood-close r {size}")
         parts = answer(client)
-        assert content(parts) == "x" * LARGE and parts[-1]["finish_reason"] == "stop"
+        assert content(parts) == "x" * size and parts[-1]["finish_reason"] == "stop"
         assert client.read_close() == (1000, b"behind the answer")
 
 
-def test_the_peer_leaves_while_the_writer_is_paused(adapter):
+@pytest.mark.parametrize("threads", [0, 2], ids=["one loop", "3 loops"])
+def test_the_peer_leaves_while_the_writer_is_paused(start, threads):
+    adapter = start("adapter_server", "--threads", threads, "--merge", "10")  # so no timer finds out
     before = adapter.stats()
     for reset in (False, True):
         with adapter.connect("/tokens", receive_buffer=4096) as client:
@@ -146,7 +149,7 @@ def test_the_peer_leaves_while_the_writer_is_paused(adapter):
             streams(adapter, lambda counts: counts["pauses"] >= 2)
             if reset:
                 client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-        streams(adapter, lambda counts: counts["gone"] == 2 + 2 * reset and counts["models"] == 0)
+        adapter.wait_for(lambda counts: counts["gone"] == 2 + 2 * reset and counts["models"] == 0, 5, "/streams")
     adapter.wait_for(lambda stats: stats["fds"] == before["fds"])
 
 

@@ -250,6 +250,17 @@ describe('stopping', () => {
     assert.equal(chat.state, 'online');
   });
 
+  test('without a connection nobody is waited for in vain, and nothing is given up', () => {
+    const socket = rig.online();
+    const answer = chat.ask('x');
+    answer.stop();
+    socket.pong();
+    chat.disconnect();
+    tick(T.stopTimeout);
+    assert.equal(answer.isDone, false);
+    assert.equal(chat.state, 'closed');
+  });
+
   test('an error that crosses the stop is none', async () => {
     const socket = rig.online();
     const answer = chat.ask('x');

@@ -81,6 +81,18 @@ describe('backoff', () => {
     assert.equal(rig.happened('state').at(-1).retryInMs, 250);
   });
 
+  test('so does who disconnects and connects', () => {
+    chat.connect();
+    for (let time = 0; time < 5; time += 1) {
+      rig.socket.drop();
+      tick(T.backoffMax);
+    }
+    chat.disconnect();
+    chat.connect();
+    rig.socket.drop();
+    assert.equal(rig.happened('state').at(-1).attempt, 1);
+  });
+
   test('reconnectNow tries at once, and once', () => {
     rig.online();
     rig.socket.drop();
@@ -163,6 +175,19 @@ describe('connection', () => {
     });
   }
 
+  test('so may one that hears what happens to an answer when the connection comes and goes', () => {
+    const asked = chat.ask('x');
+    const off = asked.on('status', () => chat.disconnect());
+    chat.connect();
+    rig.socket.accept();
+    assert.deepEqual(rig.states, ['connecting', 'closed']);
+    off();
+    rig.online();
+    asked.on('end', () => chat.disconnect());
+    rig.socket.drop(1009);
+    assert.deepEqual(rig.states, ['closed']);
+  });
+
   test('the server says what it is', () => {
     rig.online().say({ type: 'service', node: 'n-1', store: 'redis', degraded: false });
     assert.deepEqual(chat.service, { node: 'n-1', store: 'redis', degraded: false });
@@ -184,6 +209,7 @@ describe('ping', () => {
     tick(5);
     socket.pong();
     assert.equal(chat.latency, 5);
+    tick(3);
     socket.say({ type: 'pong', id: 1 });
     assert.equal(chat.latency, 5, 'a late pong of an earlier ping measures nothing');
   });
@@ -196,6 +222,16 @@ describe('ping', () => {
     tick(1);
     assert.equal(chat.state, 'waiting');
     assert.equal(socket.readyState, 2);
+  });
+
+  test('another ping gives a dead connection no more time', () => {
+    const socket = rig.online();
+    const answer = chat.ask('x');
+    tick(T.pongTimeout - 1);
+    answer.stop();
+    assert.deepEqual(socket.sent.at(-1), { type: 'ping', id: 2 });
+    tick(1);
+    assert.equal(chat.state, 'waiting');
   });
 
   test('whatever comes is a sign of life', () => {

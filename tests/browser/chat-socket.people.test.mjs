@@ -120,6 +120,26 @@ describe('login', () => {
     assert.deepEqual(rig.happened('logout'), []);
   });
 
+  test('and the rooms wait for that', async () => {
+    await inRoom();
+    rig.again();
+    refuse('unavailable', true);
+    assert.deepEqual(rig.socket.said, [LOGIN], 'who is nobody may not join');
+    tick(T.restoreRetry);
+    welcome();
+    assert.deepEqual(rig.socket.said, [LOGIN, LOGIN, { type: 'join', room: 'den' }]);
+    joined('den');
+    assert.deepEqual(chat.rooms, ['den']);
+  });
+
+  test('not let in again, the rooms are lost too', async () => {
+    await inRoom();
+    rig.again();
+    refuse('wrong_token');
+    assert.deepEqual(rig.happened('left').map(({ room, error }) => [room, error.code]), [['den', 'wrong_token']]);
+    assert.deepEqual(chat.rooms, []);
+  });
+
   test('a server that does not reply is not waited for; nobody knows who is logged in, so there is another connection', async () => {
     rig.online().pong();
     const login = assert.rejects(chat.login('ann', TOKEN), { code: 'timeout' });
@@ -246,6 +266,17 @@ describe('rooms', () => {
     assert.equal((await mine.result).text, 'abc');
   });
 
+  test('once a connection, also when one is lost before it has replied', async () => {
+    await inRoom();
+    rig.again();
+    rig.again();
+    welcome();
+    rig.again();
+    welcome();
+    joined('den');
+    assert.deepEqual(rig.socket.said, [LOGIN, { type: 'join', room: 'den' }]);
+  });
+
   test('an answer that ended meanwhile is taken from the messages', async () => {
     await inRoom('den', { answers: [{ requestId: 'r', seq: 1 }] });
     const [answer] = chat.answers;
@@ -259,12 +290,21 @@ describe('rooms', () => {
 
   test('one that is still running is not taken from there, whatever an older message says', async () => {
     await inRoom('den', { answers: [{ requestId: 'r', seq: 1 }] });
+    const [answer] = chat.answers;
     rig.again();
     welcome();
     joined('den', { messages: [post('m-9', { from: null, requestId: 'r', text: 'old', finish_reason: 'stop' })], answers: [{ requestId: 'r', seq: 0 }] });
     rig.socket.done('r', 1, 'new');
-    assert.equal(rig.happened('joined').length, 1);
-    assert.deepEqual(chat.answers, []);
+    assert.equal(answer.text, 'new');
+  });
+
+  test('one that is over here does not begin again', async () => {
+    await inRoom('den', { answers: [{ requestId: 'r', seq: 1 }] });
+    rig.socket.done('r', 1, 'a');
+    rig.again();
+    welcome();
+    joined('den', { answers: [{ requestId: 'r', seq: 1 }] });
+    assert.deepEqual([rig.happened('answer'), chat.answers], [[], []]);
   });
 
   test("another's question is a message and an answer; anybody may stop it", async () => {

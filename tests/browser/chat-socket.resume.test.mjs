@@ -314,6 +314,14 @@ describe('what waits for a connection', () => {
     assert.deepEqual(rig.online().said, []);
   });
 
+  test('what was confirmed leaves no timer behind', () => {
+    rig.online().pong();
+    const before = clock.pending;
+    const answer = chat.ask('x');
+    rig.socket.done(answer.requestId, 1, 'a');
+    assert.equal(clock.pending, before);
+  });
+
   test('what was confirmed does not expire', () => {
     const answer = interrupted(['a']);
     chat.disconnect();

@@ -63,6 +63,7 @@ test('rename, delete, undo', async () => {
   assert.deepEqual(await names(chat), ['another plain question', 'About sockets']);
   assert.equal(await chat.text(), textFor('plain question'));
 
+  await chat.entries.first().hover();
   await page.getByRole('button', { name: 'Delete “another plain question”' }).click();
   await page.reload();
   await chat.state('online');

@@ -25,13 +25,14 @@ export const startBrowser = () => chromium.launch({
   ],
 });
 
-/** Mock server and browser for a test file; filled when its tests run. */
-export function mockStage(options = {}) {
+/** Mock server and browser for a test file; filled when its tests run. `setUp` comes before the first. */
+export function mockStage(options = {}, setUp = async () => {}) {
   const parts = /** @type {{ mock: MockServer, browser: import('playwright-core').Browser, open: (options?: object) => Promise<ChatPage> }} */ ({});
   before(async () => {
     parts.mock = await MockServer.start(options);
     parts.browser = await startBrowser();
     parts.open = (context) => ChatPage.open(parts.browser, parts.mock.url, context);
+    await setUp();
   });
   after(async () => {
     await parts.browser?.close();

@@ -18,7 +18,7 @@
  */
 
 import { AnswerFeed } from './chat-socket/answer-feed.js';
-import { Calls } from './chat-socket/calls.js';
+import { Calls, OTHER } from './chat-socket/calls.js';
 import { Connection } from './chat-socket/connection.js';
 import { Emitter } from './chat-socket/emitter.js';
 import { Outbox } from './chat-socket/outbox.js';
@@ -157,7 +157,7 @@ export class ChatSocket {
       onLatency: (ms) => { this.#latency = ms; this.#events.emit('latency', { ms }); },
     });
     // Without a reply nobody knows who is logged in and in which rooms: only a new connection is sure to be without.
-    this.#calls = new Calls(this.#timers, this.#timing.replyTimeout, ({ comesFirst }) => (comesFirst ? this.#connection.lose() : this.#pump()));
+    this.#calls = new Calls(this.#timers, this.#timing.replyTimeout, ({ rank }) => (rank < OTHER ? this.#connection.lose() : this.#pump()));
     this.#outbox = new Outbox(this.#timers, maxQueue, this.#timing.queueTtl);
     this.#people = new People({
       calls: this.#calls,
@@ -261,6 +261,7 @@ export class ChatSocket {
       this.#calls.add({
         key: `history:${sessionId}`,
         message: { type: 'history', sessionId },
+        rank: OTHER,
         isReply: (reply) => reply.type === 'history' && reply.sessionId === sessionId,
         resolve: (reply) => resolve(Array.isArray(reply.turns) ? reply.turns : []),
         reject,
@@ -289,7 +290,7 @@ export class ChatSocket {
     const { state } = this;
     this.#connection.disconnect();
     this.#people.forget();
-    this.#calls.drop(({ comesFirst }) => comesFirst === true, new ChatError('closed', 'logged out', false));
+    this.#calls.drop(({ rank }) => rank < OTHER, new ChatError('closed', 'logged out', false));
     if (state !== 'closed') this.#connection.connect();
   }
 
@@ -345,7 +346,6 @@ export class ChatSocket {
 
   /** @param {number} code */
   #lost(code) {
-    this.#timers.stop('restore');
     this.#calls.connectionLost();
     this.#people.connectionLost();
     for (const feed of this.#feeds.values()) {
@@ -505,7 +505,7 @@ export class ChatSocket {
   /** A server that is about to end lets answers finish, but begins none: the question is for the next connection. @param {AnswerFeed} feed */
   #hold(feed) {
     feed.hold();
-    if (!this.#outbox.putBack(feed.requestId)) this.#enqueue(feed);
+    if (!this.#outbox.has(feed.requestId)) this.#enqueue(feed);
     if (![...this.#feeds.values()].some(({ isAttached }) => isAttached)) this.#connection.lose();
   }
 
@@ -516,7 +516,6 @@ export class ChatSocket {
 
   /** An answer that is not kept any more is in the history, if it was finished. @param {AnswerFeed} feed @param {ChatError} error */
   #recover(feed, error) {
-    if (feed.isRecovering) return;
     feed.isRecovering = true;
     this.history(feed.scope.sessionId).then((turns) => {
       const question = turns.findIndex(({ role, requestId }) => role === 'user' && requestId === feed.requestId);

@@ -35,6 +35,7 @@ export class Conversations {
   /** Newest first. @type {Entry[]} */ #list;
   /** Those that are open or under way. @type {Map<string, Conversation>} */ #loaded = new Map();
   /** Called when the list has changed. */ onChange = () => {};
+  /** Called when something was not kept. */ onFull = () => {};
 
   /** @param {import('./storage.js').Shelf} shelf @param {() => string} newId */
   constructor(shelf, newId) {
@@ -156,7 +157,7 @@ export class Conversations {
 
   #saveList() {
     const list = this.#list.map(({ id, title, named, at, answering, unread }) => ({ id, title, named, at, answering, unread }));
-    this.#keep(LIST, list, '');
+    this.#keep(LIST, list, this.#list[0]?.id ?? '');
     this.onChange();
   }
 
@@ -164,7 +165,7 @@ export class Conversations {
   #keep(key, value, except) {
     while (!this.#shelf.set(key, value)) {
       const oldest = this.#list.findLast(({ id, answering }) => id !== except && !answering);
-      if (!oldest) return;
+      if (!oldest) return this.onFull();
       this.#list = this.#list.filter((entry) => entry !== oldest);
       this.#forget(oldest.id);
       if (key === LIST) value = /** @type {any[]} */ (value).filter(({ id }) => id !== oldest.id);

@@ -239,6 +239,7 @@ socket.on('problem', ({ code }) => complain(code));
 // ---- start, and the life of the page ----
 
 conversations.onChange = () => refreshSoon();
+conversations.onFull = () => toast.show('storage.full', {});
 chats.continueAll();
 people.restore();
 const room = roomInAddress();

@@ -47,30 +47,43 @@ function showTags(html) {
 /** Formulas, so that Markdown does not take their underscores and backslashes: $…$ by Pandoc's rule, $$…$$, \(…\) and \[…\]. */
 const MATH = /^(?:\$\$(?:(?!\n\s*\n)[^$])+\$\$|\\\((?:(?!\n\s*\n)[^])+?\\\)|\\\[(?:(?!\n\s*\n)[^])+?\\\]|\$(?![\s$])(?:\\.|[^$\\\n])*?[^\s$\\]\$(?!\d))/;
 
-/** @param {'block' | 'inline'} level */
-const mathExtension = (level) => ({
-  name: `math-${level}`,
-  level,
-  start: (/** @type {string} */ source) => {
-    const index = source.search(level === 'inline' ? /\$|\\[([]/ : /(?:^|\n) {0,3}(?:\$\$|\\\[)/);
-    return index < 0 ? undefined : index;
+/** The same as a block of its own. */
+const MATH_BLOCK = /(?<=^|\n) {0,3}(?:\$\$(?:(?!\n\s*\n)[^$])+\$\$|\\\[(?:(?!\n\s*\n)[^])+?\\\])[ \t]*(?:\n+|$)/;
+
+const inlineMath = {
+  name: 'math-inline',
+  level: 'inline',
+  start: (/** @type {string} */ source) => found(source.search(/\$|\\[([]/)),
+  tokenizer(/** @type {string} */ source) {
+    const raw = MATH.exec(source.slice(0, 2_000))?.[0];
+    return raw ? { type: 'math-inline', raw } : undefined;
+  },
+  renderer: (/** @type {{ raw: string }} */ { raw }) => `<span data-math="inline">${escape(raw)}</span>`,
+};
+
+const blockMath = {
+  name: 'math-block',
+  level: 'block',
+  /** Where a paragraph has to end for it: only where it does begin, since marked's `raw` is not exact behind an end for nothing. */
+  start(/** @type {string} */ source) {
+    const end = source.indexOf('\n\n');
+    return found(source.slice(0, end < 0 ? 4_000 : Math.min(end, 4_000)).search(MATH_BLOCK));
   },
   tokenizer(/** @type {string} */ source) {
-    if (level === 'inline') {
-      const raw = MATH.exec(source.slice(0, 2_000))?.[0];
-      return raw ? { type: 'math-inline', raw } : undefined;
-    }
-    const raw = /^ {0,3}(?:\$\$(?:(?!\n\s*\n)[^$])+\$\$|\\\[(?:(?!\n\s*\n)[^])+?\\\])[ \t]*(?:\n+|$)/.exec(source.slice(0, 4_000))?.[0];
-    return raw ? { type: 'math-block', raw } : undefined;
+    const end = source.indexOf('\n\n');
+    const match = MATH_BLOCK.exec(source.slice(0, end < 0 ? 4_000 : Math.min(end + 2, 4_000)));
+    return match?.index === 0 ? { type: 'math-block', raw: match[0] } : undefined;
   },
-  renderer: (/** @type {{ raw: string }} */ { raw }) =>
-    level === 'inline' ? `<span data-math="inline">${escape(raw)}</span>` : `<p><span data-math="block">${escape(raw.trim())}</span></p>`,
-});
+  renderer: (/** @type {{ raw: string }} */ { raw }) => `<p><span data-math="block">${escape(raw.trim())}</span></p>`,
+};
+
+/** @param {number} index */
+const found = (index) => (index < 0 ? undefined : index);
 
 const markdown = new Marked({
   gfm: true,
   breaks: true,
-  extensions: /** @type {any} */ ([mathExtension('block'), mathExtension('inline')]),
+  extensions: /** @type {any} */ ([blockMath, inlineMath]),
   renderer: /** @type {any} */ ({
     html: (/** @type {{ text: string }} */ { text }) => showTags(text),
     code: (/** @type {{ text: string, lang?: string }} */ { text, lang }) =>
@@ -165,7 +178,7 @@ export function presentable({ type, raw }) {
   if (type === 'code' || type === 'html' || type.startsWith('math') || type === 'plain') return raw;
   let text = raw.replace(/(^|\n)[ \t]*(?:>[ \t]?)*(?:[-*+=_#|:`~ \t]+|\d{1,9}[.)]?[ \t]*)$/, '$1');
   // The first lines of a table.
-  if (type === 'paragraph') text = text.replace(/(^|\n)[ \t]*\|[^\n]*(?:\n[ \t]*\|[^\n]*)?$/, '$1');
+  if (type === 'paragraph') text = text.replace(/(^|\n)[ \t]*\|[^\n]*(?:\n[ \t]*\|[^\n]*)?\n?$/, '$1');
   const end = Math.max(0, text.length - 500); // where a link may be under way
   return closeMarks(text.slice(0, end) + text.slice(end).replace(/!?\[([^\]\n]*)\]\([^)\n]*$/, '$1'));
 }

@@ -42,7 +42,8 @@ export class MessageBody {
   finish() {
     clearTimeout(this.#timer);
     this.#text = normalize(this.#text);
-    if (this.#hasDefinitions) this.#openAt = this.#settled = 0; // `[1]: https://…` at the end, links to it before
+    // `[1]: https://…` at the end, links to it before; a formula that had looked like several blocks.
+    if (this.#hasDefinitions || /^ {0,3}(?:\$\$|\\\[)/m.test(this.#text)) this.#openAt = this.#settled = 0;
     this.#render(false);
   }
 

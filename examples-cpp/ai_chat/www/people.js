@@ -215,7 +215,7 @@ export class People {
     const thread = this.rooms.get(room);
     if (!thread) return void this.#socket.leave(room).catch(() => {});
     thread.isIn = true;
-    thread.members = members;
+    thread.members = sorted(members);
     if (!again) {
       const waiting = thread.items.filter((item) => item.kind === 'said' && item.messageId === null);
       thread.items = [];
@@ -266,7 +266,7 @@ export class People {
     const thread = this.rooms.get(room);
     if (!thread) return;
     thread.members = thread.members.filter((member) => member !== user);
-    if (online) thread.members = [...thread.members, user].sort((one, other) => one.localeCompare(other));
+    if (online) thread.members = sorted([...thread.members, user]);
     this.#owner.onPresence(thread, user, online);
   }
 
@@ -428,6 +428,9 @@ export class People {
     return { items: list(this.#shelf.get(this.#key(`direct.${name}`))).filter(isSaid) };
   }
 }
+
+/** @param {string[]} names */
+const sorted = (names) => [...names].sort((one, other) => one.localeCompare(other));
 
 /** @param {'room' | 'direct'} kind @param {string} name @returns {Thread} */
 const newThread = (kind, name) => ({ kind, name, items: [], unread: 0, members: [], seen: null, isIn: kind === 'direct' });

@@ -65,7 +65,8 @@ export function dressAvatar(avatar, name) {
   let hash = 0;
   for (const character of name) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) % 997;
   avatar.dataset.hue = String(hash % 6);
-  avatar.textContent = ([...name.trim()][0] ?? '').toLocaleUpperCase();
+  avatar.dataset.initial = ([...name.trim()][0] ?? '').toLocaleUpperCase(); // drawn by CSS: it is no text
+  avatar.replaceChildren();
 }
 
 export class AnswerView {

@@ -3,7 +3,8 @@
 //   adapter_server [--threads N] [--loop|--greedy|--parsed|--own-parser] [--tls] [--cut] [--limit BYTES] [--compression]
 //                 [--drain S] [--NAME S], where NAME is one of kTimes
 //
-// Prints "listening on 127.0.0.1:PORT". GET of /events, /streams, /metrics, or any other path answers with counters; SIGTERM ends it in order.
+// Prints "listening on 127.0.0.1:PORT". GET of /events, /streams, /metrics or any other path answers with counters; SIGTERM ends
+// it in order.
 
 #include "echo_muduo/Listen.h"
 #include "muduo_ws/StopSignals.h"

@@ -1,7 +1,6 @@
 // Token streams with a callback; those of a connection are tested over sockets.
 #include "muduo_ws/WebSocketServer.h"
 
-#include <muduo/base/Logging.h>
 #include <muduo/net/EventLoop.h>
 #include <muduo/net/EventLoopThread.h>
 
@@ -36,9 +35,7 @@ WebSocketServer::Options merging(double seconds) {
 /// A loop of this thread and a server whose streams write down what they are told.
 class TokenStreamTest : public testing::Test {
  protected:
-  explicit TokenStreamTest(double mergeSeconds = 10) : server_(new WebSocketServer(merging(mergeSeconds))) {
-    muduo::Logger::setLogLevel(muduo::Logger::FATAL);
-  }
+  explicit TokenStreamTest(double mergeSeconds = 10) : server_(new WebSocketServer(merging(mergeSeconds))) {}
 
   TokenStreamPtr make(const std::string& id = std::string()) {
     return server_->newTokenStream(&loop_, id, [this](const TokenStream::Message& message) {

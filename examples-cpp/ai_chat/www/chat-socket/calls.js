@@ -8,12 +8,17 @@ import { ChatError } from './wire.js';
 /**
  * @typedef {object} Call
  * @property {string} key                         of two with one key only one waits
- * @property {import('./wire.js').Message | null} message             null: nothing to send, the server speaks unasked
+ * @property {import('./wire.js').Message | null} message  null: nothing to send, the server speaks unasked
  * @property {(reply: any) => boolean} isReply
  * @property {(reply: any) => void} resolve
  * @property {(error: ChatError) => void} reject
- * @property {boolean} [comesFirst]               answers and messages wait for it
+ * @property {number} rank                       LOGIN before ROOM before OTHER
  */
+
+/** Ranks. A room needs the login; answers and messages wait for both. */
+export const LOGIN = 0;
+export const ROOM = 1;
+export const OTHER = 2;
 
 export class Calls {
   #timers;
@@ -29,18 +34,14 @@ export class Calls {
     this.#onTimeout = onTimeout;
   }
 
-  get size() { return this.#queue.length + (this.#current ? 1 : 0); }
   /** What others have to wait for. */
-  get isBusy() { return this.#current?.comesFirst === true || this.#queue.some((call) => call.comesFirst); }
+  get isBusy() { return [this.#current, ...this.#queue].some((call) => call && call.rank < OTHER); }
 
   /** @param {string} key */
   has(key) { return this.#current?.key === key || this.#queue.some((call) => call.key === key); }
 
-  /** Those that come first are ahead of those that do not. @param {Call} call */
-  add(call) {
-    const behind = call.comesFirst ? this.#queue.findIndex((other) => !other.comesFirst) : -1;
-    this.#queue.splice(behind < 0 ? this.#queue.length : behind, 0, call);
-  }
+  /** Behind those of its rank. @param {Call} call */
+  add(call) { this.#insert(call, (other) => other.rank > call.rank); }
 
   /** Takes back what waits. @param {(call: Call) => boolean} which @param {ChatError} error */
   drop(which, error) {
@@ -51,17 +52,15 @@ export class Calls {
 
   /** The next one to send. @returns {import('./wire.js').Message | null} */
   next() {
-    while (!this.#current) {
-      this.#current = this.#queue.shift() ?? null;
-      if (!this.#current) return null;
-      this.#timers.start(this, this.#timeout, () => {
-        const call = this.#take();
-        call.reject(new ChatError('timeout', 'the server does not reply', true));
-        this.#onTimeout(call);
-      });
-      if (this.#current.message) return this.#current.message;
-    }
-    return null;
+    if (this.#current) return null;
+    this.#current = this.#queue.shift() ?? null;
+    if (!this.#current) return null;
+    this.#timers.start(this, this.#timeout, () => {
+      const call = this.#take();
+      call.reject(new ChatError('timeout', 'the server does not reply', true));
+      this.#onTimeout(call);
+    });
+    return this.#current.message;
   }
 
   /** @param {any} message @returns {boolean} whether it was the reply */
@@ -80,7 +79,15 @@ export class Calls {
 
   /** What was under way is sent again. */
   connectionLost() {
-    if (this.#current) this.#queue.unshift(this.#take());
+    if (!this.#current) return;
+    const call = this.#take();
+    this.#insert(call, (other) => other.rank >= call.rank);
+  }
+
+  /** @param {Call} call @param {(other: Call) => boolean} isBehind */
+  #insert(call, isBehind) {
+    const index = this.#queue.findIndex(isBehind);
+    this.#queue.splice(index < 0 ? this.#queue.length : index, 0, call);
   }
 
   #take() {

@@ -52,12 +52,8 @@ export class Outbox {
     return entry.item.message();
   }
 
-  /** It was not taken by the server: it is to be sent again. @param {string} id @returns {boolean} whether it is here */
-  putBack(id) {
-    const entry = this.#entries.find(({ item }) => item.id === id);
-    if (entry) entry.isSent = false;
-    return entry !== undefined;
-  }
+  /** @param {string} id */
+  has(id) { return this.#entries.some(({ item }) => item.id === id); }
 
   /** @param {string} id @returns {Item | undefined} */
   take(id) {

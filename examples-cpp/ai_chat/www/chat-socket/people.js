@@ -3,6 +3,7 @@
  * joins again.
  */
 
+import { LOGIN, ROOM } from './calls.js';
 import { ChatError, remember } from './wire.js';
 
 /** @typedef {import('./wire.js').Post} Post */
@@ -83,7 +84,7 @@ export class People {
       this.#owner.calls.add({
         key: `leave:${room}`,
         message: { type: 'leave', room },
-        comesFirst: true,
+        rank: ROOM,
         isReply: (reply) => reply.type === 'left' && reply.room === room,
         resolve: left,
         reject: (error) => (error.code === 'not_in_room' ? left() : reject(error)),
@@ -95,11 +96,13 @@ export class People {
   /** On a new connection, and when something could not be had: logs in and joins again. */
   restore() {
     const { calls } = this.#owner;
-    if (this.user !== null && !this.#isWelcome && !calls.has('login')) {
+    if (this.user !== null && !this.#isWelcome) {
+      if (calls.has('login')) return;
       const message = this.#token === null ? null : { type: 'login', user: this.user, token: this.#token };
-      calls.add(this.#loginCall(message, (reply) => this.onWelcome(reply), (error) => {
+      return calls.add(this.#loginCall(message, (reply) => this.onWelcome(reply), (error) => {
         if (error.code === 'closed') return; // taken back, not refused
         if (error.retryable) return this.#owner.restoreLater(this.#retryMs);
+        for (const room of this.#rooms.keys()) this.#owner.onLeft(room, error);
         this.forget();
         this.#owner.onLogout(error);
       }));
@@ -147,6 +150,7 @@ export class People {
     this.user = message.user;
     this.#isWelcome = true;
     this.#owner.onLogin(loginEvent(message));
+    this.restore(); // the rooms
   }
 
   /** @param {any} message */
@@ -173,7 +177,7 @@ export class People {
    * @returns {import('./calls.js').Call}
    */
   #loginCall(message, resolve, reject) {
-    return { key: 'login', message, comesFirst: true, isReply: (reply) => reply.type === 'welcome', resolve, reject };
+    return { key: 'login', message, rank: LOGIN, isReply: (reply) => reply.type === 'welcome', resolve, reject };
   }
 
   /**
@@ -186,7 +190,7 @@ export class People {
     return {
       key: `join:${room}`,
       message: { type: 'join', room },
-      comesFirst: true,
+      rank: ROOM,
       isReply: (reply) => reply.type === 'joined' && reply.room === room,
       resolve: (reply) => {
         const again = this.#rooms.has(room);

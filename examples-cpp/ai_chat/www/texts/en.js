@@ -65,7 +65,6 @@ export default {
   'turn.copy': 'Copy',
   'turn.copied': 'Copied',
   'turn.regenerate': 'Answer again',
-  'turn.stop': 'Stop',
   'turn.table': 'Table',
   'turn.answered': 'Answer complete.',
   'stats.first': 'first token {seconds} s',

@@ -65,7 +65,6 @@ export default {
   'turn.copy': '复制',
   'turn.copied': '已复制',
   'turn.regenerate': '重新回答',
-  'turn.stop': '停止',
   'turn.table': '表格',
   'turn.answered': '回答完毕。',
   'stats.first': '首字 {seconds} 秒',

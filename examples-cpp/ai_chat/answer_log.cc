@@ -50,6 +50,14 @@ void AnswerLog::refuse(const Message& error, const Message& end) {
   for (const auto& reader : readers) reader->onRefused(error, end);
 }
 
+void AnswerLog::lose(std::uint64_t seq, const Message& error, const Message& end) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (done_ || seq <= entries_.size()) return;
+  lostAt_ = seq;
+  lost_ = error;
+  lostEnd_ = end;
+}
+
 bool AnswerLog::isAhead(std::size_t high) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (aheadLocked() <= high) return false;
@@ -71,8 +79,9 @@ void AnswerLog::addReader(const std::shared_ptr<Reader>& reader, std::uint64_t a
   std::function<void()> caughtUp;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    refusal = refusal_;
-    refusalEnd = refusalEnd_;
+    const bool knowsMore = lostAt_ != 0 && after >= lostAt_;
+    refusal = knowsMore ? lost_ : refusal_;
+    refusalEnd = knowsMore ? lostEnd_ : refusalEnd_;
     Place place{reader, reader.get(), std::min<std::uint64_t>(after, entries_.size()), reader->paces(), false};
     // A reader may know more than a copy that is still being filled: what it knows is not for it.
     place.skip = after > entries_.size() ? after : 0;
@@ -102,6 +111,20 @@ void AnswerLog::removeReader(const Reader* reader) {
 AnswerLog::Next AnswerLog::read(const Reader* reader) {
   Next next;
   std::function<void()> caughtUp;
+  std::shared_ptr<Reader> lost;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto place = find(reader);
+    if (place == places_.end()) return next;
+    if (lostAt_ != 0 && place->skip >= lostAt_) {
+      lost = place->reader.lock();
+      places_.erase(place);
+    }
+  }
+  if (lost) {
+    lost->onRefused(lost_, lostEnd_);
+    return next;
+  }
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto place = find(reader);

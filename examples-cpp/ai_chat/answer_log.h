@@ -29,7 +29,7 @@ class AnswerLog : muduo::noncopyable {
     virtual void onMore() = 0;
     // Passes by. Who comes before the first message gets the last one.
     virtual void onStatus(const Message& json) = 0;
-    // There is no such answer after all: an error, and the end.
+    // There is no such answer after all, or nothing more of it that this reader could use: an error, and the end.
     virtual void onRefused(const Message& /*error*/, const Message& /*end*/) {}
     // The store's copy is none whose pace matters to the model.
     virtual bool paces() const { return true; }
@@ -46,6 +46,9 @@ class AnswerLog : muduo::noncopyable {
   void status(const Message& json);
   // Instead of an answer; once, while nothing was appended.
   void refuse(const Message& error, const Message& end);
+  // Before the error `seq` and the end behind it are appended: the node that made the answer is gone, and may have told its
+  // readers more than was kept. Who has read as far as `seq` elsewhere gets these two instead, which have no seq.
+  void lose(std::uint64_t seq, const Message& error, const Message& end);
   // For the model's back pressure: the reader that is farthest has more than `high` bytes before it. Without readers that
   // pace nobody is waited for.
   bool isAhead(std::size_t high);
@@ -100,6 +103,8 @@ class AnswerLog : muduo::noncopyable {
   bool done_ = false;
   Message status_;  // the last one
   Message refusal_, refusalEnd_;
+  std::uint64_t lostAt_ = 0;  // see lose()
+  Message lost_, lostEnd_;
   std::vector<Place> places_;
   bool awaited_ = false;  // the model waits for a reader
   std::size_t low_ = 0;

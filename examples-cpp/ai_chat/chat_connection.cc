@@ -101,6 +101,11 @@ void ChatConnection::on(ChatCommand& command) {
     return;
   }
   if (!mayAskIn(command.scope, command.requestId)) return;
+  // A room's question needs the others; an answer that has begun goes on.
+  if (command.scope.kind == Scope::Kind::kRoom && context_.store->degraded() &&
+      !service_->runs().find({command.scope, command.requestId})) {
+    return refuse("unavailable", "the shared store cannot be reached", true, command.requestId);
+  }
   const auto webSocket = webSocket_.lock();
   if (!webSocket) return;
   Question question;

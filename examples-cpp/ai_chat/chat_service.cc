@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "log.h"
+#include "room_posts.h"
 #include "wire.h"
 
 namespace ai_chat {
@@ -135,8 +136,7 @@ void ChatService::askedInRoom(const Question& question, const std::shared_ptr<An
   post.room = question.id.scope.name;
   post.text = question.text;
   post.requestId = question.id.requestId;
-  store_->send(post, baseLoop_, [](const Store::Sent&) {});
-  store_->announce(post.room, log);
+  postInRoom(store_, baseLoop_, RoomPost::kQuestion, post);
   watchInRoom(post.room, log);
 }
 
@@ -159,6 +159,8 @@ void ChatService::onJoined(const wsmuduo::WebSocketConnectionPtr& webSocket, con
   for (const RoomState::Answer& answer : state.answers) {
     chat->watchOnce(findOrFollow({Scope::room(room), answer.requestId}, webSocket->getLoop()));
   }
+  // What waits here for its turn has not been announced yet.
+  for (const auto& log : runs_.underWayIn(Scope::room(room))) chat->watchOnce(log);
 }
 
 void ChatService::onDegraded(bool degraded) {

@@ -26,12 +26,15 @@ std::string milliseconds(double seconds) { return std::to_string(static_cast<std
 // ---- names ----
 
 NodeLost::NodeLost(const std::string& requestId) {
-  const std::string id = quotedJson(requestId);
-  errorHead = "{\"type\":\"error\",\"requestId\":" + id + ",\"seq\":";
+  const std::string errorBegin = "{\"type\":\"error\",\"requestId\":" + quotedJson(requestId);
+  const std::string endBegin = "{\"type\":\"stream\",\"requestId\":" + quotedJson(requestId);
+  errorHead = errorBegin + ",\"seq\":";
   errorTail =
       ",\"code\":\"node_lost\",\"message\":\"The server that made this answer is gone. Ask again.\",\"retryable\":true}";
-  endHead = "{\"type\":\"stream\",\"requestId\":" + id + ",\"seq\":";
+  endHead = endBegin + ",\"seq\":";
   endTail = ",\"content\":\"\",\"done\":true,\"finish_reason\":\"error\"}";
+  error = errorBegin + errorTail;
+  end = endBegin + endTail;
 }
 
 bool answerFromKey(std::string_view key, AnswerId* id) {

@@ -19,10 +19,11 @@
 
 namespace ai_chat {
 
-// An answer whose node is gone ends with these messages; between the pieces stands the seq.
+// An answer whose node is gone ends with these messages; between the pieces stands the seq. The whole ones have none.
 struct NodeLost {
   explicit NodeLost(const std::string& requestId);
   std::string errorHead, errorTail, endHead, endTail;
+  std::string error, end;
 };
 
 // The reverse of AnswerId::key(). False when it is none.

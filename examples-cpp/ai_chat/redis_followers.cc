@@ -14,7 +14,19 @@ constexpr std::size_t kPage = 256;         // messages
 constexpr double kSilence = 3;             // seconds without news, then Redis is asked
 constexpr int kMaxMisses = 3;
 
+bool isWithin(std::string_view text, const std::string& head, const std::string& tail) {
+  return text.size() > head.size() + tail.size() && text.substr(0, head.size()) == head &&
+         text.substr(text.size() - tail.size()) == tail;
+}
+
 void append(AnswerLog* log, std::uint64_t seq, std::string_view json, bool done) {
+  constexpr std::string_view kError = "{\"type\":\"error\"";  // not of each piece the whole texts
+  if (json.substr(0, kError.size()) == kError) {
+    const NodeLost lost(log->id().requestId);
+    if (isWithin(json, lost.errorHead, lost.errorTail)) {
+      log->lose(seq, std::make_shared<const std::string>(lost.error), std::make_shared<const std::string>(lost.end));
+    }
+  }
   log->append(seq, std::make_shared<const std::string>(json), done);
 }
 

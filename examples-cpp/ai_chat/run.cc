@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "log.h"
+#include "room_posts.h"
 #include "utf8.h"
 #include "wire.h"
 
@@ -65,6 +66,7 @@ void Run::begin() {
     if (self && self->state_ == State::kPreparing && claim == Store::Claim::kTheirs) self->follow();
   });
   // Behind the claim, in the same order: there is one way to the store.
+  if (question_.id.scope.kind == Scope::Kind::kRoom) context_.store->announce(question_.id.scope.name, log_);
   context_.store->history(question_.id.scope, context_.loop, [weak](const std::vector<Exchange>& history) {
     const auto self = weak.lock();
     if (self && self->state_ == State::kPreparing) self->ask(history);
@@ -150,7 +152,7 @@ void Run::postAnswer() {
   post.text = answer_;
   post.requestId = question_.id.requestId;
   post.finishReason = finishReason_;
-  context_.store->send(post, context_.loop, [](const Store::Sent&) {});
+  postInRoom(context_.store, context_.loop, RoomPost::kAnswer, post);
 }
 
 void Run::onCaughtUp() {

@@ -74,6 +74,15 @@ void Runs::forget(const std::shared_ptr<AnswerLog>& copy) {
   countLocked();
 }
 
+std::vector<std::shared_ptr<AnswerLog>> Runs::underWayIn(const Scope& scope) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<std::shared_ptr<AnswerLog>> logs;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.stage != Stage::kOver && id.scope == scope && !entry.log->done()) logs.push_back(entry.log);
+  }
+  return logs;
+}
+
 bool Runs::stop(const AnswerId& id) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = entries_.find(id);

@@ -38,6 +38,9 @@ class Runs : muduo::noncopyable {
   std::shared_ptr<AnswerLog> keep(const std::shared_ptr<AnswerLog>& copy);
   void forget(const std::shared_ptr<AnswerLog>& copy);
 
+  // Known here and not over.
+  std::vector<std::shared_ptr<AnswerLog>> underWayIn(const Scope& scope) const;
+
   // False: not one that this node makes.
   bool stop(const AnswerId& id);
 

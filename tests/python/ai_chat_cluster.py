@@ -205,11 +205,12 @@ def text_of(messages):
 
 def check_answer(messages, after=0):
     """Numbers without a gap, one end, and that is the last; an error only before it."""
-    assert [message.get("seq") for message in messages] == list(range(after + 1, after + len(messages) + 1))
-    assert [message.get("done", False) for message in messages] == [False] * (len(messages) - 1) + [True]
+    said = "\n".join(map(str, messages))
+    assert [message.get("seq") for message in messages] == list(range(after + 1, after + len(messages) + 1)), said
+    assert [message.get("done", False) for message in messages] == [False] * (len(messages) - 1) + [True], said
     errors = [message["type"] == "error" for message in messages]
-    assert not any(errors[:-2]) and not errors[-1]
-    assert (messages[-1]["finish_reason"] == "error") == any(errors)
+    assert not any(errors[:-2]) and not errors[-1], said
+    assert (messages[-1]["finish_reason"] == "error") == any(errors), said
 
 
 async def history(browser, session="s"):
@@ -219,57 +220,67 @@ async def history(browser, session="s"):
 
 class Reader:
     """Asks, and reads the answer to its end, whatever happens to its connections. `doors`: what has a browser(), one after the
-    other. It may be told to give up each connection behind so many messages."""
+    other; it may be told to leave each behind so many messages."""
 
     def __init__(self, doors, request, session="s", message="Hello", cut_after=None):
         self.doors = itertools.cycle(doors)
         self.request, self.session, self.message = request, session, message
         self.cut_after = cut_after
         self.messages = []
+        self.refusal = None  # the error that has no number, and is the end
         self.nodes = []
-        self.more = asyncio.Event()  # something has been read; for who waits for that
+        self.news = asyncio.Event()
 
     @property
     def text(self):
         return text_of(self.messages)
 
+    @property
+    def is_over(self):
+        return self.refusal or (self.messages and self.messages[-1].get("done"))
+
     async def read(self):
-        while not (self.messages and self.messages[-1].get("done")):
-            with contextlib.suppress(ConnectionClosed, InvalidHandshake, OSError, EOFError):
+        while not self.is_over:
+            with contextlib.suppress(ConnectionClosed, InvalidHandshake, ConnectionError, EOFError):
                 async with next(self.doors).browser(open_timeout=PATIENCE, close_timeout=0.1) as browser:
                     try:
                         await self.read_from(browser)
                     finally:
                         browser.websocket.transport.abort()
             await asyncio.sleep(0)
-        check_answer(self.messages)
+        if not self.refusal:
+            check_answer(self.messages)
         return self.text
 
     async def read_from(self, browser):
-        self.nodes.append((await browser.receive_any())["node"])
+        self.nodes.append((await browser.receive("service"))["node"])
         if self.messages:
             await resume(browser, self.request, self.messages[-1]["seq"], self.session)
         else:
             await ask(browser, self.request, self.message, self.session)
         for count in itertools.count(1):
-            message = await asyncio.wait_for(numbered(browser, self.request), NODE_LOST)
+            message = await numbered(browser, self.request)
             if "seq" not in message:
-                # Not now, it says; then there is another time.
-                assert message.get("retryable", True), message
-                if message.get("done"):
-                    await asyncio.sleep(0.1)
-                    return
-                continue
+                return await self.refused(message, await numbered(browser, self.request))
             assert message["seq"] == len(self.messages) + 1, "twice, or a gap"
             self.messages.append(message)
-            self.more.set()
+            self.news.set()
             if message.get("done") or count == self.cut_after:
                 return
 
-    async def has(self, count):
-        while len(self.messages) < count:
-            self.more.clear()
-            await asyncio.wait_for(self.more.wait(), NODE_LOST)
+    async def refused(self, error, end):
+        assert error["type"] == "error" and end["done"] and "seq" not in end
+        if error["code"] == "unavailable":
+            await asyncio.sleep(0.1)  # not now
+        else:
+            self.refusal = error
+
+    async def says(self, text):
+        """Until it has read that, which is a beginning of the answer."""
+        while self.text != text:
+            assert text.startswith(self.text) and not self.is_over
+            self.news.clear()
+            await asyncio.wait_for(self.news.wait(), NODE_LOST)
 
 
 # ---- people ----

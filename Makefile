@@ -52,7 +52,7 @@ bench-counts: lib ## counts instructions per message and prints them beside the 
 
 install: lib ## installs header, C++ wrapper, libraries, and files for pkg-config and CMake below PREFIX=/usr/local (DESTDIR= is put before it)
 	install -d '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' '$(DESTDIR)$(PREFIX)/lib/cmake/wsengine'
-	install -m 644 include/ws_engine.h include/ws_engine.hpp '$(DESTDIR)$(PREFIX)/include/'
+	install -m 644 include/ws_engine.h include/ws_engine.hpp include/ws_engine_config.hpp include/ws_engine_stream.hpp '$(DESTDIR)$(PREFIX)/include/'
 	install -m 755 $(LIB) '$(DESTDIR)$(PREFIX)/lib/libwsengine.so.$(VERSION)'
 	ln -sf libwsengine.so.$(VERSION) '$(DESTDIR)$(PREFIX)/lib/libwsengine.so.0'
 	ln -sf libwsengine.so.0 '$(DESTDIR)$(PREFIX)/lib/libwsengine.so'

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The sections, in the order in which a reader needs them.
-const SECTIONS: [&str; 20] = [
+const SECTIONS: [&str; 22] = [
     "status",
     "config/settings",
     "config/handshake",
@@ -15,6 +15,7 @@ const SECTIONS: [&str; 20] = [
     "config/memory",
     "config/compression",
     "config/deadlines",
+    "config/streams",
     "engine",
     "connection",
     "input",
@@ -23,6 +24,7 @@ const SECTIONS: [&str; 20] = [
     "output",
     "prepared",
     "many",
+    "stream",
     "ask",
     "time",
     "sniff",

@@ -12,7 +12,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 
 PUBLIC_HEADERS := WebSocketServer.h WebSocketConnection.h WebSocketHandshake.h PreparedMessage.h ParsedRequest.h \
-                  ConnectionFilter.h HttpServer.h AttachHttpServer.h Hub.h TlsFilter.h TlsContext.h StopSignals.h
+                  ConnectionFilter.h HttpServer.h AttachHttpServer.h Hub.h TlsFilter.h TlsContext.h StopSignals.h TokenStream.h
 
 VERSION     := $(shell sed -n 's/^version = "\(.*\)"/\1/p' ../Cargo.toml | head -1)
 ADAPTER_LIB := $(OBJ)/libmuduo_ws.a

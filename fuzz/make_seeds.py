@@ -172,7 +172,7 @@ def call_seeds():
     FRAME, EOF, PULL, PULL_ALL, ECHO, QUEUE, QUEUE_LONG, QUEUE_NOISE, QUEUE_CLOSE = range(18, 27)
     BEGIN, PART, END, PART_LONG, BEGIN_FRAME, END_FRAME, ACCEPT, REJECT, READ_HEADS = range(27, 36)
     LEND, CONSUME, READ, DELIVERY, READING, USER_DATA, _, CONSUME_ALL, FEED_PIECES = range(36, 45)
-    FEED_MUT, RECEIVE, PULL_BATCH, FRAME_REST = range(45, 49)
+    FEED_MUT, RECEIVE, PULL_BATCH, FRAME_REST, NEW_STREAM, ON_STREAM = range(45, 51)
     SERVER, CLIENT, NEW_SERVER, NEW_CLIENT = 0, 1, 0, 0x80
 
     def call(number, which=SERVER, *arguments):
@@ -226,6 +226,17 @@ def call_seeds():
             + call(PULL_BATCH, 0, 7) + call(FEED_MUT, 1, frames) + call(PULL_BATCH, 1, 7))
     lent_and_held = (call(READING, 0, 0) + call(QUEUE_LONG, SERVER, number(1500)) + call(FEED_MUT, 0, frames) + call(PULL_BATCH, 0, 7)
                      + call(FEED_MUT, 0, frames) + call(CONSUME_ALL) + call(PULL_BATCH, 0, 7) * 4)
+    WRITE, SEND, TAKE, FINISH, FAIL, CANCEL = 0, 3, 230, 6, 7, 134  # by the remainder of 9; TAKE: up to 7 messages
+
+    def on_stream(what, payload=b"", which=0):
+        return call(ON_STREAM, which, what, data(payload))
+
+    streams = (call(NEW_STREAM, 0, 0, data(b"r-1")) + on_stream(WRITE, b"caf\xc3") + on_stream(SEND) + on_stream(WRITE, b"\xa9")
+               + advance(3) + on_stream(WRITE, b"\"\n\x00" * 40) + on_stream(TAKE) + on_stream(WRITE, b"\xed\xa0\xbd") + on_stream(WRITE, b"\xed\xb8\x80")
+               + call(NEW_STREAM, 0, 3, data(b"")) + on_stream(WRITE, b"x" * 250, 1) + on_stream(SEND, b"", 1) + on_stream(WRITE, b"y" * 250, 1) * 3
+               + on_stream(SEND, b"", 1) + to_client + on_stream(FAIL, b"overloaded", 1) + on_stream(SEND, b"", 1) + to_client
+               + call(NEW_STREAM, 0, 4, data(b"s")) + on_stream(WRITE, b"z\xf0", 2)
+               + on_stream(CANCEL, b"", 2) + on_stream(FINISH, b"stop") + on_stream(TAKE) + on_stream(WRITE, b"late") + call(METRICS, 0, number(1)))
     offer = data(b"permessage-deflate; server_no_context_takeover")
     calls = {
         "echo": pair + text + carry(CLIENT)[:3] + call(PULL) + call(ECHO) + call(LEND, 0, 3) + call(ECHO)
@@ -264,6 +275,7 @@ def call_seeds():
         "from_request": call(FROM_REQUEST, 0, 2, data(b"x")) + frame_to(0, 0xC1, hello) + call(LEND, 0, 2)
                         + call(FROM_REQUEST | 0x80, 1, 8, offer) + call(READ_HEADS, 1, 0, 0) + frame_to(1, 0x81, b"hi") + call(ECHO, 1),
         "held": pair + frame_to(0, 0x02, b"x" * 200) * 8 + call(QUEUE_LONG, SERVER, number(3000)) + call(METRICS, 0, number(1)),
+        "streams": call(ADVANCE, 0, 0) + pair + streams,
         "flood": pair + call(ADVANCE, 0, 1) + call(QUEUE, 1, 2, data(b"p")) * 6 + to_server,
     }
     # Plain; everything on, with small windows; the small limits; short times and large windows.

@@ -63,8 +63,8 @@
  *   is not NULL must have come from its `_new` function and not have been freed. Other pointers must be valid for
  *   what is read or written there, and only for the time of the call unless it is said otherwise.
  * - Lengths are in bytes. Texts that come with a length are not NUL-terminated; texts without one are.
- * - Threads: an engine and its connections are used by one thread at a time; settings by one thread at a time;
- *   prepared messages, and functions without a handle, by any number. There is no global state.
+ * - Threads: an engine, its connections and its streams are used by one thread at a time; settings by one thread at a
+ *   time; prepared messages, and functions without a handle, by any number. There is no global state.
  * - No callbacks, no signals, no errno. A bug in the engine returns #WS_ERR_INTERNAL and leaves a handle that can
  *   only be freed; it never unwinds into the caller and never aborts the process.
  * - Structs that may grow begin with `struct_size`, which the caller sets to their `sizeof`. That of a caller which
@@ -95,7 +95,7 @@ typedef enum ws_status {
      */
     WS_ERR_INVALID_ARGUMENT = -1,
     /**
-     * The call is not legal in the connection's present state. Nothing was changed.
+     * The call is not legal in the present state of the connection or stream. Nothing was changed.
      */
     WS_ERR_STATE = -2,
     /**
@@ -103,7 +103,7 @@ typedef enum ws_status {
      */
     WS_ERR_INPUT_PENDING = -3,
     /**
-     * The message, or part of one, was not queued: it would exceed `max_queued_bytes`, `max_connection_bytes` or
+     * The message, part of one, or text of a stream was not queued: it would exceed `max_queued_bytes`, `max_connection_bytes` or
      * `max_engine_bytes`. What was queued before is safe.
      */
     WS_ERR_QUEUE_FULL = -4,
@@ -356,6 +356,7 @@ ws_status ws_config_set_max_control_rate(ws_config *config, uint32_t frames_per_
  * Limits the output that waits to be taken, frame headers included. A message that would exceed it is refused with
  * #WS_ERR_QUEUE_FULL; one that is larger than the limit never fits, and can be sent in parts, ws_conn_queue_begin(),
  * or by the host, ws_conn_begin_frame(). Control frames always have room.
+ * What waits in a ::ws_stream has the same limit.
  *
  * @param config  settings
  * @param bytes   1,024 and up; default 4 MiB
@@ -552,11 +553,44 @@ ws_status ws_config_set_write_stall_timeout(ws_config *config, uint32_t ms);
  */
 ws_status ws_config_set_max_lifetime(ws_config *config, uint32_t ms);
 
+/* ---- Settings: token streams ----------------------------------------------------------------------------------------- */
+
+/**
+ * Chooses for how long after a message of a ::ws_stream what is written to it is merged into the next one. Counted
+ * only once the engine has been told the time: until then what was written is due at once.
+ *
+ * @param config  settings
+ * @param ms      0 (every write is a message) to 10,000 milliseconds; default 40
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_stream_merge_time(ws_config *config, uint32_t ms);
+
+/**
+ * Chooses at how many bytes of text a message of a ::ws_stream is made before its time. No message has more, before
+ * JSON escapes any of them: text is cut between characters.
+ *
+ * @param config  settings
+ * @param bytes   16 to 1 MiB; default 4,096
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_stream_piece_size(ws_config *config, size_t bytes);
+
+/**
+ * Chooses above how many bytes that wait in a ::ws_stream it wants no more, see ws_stream_wants_more(), and at how many
+ * it does again: at `low`, or half of `max_queued_bytes` if that is less.
+ *
+ * @param config  settings
+ * @param low     below high; default 16 KiB
+ * @param high    above low; default 64 KiB
+ * @return #WS_OK or #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_config_set_stream_water_marks(ws_config *config, size_t low, size_t high);
+
 /* ---- Engines --------------------------------------------------------------------------------------------------------- */
 
 /**
  * What the connections of one event loop share: settings, buffers, randomness, time, counts. Make one for each
- * event-loop thread. An engine and its connections are used by one thread at a time.
+ * event-loop thread. An engine, its connections and its streams are used by one thread at a time.
  */
 typedef struct ws_engine ws_engine;
 
@@ -569,7 +603,7 @@ typedef struct ws_engine ws_engine;
 ws_engine *ws_engine_new(const ws_config *config);
 
 /**
- * Frees an engine. Connections that were made from it and are still there keep what they need, so the order of
+ * Frees an engine. Connections and streams that were made from it and are still there keep what they need, so the order of
  * freeing does not matter; only time stands still for them.
  *
  * @param engine  an engine, or NULL
@@ -1536,6 +1570,260 @@ ws_status ws_conns_queue_prepared(ws_recipient *recipients, size_t count, const 
  */
 ws_status ws_conns_output_consume(ws_recipient *recipients, size_t count);
 
+/* ---- Token streams --------------------------------------------------------------------------------------------------- */
+
+/**
+ * What a language model says, token by token, as whole JSON text messages that are numbered without a gap:
+ *
+ * @code
+ * {"type":"stream","requestId":"r-1","seq":1,"content":"Hel","done":false}
+ * {"type":"stream","requestId":"r-1","seq":2,"content":"lo","done":true,"finish_reason":"stop"}
+ * @endcode
+ *
+ * The first text leaves at once. What comes within `stream_merge_time` after a message is merged into the next one; as
+ * soon as its text reaches `stream_piece_size` it is due, too. While nobody takes messages, merging goes on.
+ *
+ * A stream belongs to an engine, whose time it knows, and to no connection: ws_stream_next() lends its messages to be
+ * sent, or kept, anywhere; ws_stream_send() queues them on a connection. One answer, one stream, one connection:
+ *
+ * @code
+ * ws_stream_new(engine, id, id_len, &stream);   // a question has come
+ *
+ * ws_stream_write(stream, token, token_len);    // the model has said something
+ * ws_stream_send(stream, conn);
+ * if (!ws_stream_wants_more(stream)) pause(model);
+ *
+ * while ((stream = ws_engine_next_due_stream(engine)) != NULL) // after ws_engine_advance()
+ *     ws_stream_send(stream, conn_of(stream));
+ *
+ * ws_stream_send(stream, conn);                 // at WS_EVENT_WRITABLE
+ * if (ws_stream_wants_more(stream)) resume(model);
+ *
+ * ws_stream_finish(stream, NULL, 0, NULL);      // the model is done: also ws_stream_fail(), ws_stream_cancel()
+ * ws_stream_send(stream, conn);
+ * if (ws_stream_is_finished(stream)) ws_stream_free(stream);
+ * @endcode
+ *
+ * Used by one thread at a time, the one that uses its engine.
+ */
+typedef struct ws_stream ws_stream;
+
+/**
+ * What an answer has cost, as its model counts. Set `struct_size`, then the rest.
+ */
+typedef struct ws_stream_usage {
+    /**
+     * `sizeof(ws_stream_usage)`: see the conventions.
+     */
+    size_t struct_size;
+    /**
+     * Tokens of the question.
+     */
+    uint64_t prompt_tokens;
+    /**
+     * Tokens of the answer.
+     */
+    uint64_t completion_tokens;
+    /**
+     * Both.
+     */
+    uint64_t total_tokens;
+} ws_stream_usage;
+
+/**
+ * A message of a stream, filled by ws_stream_next().
+ */
+typedef struct ws_stream_message {
+    /**
+     * `sizeof(ws_stream_message)`, set before the call: see the conventions.
+     */
+    size_t struct_size;
+    /**
+     * A JSON object in UTF-8, the payload of a text message; not NUL-terminated. It lives until the next call on the
+     * stream that is not one of those that ask.
+     */
+    const char *data;
+    /**
+     * Its length in bytes.
+     */
+    size_t len;
+    /**
+     * Its number.
+     */
+    uint64_t seq;
+    /**
+     * 1 if it is the last one. Else 0.
+     */
+    int done;
+} ws_stream_message;
+
+/**
+ * Makes a stream.
+ *
+ * @param engine      the engine of this thread's event loop
+ * @param request_id  the `requestId` of its messages, UTF-8, which is copied; NULL with a len of 0: they have none
+ * @param len         its length in bytes
+ * @param stream      receives a stream to be freed with ws_stream_free(); NULL if the call fails
+ * @return #WS_OK; #WS_ERR_INVALID_UTF8; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_stream_new(ws_engine *engine, const char *request_id, size_t len, ws_stream **stream);
+
+/**
+ * Frees a stream, whatever its state, with the messages that nobody has taken.
+ *
+ * @param stream  a stream, or NULL
+ */
+void ws_stream_free(ws_stream *stream);
+
+/**
+ * Chooses the number of the first message, for an answer that goes on where another stream of it stopped.
+ *
+ * @param stream  a stream that has made no message yet
+ * @param seq     1 to 2^53-1; default 1
+ * @return #WS_OK; #WS_ERR_STATE; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_stream_set_first_seq(ws_stream *stream, uint64_t seq);
+
+/**
+ * Takes the next bytes of the text. They may end in the middle of a character, which leaves when the rest of it has
+ * come; what cannot become a character turns into U+FFFD. The two halves of a UTF-16 pair that were encoded as three
+ * bytes each (CESU-8) become their character. Take messages afterwards: one may be due.
+ *
+ * @param stream  a stream that has not ended
+ * @param data    any bytes; NULL if len is 0
+ * @param len     their number
+ * @return #WS_OK; #WS_ERR_STATE after the end; #WS_ERR_QUEUE_FULL if more than `max_queued_bytes` would wait in the
+ *         stream, see ws_stream_wants_more(); #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_stream_write(ws_stream *stream, const void *data, size_t len);
+
+/**
+ * Ends the text: what is held back of a character becomes U+FFFD, and what is in no message yet leaves with the last
+ * one: `"done":true,"finish_reason":"stop","usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}`.
+ *
+ * @param stream  a stream that has not ended
+ * @param reason  why the answer ended, UTF-8: "stop", "length"; NULL with a len of 0 is "stop"
+ * @param len     its length in bytes
+ * @param usage   what it has cost; NULL if that is not known
+ * @return #WS_OK; #WS_ERR_STATE after the end; #WS_ERR_INVALID_UTF8; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_stream_finish(ws_stream *stream,
+                           const char *reason,
+                           size_t len,
+                           const ws_stream_usage *usage);
+
+/**
+ * Ends the text with an error. What was written leaves first, then
+ * `{"type":"error","requestId":"r-1","seq":3,"code":"...","message":"...","retryable":true}`, then the last message, with the
+ * `finish_reason` "error".
+ *
+ * @param stream       a stream that has not ended
+ * @param code         what failed, for programs, UTF-8: "upstream_timeout"; NULL if code_len is 0
+ * @param code_len     its length in bytes
+ * @param message      what failed, for people, UTF-8; NULL if message_len is 0
+ * @param message_len  its length in bytes
+ * @param retryable    1 if the same question may be answered later, else 0
+ * @return as ws_stream_finish()
+ */
+ws_status ws_stream_fail(ws_stream *stream,
+                         const char *code,
+                         size_t code_len,
+                         const char *message,
+                         size_t message_len,
+                         int retryable);
+
+/**
+ * Ends the text in the middle, since nobody wants the rest: what was written leaves with the last message, whose
+ * `finish_reason` is "cancelled". A character that is not complete is dropped.
+ *
+ * @param stream  a stream that has not ended
+ * @return #WS_OK; #WS_ERR_STATE after the end; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_stream_cancel(ws_stream *stream);
+
+/**
+ * Takes the next message that is due, to be sent or kept by the host.
+ *
+ * @param stream   a stream
+ * @param message  receives the message; its `struct_size` must be set. Not written unless the call returns #WS_OK
+ * @return #WS_OK; #WS_AGAIN if none is due; #WS_ERR_INVALID_ARGUMENT
+ */
+ws_status ws_stream_next(ws_stream *stream, ws_stream_message *message);
+
+/**
+ * Queues all messages that are due on a connection, each as a text message, while its output is not above the
+ * high-water mark. What is left stays in the stream, in order. Write the connection's output afterwards.
+ *
+ * @param stream  a stream
+ * @param conn    an open connection of any engine of this thread; another one than last time is fine
+ * @return #WS_OK if all went; #WS_AGAIN if the output is above the high-water mark: call this again at
+ *         #WS_EVENT_WRITABLE; otherwise as ws_conn_queue_text(): what the connection refused, and what is behind it,
+ *         stays in the stream
+ */
+ws_status ws_stream_send(ws_stream *stream, ws_conn *conn);
+
+/**
+ * Whether to go on writing; if not, pause the model. 0 while more bytes wait in the stream than the high-water mark of
+ * ws_config_set_stream_water_marks(), until they are no more than the low one; after ws_stream_send() left the
+ * connection above its own high-water mark, until it is called again and finds the connection below, or the host calls
+ * ws_stream_next() instead; and after the end.
+ *
+ * @param stream  a stream
+ * @return 1 or 0; 0 if stream is NULL or poisoned
+ */
+int ws_stream_wants_more(const ws_stream *stream);
+
+/**
+ * What waits in the stream: messages, text that is in no message yet, and the beginning of a character.
+ *
+ * @param stream  a stream
+ * @return bytes; 0 if stream is NULL or poisoned
+ */
+size_t ws_stream_pending_bytes(const ws_stream *stream);
+
+/**
+ * The number of the next message that is taken.
+ *
+ * @param stream  a stream
+ * @return its `seq`; 0 if stream is NULL or poisoned
+ */
+uint64_t ws_stream_next_seq(const ws_stream *stream);
+
+/**
+ * Whether the last message was taken, by ws_stream_next() or ws_stream_send().
+ *
+ * @param stream  a stream
+ * @return 1 or 0; 1 if stream is NULL or poisoned: nothing will come of it
+ */
+int ws_stream_is_finished(const ws_stream *stream);
+
+/**
+ * A stream of which time has made a message due: take its messages, or have them sent. Each is handed out once, at a
+ * cost that does not depend on how many streams there are. ws_engine_next_deadline() says when, and
+ * ws_engine_advance() makes it so. A stream that was freed is not handed out.
+ *
+ * @param engine  an engine
+ * @return a stream; NULL if there is none (more), or engine is NULL
+ */
+ws_stream *ws_engine_next_due_stream(ws_engine *engine);
+
+/**
+ * Keeps a pointer of the host's with the stream, such as what it needs to find the connection of a stream that
+ * ws_engine_next_due_stream() gives. The engine never looks at what it points to.
+ *
+ * @param stream     a stream; NULL and a poisoned one are ignored
+ * @param user_data  any pointer
+ */
+void ws_stream_set_user_data(ws_stream *stream, void *user_data);
+
+/**
+ * The pointer that ws_stream_set_user_data() kept; also of a poisoned stream.
+ *
+ * @param stream  a stream
+ * @return the pointer; NULL if none was set or stream is NULL
+ */
+void *ws_stream_user_data(const ws_stream *stream);
+
 /* ---- State, and what to do with the socket --------------------------------------------------------------------------- */
 
 /**
@@ -1636,7 +1924,7 @@ ws_status ws_engine_advance(ws_engine *engine, uint64_t now_ms);
  *
  * @param engine  an engine
  * @return a time of the host's clock; that of the last ws_engine_advance() while there are connections to be had
- *         from ws_engine_next_due(); `UINT64_MAX` if there is nothing to wait for, the time was never told, or
+ *         from ws_engine_next_due(), or streams from ws_engine_next_due_stream(); `UINT64_MAX` if there is nothing to wait for, the time was never told, or
  *         engine is NULL
  */
 uint64_t ws_engine_next_deadline(const ws_engine *engine);
@@ -1828,6 +2116,18 @@ typedef struct ws_metrics {
      * together, in bytes.
      */
     uint64_t held_input_bytes;
+    /**
+     * Token streams that are there now.
+     */
+    uint64_t streams_open;
+    /**
+     * Messages that token streams made.
+     */
+    uint64_t stream_messages;
+    /**
+     * Bytes of text in them, before JSON escapes any.
+     */
+    uint64_t stream_text_bytes;
     /**
      * Ends of connections that were open, by code: 1000 to 1015, then 3000 to 3999, 4000 to 4999, and others. 1006
      * are lost ones, 1005 those whose close frame had no code.

@@ -36,6 +36,7 @@ pub struct Config {
 
     pub(crate) compression: Compression,
     pub(crate) timeouts: Timeouts,
+    pub(crate) stream: Streams,
 }
 
 /// What permessage-deflate may do (RFC 7692). "Own" is this end's compressor, "peer" the other end's.
@@ -61,6 +62,16 @@ pub(crate) struct Timeouts {
     pub(crate) close: u32,
     pub(crate) write_stall: u32,
     pub(crate) max_lifetime: u32,
+}
+
+/// How token streams merge and cut, and when they have enough.
+#[derive(Debug, Clone)]
+pub(crate) struct Streams {
+    /// Milliseconds.
+    pub(crate) merge_time: u32,
+    pub(crate) piece_size: usize,
+    pub(crate) low_water: usize,
+    pub(crate) high_water: usize,
 }
 
 impl Default for Config {
@@ -108,6 +119,7 @@ impl Default for Config {
                 write_stall: 30_000,
                 max_lifetime: 0,
             },
+            stream: Streams { merge_time: 40, piece_size: 4 * KIB, low_water: 16 * KIB, high_water: 64 * KIB },
         }
     }
 }
@@ -286,7 +298,8 @@ impl Config {
 /// Output.
 impl Config {
     /// Bytes of output that may wait to be taken, frame headers included: 1 KiB and up, default 4 MiB. A message that
-    /// would exceed it is refused; control frames always have room.
+    /// would exceed it is refused; control frames always have room. What waits in a [`TokenStream`](crate::TokenStream)
+    /// has the same limit.
     pub fn set_max_queued_bytes(&mut self, bytes: usize) -> Result<&mut Config, Error> {
         if bytes < KIB || bytes > isize::MAX as usize {
             return Err(Error::InvalidArgument("max_queued_bytes must be 1 KiB or more"));
@@ -415,6 +428,43 @@ impl Config {
     /// From the opening on, whatever happens: default off. Then 1001.
     pub fn set_max_lifetime(&mut self, ms: u32) -> Result<&mut Config, Error> {
         self.timeouts.max_lifetime = in_time_range(ms)?;
+        Ok(self)
+    }
+}
+
+/// Token streams: see [`TokenStream`](crate::TokenStream).
+impl Config {
+    /// For how many milliseconds after a message what is written is merged into the next one: 0 to 10,000, default 40. 0
+    /// makes a message of every write. Counted only once the engine has been told the time: until then what was written
+    /// is due at once.
+    pub fn set_stream_merge_time(&mut self, ms: u32) -> Result<&mut Config, Error> {
+        if ms > 10_000 {
+            return Err(Error::InvalidArgument("stream_merge_time must be 0 to 10,000 milliseconds"));
+        }
+        self.stream.merge_time = ms;
+        Ok(self)
+    }
+
+    /// Bytes of text at which a message is made before its time, and the most that one has, before JSON escapes any: 16
+    /// to 1 MiB, default 4 KiB. Text is cut between characters.
+    pub fn set_stream_piece_size(&mut self, bytes: usize) -> Result<&mut Config, Error> {
+        if !(16..=MIB).contains(&bytes) {
+            return Err(Error::InvalidArgument("stream_piece_size must be 16 bytes to 1 MiB"));
+        }
+        self.stream.piece_size = bytes;
+        Ok(self)
+    }
+
+    /// Bytes that wait in a stream above which it has enough ([`TokenStream::wants_more`]), and down to which it wants
+    /// more again: `low`, or half of `max_queued_bytes` if that is less. `low` less than `high`; default 16 KiB and 64
+    /// KiB.
+    ///
+    /// [`TokenStream::wants_more`]: crate::TokenStream::wants_more
+    pub fn set_stream_water_marks(&mut self, low: usize, high: usize) -> Result<&mut Config, Error> {
+        if low >= high {
+            return Err(Error::InvalidArgument("a stream's low-water mark must be below its high-water mark"));
+        }
+        (self.stream.low_water, self.stream.high_water) = (low, high);
         Ok(self)
     }
 }

@@ -44,7 +44,7 @@
 //!
 //! [`Config`] holds every setting; an [`Engine`] is what one event loop's connections share; a [`Connection`] is one
 //! end of one WebSocket; [`Event`] is the whole vocabulary of what it reports. [`sniff`](fn@sniff) tells a WebSocket
-//! request from other HTTP on one port. The C API of `ws_engine.h` is a thin layer on these.
+//! request from other HTTP on one port. A [`TokenStream`] makes messages of what a language model says token by token. The C API of `ws_engine.h` is a thin layer on these.
 
 mod config;
 mod connection;
@@ -59,6 +59,7 @@ mod handshake;
 mod prepared;
 mod simd;
 mod text;
+mod token_stream;
 pub mod utf8;
 mod violation;
 
@@ -77,4 +78,5 @@ pub use handshake::policy::OriginPolicy;
 pub use handshake::response::Header;
 pub use handshake::sniff::{Sniff, sniff};
 pub use prepared::Prepared;
+pub use token_stream::{StreamMessage, TokenStream, Usage};
 pub use violation::Violation;

@@ -12,6 +12,7 @@ use wsengine::capi::engine::*;
 use wsengine::capi::input::*;
 use wsengine::capi::output::*;
 use wsengine::capi::status::ws_status::*;
+use wsengine::capi::stream::*;
 use wsengine::capi::time::*;
 
 thread_local! {
@@ -51,6 +52,9 @@ static ALLOCATOR: Counting = Counting;
 
 /// One block of 112 bytes, and 20 in the timers of the engine, which are allocated 64 at a time: less than one more.
 const MOST: f64 = 133.0;
+
+/// A token stream, its name and its place among the timers.
+const MOST_OF_A_STREAM: f64 = 230.0;
 
 const CONNECTIONS: usize = 10_000;
 const MIB: usize = 1024 * 1024;
@@ -231,4 +235,32 @@ fn clients() {
     }
     let each = (LIVE.get() - before) as f64 / CONNECTIONS as f64;
     assert!(each <= MOST, "{each} bytes for each");
+}
+
+#[test]
+fn a_stream_that_waits_for_tokens() {
+    const STREAMS: usize = 5_000;
+    unsafe {
+        let engine = ws_engine_new(null());
+        let mut streams: Vec<*mut ws_stream> = Vec::with_capacity(STREAMS);
+        let before = LIVE.get();
+        for _ in 0..STREAMS {
+            let mut stream = null_mut();
+            assert_eq!(ws_stream_new(engine, c"request-1".as_ptr(), 9, &mut stream), WS_OK);
+            streams.push(stream);
+        }
+        let each = (LIVE.get() - before) as f64 / STREAMS as f64;
+        assert!(each <= MOST_OF_A_STREAM, "{each} bytes each");
+        // What a large answer needed is given back when it was taken.
+        let before = LIVE.get();
+        let mut message: ws_stream_message = std::mem::zeroed();
+        message.struct_size = size_of::<ws_stream_message>();
+        for &stream in &streams[..10] {
+            assert_eq!(ws_stream_write(stream, vec![b'x'; MIB].as_ptr().cast(), MIB), WS_OK);
+            while ws_stream_next(stream, &mut message) == WS_OK {}
+        }
+        assert!(LIVE.get() - before <= 0, "{} bytes are kept", LIVE.get() - before);
+        streams.into_iter().for_each(|stream| ws_stream_free(stream));
+        ws_engine_free(engine);
+    }
 }

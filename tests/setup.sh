@@ -44,6 +44,7 @@ test_packages() {
     need_program openssl openssl  # makes certificates for the tests of TLS
     need_program curl curl
     need_program valgrind valgrind
+    need_program systemd-analyze systemd  # reads the chat's units; nothing is started
     need_program cmake cmake            # the installed library and the adapter in a user's build
     need_program pkg-config pkg-config  # the same
     need_program chromium chromium
@@ -56,6 +57,7 @@ test_packages() {
 proxies() {
     unpacked nginx
     unpacked haproxy
+    command -v promtool "$SETUP/debian/usr/bin/promtool" > /dev/null || unpacked prometheus  # reads metrics and alerts
 }
 
 # Debian's redis-server is a link to redis-check-rdb, which is in redis-tools: the same program, by another name. The package

@@ -45,6 +45,8 @@ struct job {
     buffer input;   /* of one pass */
     uint8_t *place; /* where the host receives */
     ws_conn *crowd[CROWD];
+    ws_stream *streams[CROWD];
+    uint64_t now;
     ws_prepared *prepared;
 };
 
@@ -306,6 +308,35 @@ static void make_crowd(job *what) {
     CHECK(ws_prepared_new(WS_MESSAGE_TEXT, what->payload, what->load->size, &what->prepared) == WS_OK);
 }
 
+/* ---- token streams ---- */
+
+/* A token every 7 ms for each of many streams, merged for 40 ms and sent on a connection of its own. */
+static unsigned token_pass(job *what) {
+    for (unsigned at = 0; at < what->messages; at++) {
+        unsigned who = at % CROWD;
+        if (who == 0) {
+            CHECK(ws_engine_advance(what->engine, what->now += 7) == WS_OK);
+            ws_stream *due;
+            while ((due = ws_engine_next_due_stream(what->engine)) != NULL) {
+                ws_conn *conn = ws_stream_user_data(due);
+                CHECK(ws_stream_send(due, conn) == WS_OK);
+                CHECK(take(what, conn, NULL) > what->load->size);
+            }
+        }
+        CHECK(ws_stream_write(what->streams[who], what->payload, what->load->size) == WS_OK);
+        CHECK(ws_stream_send(what->streams[who], what->crowd[who]) == WS_OK);
+        take(what, what->crowd[who], NULL);
+    }
+    return what->messages;
+}
+
+static void make_streams(job *what) {
+    for (int at = 0; at < CROWD; at++) {
+        CHECK(ws_stream_new(what->engine, "request-1", 9, &what->streams[at]) == WS_OK);
+        ws_stream_set_user_data(what->streams[at], what->crowd[at]);
+    }
+}
+
 /* ---- the workloads ---- */
 
 /* A row for each way. */
@@ -343,6 +374,8 @@ static const workload WORKLOADS[] = {
     {.name = "broadcast-128-many", .messages = 4 * CROWD, .pass = broadcast_many_pass, .what = ASCII, .size = 128},
     {.name = "broadcast-16k-many", .messages = 4 * CROWD, .pass = broadcast_many_pass, .what = ASCII, .size = 16384},
 
+    {.name = "token-8", .messages = 24 * CROWD, .pass = token_pass, .what = CHINESE, .size = 8},
+
     {.name = "handshake", .messages = 256, .pass = handshake_pass, .head = SHORT_HEAD},
     {.name = "handshake-browser", .messages = 256, .pass = handshake_pass, .head = BROWSER_HEAD},
 };
@@ -374,8 +407,11 @@ job *prepare(const workload *load, unsigned messages) {
     CHECK(what->payload != NULL && what->place != NULL);
     make_payload(load->what, 0, what->payload, load->size);
     open_pair(what);
-    if (load->pass == broadcast_pass || load->pass == broadcast_many_pass) {
+    if (load->pass == broadcast_pass || load->pass == broadcast_many_pass || load->pass == token_pass) {
         make_crowd(what);
+    }
+    if (load->pass == token_pass) {
+        make_streams(what);
     }
     what->checking = 1;
     if (load->pass == receive_pass) {
@@ -396,6 +432,7 @@ unsigned run(job *what) {
 
 void end(job *what) {
     for (int at = 0; at < CROWD; at++) {
+        ws_stream_free(what->streams[at]);
         ws_conn_free(what->crowd[at]);
     }
     ws_prepared_free(what->prepared);

@@ -32,11 +32,22 @@ void AnswerLog::status(const Message& json) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     status_ = json;
-    for (const Place& place : places_) {
-      if (auto reader = place.reader.lock()) readers.push_back(std::move(reader));
-    }
+    readers = readersLocked();
   }
   for (const auto& reader : readers) reader->onStatus(json);
+}
+
+void AnswerLog::refuse(const Message& error, const Message& end) {
+  std::vector<std::shared_ptr<Reader>> readers;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!entries_.empty()) return;
+    done_ = true;
+    refusal_ = error;
+    refusalEnd_ = end;
+    readers = readersLocked();
+  }
+  for (const auto& reader : readers) reader->onRefused(error, end);
 }
 
 bool AnswerLog::isAhead(std::size_t high) {
@@ -56,10 +67,12 @@ void AnswerLog::setCaughtUp(std::size_t low, std::function<void()> callback) {
 
 void AnswerLog::addReader(const std::shared_ptr<Reader>& reader, std::uint64_t after) {
   bool tell = false;
-  Message status;
+  Message status, refusal, refusalEnd;
   std::function<void()> caughtUp;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    refusal = refusal_;
+    refusalEnd = refusalEnd_;
     Place place{reader, reader.get(), std::min<std::uint64_t>(after, entries_.size()), reader->paces(), false};
     // A reader may know more than a copy that is still being filled: what it knows is not for it.
     place.skip = after > entries_.size() ? after : 0;
@@ -69,6 +82,7 @@ void AnswerLog::addReader(const std::shared_ptr<Reader>& reader, std::uint64_t a
     caughtUp = takeCaughtUpLocked();
   }
   if (caughtUp) caughtUp();
+  if (refusal) return reader->onRefused(refusal, refusalEnd);
   if (status) reader->onStatus(status);
   if (tell) reader->onMore();
 }
@@ -137,6 +151,14 @@ std::size_t AnswerLog::readers() const {
 }
 
 // ---- inside ----
+
+std::vector<std::shared_ptr<AnswerLog::Reader>> AnswerLog::readersLocked() const {
+  std::vector<std::shared_ptr<Reader>> readers;
+  for (const Place& place : places_) {
+    if (auto reader = place.reader.lock()) readers.push_back(std::move(reader));
+  }
+  return readers;
+}
 
 // Bytes of the first `count` messages.
 std::uint64_t AnswerLog::endLocked(std::size_t count) const { return count == 0 ? 0 : entries_[count - 1].end; }

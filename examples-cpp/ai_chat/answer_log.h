@@ -29,6 +29,8 @@ class AnswerLog : muduo::noncopyable {
     virtual void onMore() = 0;
     // Passes by. Who comes before the first message gets the last one.
     virtual void onStatus(const Message& json) = 0;
+    // There is no such answer after all: an error, and the end.
+    virtual void onRefused(const Message& /*error*/, const Message& /*end*/) {}
     // The store's copy is none whose pace matters to the model.
     virtual bool paces() const { return true; }
   };
@@ -42,6 +44,8 @@ class AnswerLog : muduo::noncopyable {
   // What has been appended before is ignored, so a copy may be filled twice; false then, and when there would be a gap.
   bool append(std::uint64_t seq, Message json, bool done);
   void status(const Message& json);
+  // Instead of an answer; once, while nothing was appended.
+  void refuse(const Message& error, const Message& end);
   // For the model's back pressure: the reader that is farthest has more than `high` bytes before it. Without readers that
   // pace nobody is waited for.
   bool isAhead(std::size_t high);
@@ -84,6 +88,7 @@ class AnswerLog : muduo::noncopyable {
     std::uint64_t skip = 0;  // entries that it has seen elsewhere
   };
 
+  std::vector<std::shared_ptr<Reader>> readersLocked() const;
   std::uint64_t endLocked(std::size_t count) const;
   std::uint64_t aheadLocked() const;
   std::function<void()> takeCaughtUpLocked();
@@ -94,6 +99,7 @@ class AnswerLog : muduo::noncopyable {
   std::vector<Entry> entries_;  // entry i has seq i + 1
   bool done_ = false;
   Message status_;  // the last one
+  Message refusal_, refusalEnd_;
   std::vector<Place> places_;
   bool awaited_ = false;  // the model waits for a reader
   std::size_t low_ = 0;

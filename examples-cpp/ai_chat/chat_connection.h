@@ -1,4 +1,5 @@
-// The chat's wire protocol on one WebSocket: at most one answer at a time. Lives in the connection's loop.
+// One WebSocket of the chat: its questions, and the answers that it reads, each at the browser's pace. Lives in the
+// connection's loop. Answers outlive it: a lost connection stops nothing.
 #ifndef AI_CHAT_CHAT_CONNECTION_H
 #define AI_CHAT_CHAT_CONNECTION_H
 
@@ -8,61 +9,71 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
-#include "chat_json.h"
-#include "curl_loop.h"
+#include "answer_log.h"
 #include "muduo_ws/WebSocketConnection.h"
-#include "session_store.h"
-#include "upstream.h"
+#include "run.h"
+#include "wire.h"
 
 namespace ai_chat {
 
-struct ChatOptions {
-  UpstreamOptions upstream;
-  SessionStore::Limits sessions;
-  std::size_t maxMessageBytes = 32 * 1024;
-};
+class ChatService;
 
 class ChatConnection : public std::enable_shared_from_this<ChatConnection>, muduo::noncopyable {
  public:
-  // All but `webSocket` must outlive it.
-  ChatConnection(const wsmuduo::WebSocketConnectionPtr& webSocket, CurlLoop* curl, const ChatOptions& options,
-                 SessionStore* sessions);
+  // Both outlive it.
+  ChatConnection(const wsmuduo::WebSocketConnectionPtr& webSocket, const Run::Context& context, ChatService* service);
+  ~ChatConnection();
 
   // Once, when it is made.
-  void watchPressure();
+  void open();
   void onMessage(std::string_view data, bool isText);
-
-  // The browser is gone, or the server ends: an answer under way is cancelled, what was produced is kept. Nothing
-  // is sent from here on.
+  // Sends the answer, from the message behind `after` on.
+  void watch(const std::shared_ptr<AnswerLog>& log, std::uint64_t after);
+  // The same from the beginning, unless it is sent already.
+  void watchOnce(const std::shared_ptr<AnswerLog>& log);
+  // No more of the answers in that room.
+  void unwatch(const Scope& scope);
+  // The browser is gone. Nothing is sent from here on.
   void shutDown();
 
- private:
-  void onChat(ChatCommand command);
-  void onStop();
-  void onText(std::string_view text);
-  void onEnd(const UpstreamResult& result);
+  // Any thread.
+  muduo::net::EventLoop* loop() const { return context_.loop; }
 
-  void send(const std::string& json);
-  void refuse(std::string_view code, const std::string& why);
-  void cancelAnswer();
-  void finishAnswer(const char* how);
-  bool answering() const { return request_ != nullptr; }
+ private:
+  class AnswerReader;
+  using Readers = std::unordered_map<AnswerId, std::shared_ptr<AnswerReader>, AnswerIdHash>;
+
+  void on(ChatCommand& command);
+  void on(StopCommand& command);
+  void on(ResumeCommand& command);
+  void on(HistoryCommand& command);
+  void on(PingCommand& command);
+  void on(BadCommand& command);
+  template <typename PeopleCommand>
+  void on(PeopleCommand& command);
+
+  bool tooFast();
+  bool mayAskIn(const Scope& scope, const std::string& requestId);
+  void refuse(const char* code, const std::string& why, bool retryable, const std::string& requestId);
+  void stop(const AnswerId& id);
+  void watchPressure();
+  void pump(const std::shared_ptr<AnswerReader>& reader);
+  void pumpAll();
+  bool send(std::string_view json);
 
   const std::weak_ptr<wsmuduo::WebSocketConnection> webSocket_;
-  const std::string name_;  // in logs
-  CurlLoop* const curl_;
-  const ChatOptions& options_;
-  SessionStore* const sessions_;
+  const Run::Context& context_;
+  ChatService* const service_;
   bool over_ = false;
-  bool isBehind_ = false;  // the browser reads more slowly than the model speaks
+  bool isBehind_ = false;  // the browser reads more slowly than there is to read
+  Readers readers_;
+  std::unordered_set<AnswerId, AnswerIdHash> asked_;  // here, and not done
 
-  // The answer under way.
-  std::shared_ptr<UpstreamRequest> request_;
-  ChatCommand question_;
-  std::string answer_;  // as much of it as a session keeps
-  std::size_t answerBytes_ = 0;
-  muduo::Timestamp begun_;
+  muduo::Timestamp second_;  // in which these commands came
+  std::size_t commands_ = 0;
 };
 
 }  // namespace ai_chat

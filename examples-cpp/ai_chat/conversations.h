@@ -1,5 +1,5 @@
-// What was said in each session and room, so that the model sees the conversation. In memory and bounded: in turns and bytes a
-// conversation, in conversations, and in bytes altogether. What was used longest ago goes first. Not locked.
+// What was said in each session and room, so that the model sees the conversation. In memory and bounded: in turns and
+// bytes a conversation, in conversations, and in bytes altogether. What was used longest ago goes first. Not locked.
 #ifndef AI_CHAT_CONVERSATIONS_H
 #define AI_CHAT_CONVERSATIONS_H
 

@@ -31,7 +31,7 @@ class CurlTransfer {
   // Inside libcurl: store the bytes. False keeps them in libcurl and pauses the transfer until CurlLoop::resume().
   virtual bool onBody(const char* data, std::size_t length) = 0;
 
-  // Outside libcurl, after one or more onBody().
+  // Outside libcurl, after the head of an answer or one or more onBody().
   virtual void onProgress() = 0;
 
   // Outside libcurl; the transfer is over and no longer known to the CurlLoop.
@@ -47,7 +47,7 @@ class CurlLoop : muduo::noncopyable {
 
   muduo::net::EventLoop* loop() const { return loop_; }
 
-  // `easy` is configured except for its write function; it stays the caller's. onFinished() follows, later.
+  // `easy` is configured except for its header and write functions; it stays the caller's. onFinished() follows, later.
   void start(CURL* easy, CurlTransfer* transfer);
 
   // At once: the connection is closed (or the HTTP/2 stream reset). No call follows. Fine when it is over already.
@@ -73,7 +73,9 @@ class CurlLoop : muduo::noncopyable {
 
   static int onSocket(CURL* easy, curl_socket_t socket, int what, void* self, void* socketData);
   static int onTimeout(CURLM* multi, long milliseconds, void* self);
+  static std::size_t onHeader(char* data, std::size_t size, std::size_t count, void* entry);
   static std::size_t onWrite(char* data, std::size_t size, std::size_t count, void* entry);
+  static void touch(Entry* entry);
 
   void watch(CURL* easy, curl_socket_t socket, int what);
   void retire(curl_socket_t socket);
@@ -92,7 +94,7 @@ class CurlLoop : muduo::noncopyable {
   std::unordered_map<CURL*, Entry> transfers_;  // its nodes stay put: libcurl points to them
   std::unordered_map<curl_socket_t, std::unique_ptr<Watch>> watches_;
   std::vector<std::unique_ptr<Watch>> retired_;
-  std::deque<CURL*> touched_;  // have new bytes
+  std::deque<CURL*> touched_;  // have news
   std::deque<CURL*> failed_;   // cannot be watched
   bool wantsTimer_ = false;
   muduo::Timestamp due_;  // what libcurl wants

@@ -225,7 +225,9 @@ void MemoryStore::join(const std::string& name, const std::string& user, Loop* l
 void MemoryStore::look(const std::string& name, Loop* loop, std::function<void(Status, RoomState)> done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   Room* known = room(name);
-  queue(loop, [done = std::move(done), now = known == nullptr ? RoomState() : state(known)] { done(Status::kOk, now); });
+  RoomState now;
+  if (known != nullptr) now = state(known);
+  queue(loop, [done = std::move(done), now = std::move(now)] { done(Status::kOk, now); });
 }
 
 void MemoryStore::leave(const std::string& name, const std::string& user) {

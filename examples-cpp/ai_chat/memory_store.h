@@ -1,8 +1,8 @@
 // What one node keeps in its memory, for a chat that has no others: gone when the process ends.
 //
-// Everything is bounded, by Store::Limits and by MemoryStore::Bounds. What was acknowledged and is still owed (names, waiting
-// messages, the members of rooms) is never dropped to make room: what comes on top is refused with kFull. What is only
-// remembered (conversations, posts in rooms, ids of messages) gives way, the oldest first.
+// Everything is bounded, by Store::Limits and by MemoryStore::Bounds. What was acknowledged and is still owed (names,
+// waiting messages, the members of rooms) is never dropped to make room: what comes on top is refused with kFull. What
+// is only remembered (conversations, posts in rooms, ids of messages) gives way, the oldest first.
 #ifndef AI_CHAT_MEMORY_STORE_H
 #define AI_CHAT_MEMORY_STORE_H
 

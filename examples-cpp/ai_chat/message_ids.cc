@@ -38,8 +38,8 @@ std::string MessageIds::next() {
     count_ = 0;
   }
   char text[64];
-  std::snprintf(text, sizeof text, "%012llx-%04x-%s", static_cast<unsigned long long>(lastMs_), static_cast<unsigned>(count_),
-                origin_.c_str());
+  std::snprintf(text, sizeof text, "%012llx-%04x-%s", static_cast<unsigned long long>(lastMs_),
+                static_cast<unsigned>(count_), origin_.c_str());
   return text;
 }
 

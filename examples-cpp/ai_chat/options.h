@@ -1,4 +1,4 @@
-// The command line.
+// What can be set: on the command line, or in a file of the same names; options.cc has the table of them.
 #ifndef AI_CHAT_OPTIONS_H
 #define AI_CHAT_OPTIONS_H
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "chat_connection.h"
+#include "chat_options.h"
 
 namespace ai_chat {
 
@@ -22,8 +22,11 @@ struct Options {
   std::string redisHost;  // empty: everything is kept in memory
   std::uint16_t redisPort = 0;
   std::string redisPasswordFile;
-  std::string redisPrefix = "ai_chat:";  // of all keys and channels
-  double drainSeconds = 30;              // for answers under way, when the server ends
+  std::string redisPassword;               // what that file holds
+  std::string redisPrefix = "ai_chat:";    // of all keys and channels
+  std::string metricsBind = "127.0.0.1";
+  int metricsPort = -1;                    // of /metrics; -1: there is none
+  double drainSeconds = 30;                // for answers under way, when the server ends
   bool jsonLogs = false;
   bool verbose = false;
   ChatOptions chat;
@@ -31,14 +34,18 @@ struct Options {
 
 struct CommandLine {
   bool help = false;
-  std::string error;  // what is wrong; empty: `options` is good
+  bool checkConfig = false;  // say whether all is good, and end
+  std::string error;         // what is wrong; empty: `options` is good
+  std::vector<std::string> warnings;
   Options options;
 };
 
-// Reads the key file and the environment variable API_KEY, too.
+// Reads the file of --config, the files of secrets and the environment variable API_KEY, too. What the command line says
+// wins over the file.
 CommandLine parseCommandLine(int argc, char** argv);
 
-extern const char kUsage[];
+// What --help says.
+std::string usage();
 
 }  // namespace ai_chat
 

@@ -67,12 +67,17 @@ void SseParser::readLine(std::string_view line) {
   std::string_view value = colon == std::string_view::npos ? std::string_view() : line.substr(colon + 1);
   if (!value.empty() && value.front() == ' ') value.remove_prefix(1);
 
-  // A comment has an empty field name; id and retry mean nothing for a request that is not repeated.
+  // A comment has an empty field name; id and retry mean nothing for an answer, which cannot be taken up again.
   if (field == "event") {
     type_.assign(value);
   } else if (field == "data") {
     if (std::exchange(hasData_, true)) data_.push_back('\n');
     data_.append(value);
+  } else if (field == "error") {
+    // No field of the standard: llama.cpp's way to report an error, for years.
+    type_ = "error";
+    hasData_ = true;
+    data_.assign(value);
   }
   if (line.size() > maxEventBytes_ || data_.size() > maxEventBytes_) tooLong_ = true;
 }

@@ -19,9 +19,9 @@ namespace {
 
 constexpr off_t kMaxFileBytes = 8 * 1024 * 1024;
 
-// The page runs its own scripts and styles, talks to WebSockets, and nothing else; nobody may frame it.
+// The page runs its own scripts and styles, talks to its own server, and nothing else; nobody may frame it.
 constexpr const char* kContentSecurityPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 int hexDigit(char c) {
@@ -166,6 +166,8 @@ void StaticFiles::serve(const muduo::net::HttpRequest& request, muduo::net::Http
   response->addHeader("Content-Security-Policy", kContentSecurityPolicy);
   response->addHeader("X-Content-Type-Options", "nosniff");
   response->addHeader("Referrer-Policy", "no-referrer");
+  response->addHeader("Cross-Origin-Opener-Policy", "same-origin");
+  response->addHeader("Cross-Origin-Resource-Policy", "same-origin");
   response->addHeader("Cache-Control", "no-cache");
 
   if (request.method() != HttpRequest::kGet && request.method() != HttpRequest::kHead) {

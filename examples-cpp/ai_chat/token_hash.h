@@ -1,5 +1,5 @@
-// What a store keeps of a token that a client claims a name with: it can tell whether a token is the same, and not what it was.
-// Tokens are random and long, so one round of SHA-256 is enough.
+// What a store keeps of a token that a client claims a name with: it can tell whether a token is the same, and not what
+// it was. Tokens are random and long, so one round of SHA-256 is enough.
 #ifndef AI_CHAT_TOKEN_HASH_H
 #define AI_CHAT_TOKEN_HASH_H
 

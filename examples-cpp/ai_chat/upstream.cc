@@ -1,13 +1,16 @@
 #include "upstream.h"
 
+#include <muduo/base/Logging.h>
 #include <muduo/net/EventLoop.h>
 
 #include <algorithm>
-#include <cstring>
+#include <atomic>
+#include <cmath>
 #include <new>
+#include <random>
 #include <utility>
 
-#include "chat_json.h"
+#include "chat_metrics.h"
 #include "upstream_url.h"
 #include "utf8.h"
 
@@ -20,40 +23,34 @@ namespace ai_chat {
 namespace {
 
 constexpr std::size_t kMaxUnread = 256 * 1024;    // taken from libcurl before somebody reads it
-constexpr std::size_t kMaxOtherBody = 64 * 1024;  // of an error body
+constexpr std::size_t kMaxErrorBody = 64 * 1024;
 constexpr std::size_t kMaxMessage = 500;          // of an upstream's own words in an error
+constexpr double kErrorGrace = 2;                 // from an error's status to the end of its body
 constexpr double kDoneGrace = 3;                  // from the finish reason to [DONE]
 constexpr double kLinger = 1;                     // from [DONE] to the end of the body
 
-constexpr const char* kUnreachable = "upstream_unreachable";
-constexpr const char* kTimeout = "upstream_timeout";
-constexpr const char* kStatus = "upstream_status";
-constexpr const char* kProtocol = "upstream_protocol";
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return std::string_view();
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
+// The model's server is known to refuse stream_options. Of the process: there is one such server.
+std::atomic<bool> usageIsRefused{false};
 
 // "Text/Event-Stream; charset=utf-8" → "text/event-stream"
 std::string mediaType(const char* contentType) {
   if (contentType == nullptr) return std::string();
+  constexpr std::string_view kSpace = " \t";
   std::string_view all(contentType);
-  std::string type = replaceBroken(trim(all.substr(0, all.find(';'))));
+  all = all.substr(0, all.find(';'));
+  all.remove_prefix(std::min(all.find_first_not_of(kSpace), all.size()));
+  all = all.substr(0, all.find_last_not_of(kSpace) + 1);
+  std::string type = replaceBroken(all);
   for (char& c : type) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return shorten(type, 80);
 }
 
-// 30 → "30 s", 0.5 → "0.5 s"
-std::string seconds(double value) {
-  std::string text = std::to_string(value);
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text + " s";
+// From 0 up to, not including, `below`.
+double random(double below) {
+  thread_local std::minstd_rand engine{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, below)(engine);
 }
 
 }  // namespace
@@ -61,24 +58,23 @@ std::string seconds(double value) {
 // ---- the request ----
 
 std::shared_ptr<UpstreamRequest> UpstreamRequest::start(CurlLoop* curl, const UpstreamOptions& options,
-                                                        const std::vector<Turn>& turns, TextCallback onText,
-                                                        EndCallback onEnd) {
+                                                        const std::vector<Turn>& turns, Callbacks callbacks,
+                                                        ChatMetrics* metrics) {
   std::shared_ptr<UpstreamRequest> request(
-      new UpstreamRequest(curl, options, std::move(onText), std::move(onEnd)));
-  request->configure(turns);
-  request->setDeadline(options.firstTokenTimeout);
-  curl->start(request->easy_, request.get());
+      new UpstreamRequest(curl, options, turns, std::move(callbacks), metrics));
+  request->configure();
+  request->ask();
   return request;
 }
 
-UpstreamRequest::UpstreamRequest(CurlLoop* curl, const UpstreamOptions& options, TextCallback onText,
-                                 EndCallback onEnd)
+UpstreamRequest::UpstreamRequest(CurlLoop* curl, const UpstreamOptions& options, const std::vector<Turn>& turns,
+                                 Callbacks callbacks, ChatMetrics* metrics)
     : curl_(curl),
       options_(options),
-      onText_(std::move(onText)),
-      onEnd_(std::move(onEnd)),
-      easy_(curl_easy_init()),
-      parser_(options.maxEventBytes) {
+      turns_(turns),
+      callbacks_(std::move(callbacks)),
+      metrics_(metrics),
+      easy_(curl_easy_init()) {
   if (easy_ == nullptr) throw std::bad_alloc();
 }
 
@@ -89,8 +85,7 @@ UpstreamRequest::~UpstreamRequest() {
   curl_slist_free_all(headers_);
 }
 
-void UpstreamRequest::configure(const std::vector<Turn>& turns) {
-  requestBody_ = encodeCompletionRequest(options_.model, turns);
+void UpstreamRequest::configure() {
   const auto addHeader = [this](const std::string& line) {
     curl_slist* longer = curl_slist_append(headers_, line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
@@ -106,16 +101,36 @@ void UpstreamRequest::configure(const std::vector<Turn>& turns) {
   curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);  // the key and the conversation stay where they were sent
   curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
-  curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(requestBody_.size()));
-  curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, requestBody_.data());
   curl_easy_setopt(easy_, CURLOPT_USERAGENT, "wsengine-ai-chat");
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connectTimeout * 1000));
   curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, curlError_);
   curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy_, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // a proxy's answer is not the model's
   // Without it, cancelling waits for a name look-up under way: the loop would stand still.
   curl_easy_setopt(easy_, CURLOPT_QUICK_EXIT, 1L);
   // A proxy of the environment is for the world outside.
   if (isLoopback(options_.url)) curl_easy_setopt(easy_, CURLOPT_NOPROXY, "*");
+}
+
+// One try. Nothing is left of the one before.
+void UpstreamRequest::ask() {
+  wantsUsage_ = !usageIsRefused && !usageRefusedHere_;
+  requestBody_ = encodeCompletionRequest(options_.model, turns_, wantsUsage_);
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(requestBody_.size()));
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, requestBody_.data());
+
+  state_ = State::kAsking;
+  curlError_[0] = '\0';
+  heldByCurl_ = false;
+  unread_ = 0;
+  status_ = 0;
+  reader_.reset();
+  errorBody_.clear();
+  toldThinking_ = errorSeen_ = finishSeen_ = false;
+  signsSeen_ = 0;
+  askedAt_ = muduo::Timestamp::now();
+  setDeadline(options_.firstTokenTimeout);
+  curl_->start(easy_, this);
 }
 
 void UpstreamRequest::cancel() {
@@ -124,11 +139,14 @@ void UpstreamRequest::cancel() {
   curl_->cancel(easy_);
 }
 
-void UpstreamRequest::pause() { paused_ = true; }
+void UpstreamRequest::pause() {
+  if (ended() || std::exchange(paused_, true)) return;
+  if (metrics_ != nullptr) ++metrics_->pauses;
+}
 
 void UpstreamRequest::resume() {
-  if (!std::exchange(paused_, false) || ended()) return;
-  setDeadline(finishReasonSeen_ ? kDoneGrace : options_.idleTimeout);
+  if (!std::exchange(paused_, false) || state_ != State::kAsking) return;
+  setDeadline(finishSeen_ ? kDoneGrace : signsSeen_ != 0 ? options_.idleTimeout : options_.firstTokenTimeout);
   if (std::exchange(heldByCurl_, false)) curl_->resume(easy_);
 }
 
@@ -141,13 +159,13 @@ bool UpstreamRequest::onBody(const char* data, std::size_t length) {
     heldByCurl_ = true;
     return false;
   }
-  recogniseBody();
+  recogniseHead();
   const std::string_view bytes(data, length);
-  if (body_ == Body::kEvents) {
-    parser_.feed(bytes);
+  if (reader_) {
+    reader_->feed(bytes);
     unread_ += length;
   } else {
-    other_.append(bytes.substr(0, kMaxOtherBody - other_.size()));
+    errorBody_.append(bytes.substr(0, kMaxErrorBody - errorBody_.size()));
   }
   return true;
 }
@@ -156,106 +174,94 @@ void UpstreamRequest::onProgress() {
   if (ended()) return;
   const auto self = shared_from_this();
   unread_ = 0;
-  if (body_ == Body::kEvents) {
-    readEvents(/*atEnd=*/false);
-  } else if (other_.size() == kMaxOtherBody) {
-    failOther();
+  recogniseHead();
+  if (reader_) {
+    tellThinking();
+    if (!ended()) readAnswer(&AnswerReader::read);
+  } else if (errorBody_.size() == kMaxErrorBody) {
+    failStatus();
+  } else if (status_ != 0 && !std::exchange(errorSeen_, true)) {
+    setDeadline(std::min(kErrorGrace, options_.firstTokenTimeout));
   }
-  if (!ended() && !paused_ && std::exchange(heldByCurl_, false)) curl_->resume(easy_);
+  if (state_ == State::kAsking && !paused_ && std::exchange(heldByCurl_, false)) curl_->resume(easy_);
 }
 
 void UpstreamRequest::onFinished(CURLcode result) {
   if (ended()) return;
   const auto self = shared_from_this();
-  recogniseBody();
-  if (body_ == Body::kOther) {
-    failOther();
-  } else if (result != CURLE_OK) {
-    failTransport(result);
-  } else {
-    readEvents(/*atEnd=*/true);
-    if (ended()) return;
-    if (finishReasonSeen_) {
-      complete();
-    } else if (events_ == 0) {
-      fail(kProtocol, "the model's server sent an empty answer");
-    } else {
-      fail(kProtocol, "the model's server ended the answer before it was complete");
-    }
-  }
-}
-
-void UpstreamRequest::recogniseBody() {
-  if (body_ != Body::kUnknown) return;
-  const char* contentType = nullptr;
-  curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status_);
-  curl_easy_getinfo(easy_, CURLINFO_CONTENT_TYPE, &contentType);
-  if (status_ == 0) return;  // no answer at all
-  contentType_ = mediaType(contentType);
-  const bool events = status_ == 200 && (contentType_.empty() || contentType_ == "text/event-stream");
-  body_ = events ? Body::kEvents : Body::kOther;
-}
-
-// ---- events ----
-
-void UpstreamRequest::readEvents(bool atEnd) {
-  SseEvent event;
-  for (;;) {
-    const SseParser::Status status = atEnd ? parser_.finish(&event) : parser_.next(&event);
-    if (status == SseParser::Status::kNeedMore) break;
-    if (status == SseParser::Status::kTooLong) {
-      fail(kProtocol, "the model's server sent an event longer than " + std::to_string(options_.maxEventBytes) +
-                          " bytes");
-      return;
-    }
-    if (!readEvent(event)) return;
-  }
-  deliver();
-}
-
-// False when that was the end.
-bool UpstreamRequest::readEvent(const SseEvent& event) {
-  ++events_;
-  const std::string_view data = trim(event.data);
-  if (data.empty()) return true;
-  if (data == "[DONE]") {
+  recogniseHead();
+  if (status_ != 0 && !reader_) {
+    failStatus();
+  } else if (result == CURLE_OK && reader_) {
+    readAnswer(&AnswerReader::finish);
+  } else if (isFinishing()) {
     complete();
-    return false;
+  } else {
+    if (result == CURLE_OK) result = CURLE_WEIRD_SERVER_REPLY;  // a head that is none
+    long osError = 0;
+    curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &osError);
+    giveUpTry(transportFailure(result, curlError_, osError, options_.connectTimeout));
   }
-  const Chunk chunk = decodeChunk(data);
-  if (chunk.kind == Chunk::Kind::kBroken) {
-    fail(kProtocol, "the model's server sent something that is not a part of an answer: " + chunk.why);
-    return false;
-  }
-  if (chunk.kind == Chunk::Kind::kError || event.type == "error") {
-    const std::string words = shorten(withoutKey(decodeErrorMessage(data)), kMaxMessage);
-    fail(kProtocol, "the model's server reported an error" + (words.empty() ? words : ": " + words),
-         "the model's server reported an error");
-    return false;
-  }
+}
 
-  answerBytes_ += chunk.content.size();
-  if (answerBytes_ > options_.maxAnswerBytes) {
-    fail(kProtocol, "the answer is longer than " + std::to_string(options_.maxAnswerBytes) + " bytes");
-    return false;
+void UpstreamRequest::recogniseHead() {
+  if (status_ != 0) return;
+  long status = 0;
+  curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+  if (status < 200) return;  // no answer yet, or none at all
+  status_ = status;
+  if (status_ != 200) return;
+  const char* contentType = nullptr;
+  curl_easy_getinfo(easy_, CURLINFO_CONTENT_TYPE, &contentType);
+  reader_.emplace(mediaType(contentType),
+                  AnswerReader::Limits{options_.maxEventBytes, options_.maxAnswerBytes});
+}
+
+void UpstreamRequest::tellThinking() {
+  if (std::exchange(toldThinking_, true)) return;
+  if (usageRefusedHere_ && !usageIsRefused.exchange(true)) {
+    LOG_WARN << "the model's server takes no stream_options: it is not asked for the usage any more";
   }
-  hold_.feed(chunk.content, &text_);
-  // Comments and empty events do not count: a server that only says that it is alive must not go on for ever.
-  if (!chunk.content.empty() || chunk.reasoning) {
-    anyToken_ = true;
+  if (callbacks_.onThinking) callbacks_.onThinking();
+}
+
+// ---- the answer, as the model means it ----
+
+void UpstreamRequest::readAnswer(AnswerReader::State (AnswerReader::*read)(std::string*)) {
+  const std::size_t piecesBefore = reader_->pieces();
+  std::string tokens;
+  const AnswerReader::State answer = ((*reader_).*read)(&tokens);
+  deliver(tokens, reader_->pieces() - piecesBefore);
+  if (ended()) return;
+  switch (answer) {
+    case AnswerReader::State::kDone:
+      complete();
+      return;
+    case AnswerReader::State::kFailed:
+      giveUpTry(answerFailure(reader_->failure()));
+      return;
+    case AnswerReader::State::kOpen:
+      break;
+  }
+  if (finishSeen_) return;
+  if (isFinishing()) {
+    finishSeen_ = true;
+    setDeadline(std::min(kDoneGrace, options_.idleTimeout));
+  } else if (reader_->signs() != signsSeen_) {
+    signsSeen_ = reader_->signs();
     setDeadline(options_.idleTimeout);
   }
-  if (!chunk.finishReason.empty()) {
-    finishReasonSeen_ = true;
-    setDeadline(std::min(kDoneGrace, options_.idleTimeout));
-  }
-  return true;
 }
 
-void UpstreamRequest::deliver() {
-  if (text_.empty() || ended()) return;
-  const std::string text = std::exchange(text_, std::string());
-  onText_(text);
+void UpstreamRequest::deliver(const std::string& tokens, std::size_t pieces) {
+  if (tokens.empty()) return;
+  if (metrics_ != nullptr) {
+    metrics_->tokens += pieces;
+    if (pieces == reader_->pieces()) {  // the first ones
+      metrics_->timeToFirstToken.observe(muduo::timeDifference(muduo::Timestamp::now(), askedAt_));
+    }
+  }
+  callbacks_.onTokens(tokens);
 }
 
 // ---- deadlines ----
@@ -282,27 +288,65 @@ void UpstreamRequest::onTimer() {
     return;
   }
   if (ended()) return;
-  if (paused_) {
-    setDeadline(options_.idleTimeout);
-  } else if (muduo::Timestamp::now() < deadline_) {
+  if (muduo::Timestamp::now() < deadline_) {
     startTimer();
-  } else if (recogniseBody(); body_ == Body::kOther) {
-    failOther();
-  } else if (finishReasonSeen_) {
+  } else if (state_ == State::kWaiting) {
+    ask();
+  } else if (paused_) {
+    setDeadline(options_.idleTimeout);
+  } else if (recogniseHead(); status_ != 0 && !reader_) {
+    failStatus();
+  } else if (isFinishing()) {
     complete();
-  } else if (anyToken_) {
-    fail(kTimeout, "the model has sent nothing for " + seconds(options_.idleTimeout));
   } else {
-    fail(kTimeout, "the model has not begun to answer within " + seconds(options_.firstTokenTimeout));
+    giveUpTry(silenceFailure(signsSeen_ != 0, signsSeen_ != 0 ? options_.idleTimeout : options_.firstTokenTimeout));
   }
+}
+
+// ---- a try that failed, and the next one ----
+
+void UpstreamRequest::failStatus() {
+  if (!refusesUsage()) {
+    giveUpTry(statusFailure(status_, errorBody_));
+    return;
+  }
+  usageRefusedHere_ = true;
+  curl_->cancel(easy_);
+  ask();
+}
+
+// An older server, or a strict one. That is no failure of the question: it is asked at once, without. The answer to
+// that decides what is remembered for all others: an error may name the word only because it repeats the request.
+bool UpstreamRequest::refusesUsage() const {
+  return wantsUsage_ && (status_ == 400 || status_ == 422) && errorBody_.find("stream_options") != std::string::npos;
+}
+
+void UpstreamRequest::giveUpTry(const UpstreamFailure& failure) {
+  curl_off_t asked = 0;  // seconds; a date has been made into such
+  if (failure.isPassing) curl_easy_getinfo(easy_, CURLINFO_RETRY_AFTER, &asked);
+  const double retryAfter = static_cast<double>(std::max<curl_off_t>(asked, 0));
+  curl_->cancel(easy_);
+
+  const bool anyToken = reader_ && reader_->pieces() != 0;
+  if (!failure.isPassing || anyToken || retriesDone_ >= options_.retries || retryAfter > options_.maxRetryAfter) {
+    fail(failure, retryAfter);
+    return;
+  }
+  // Those who failed together do not come back together.
+  const double step = std::min(options_.retryFirst * std::exp2(std::min(retriesDone_, 30)), options_.maxRetryAfter);
+  const double seconds =
+      retryAfter > 0 ? retryAfter + random(std::min(0.1 * retryAfter, 1.0)) : step / 2 + random(step / 2);
+  LOG_INFO << logged(failure) << "; asked again in " << seconds << " s";
+  ++retriesDone_;
+  if (metrics_ != nullptr) ++metrics_->upstreamRetries;
+  state_ = State::kWaiting;
+  setDeadline(seconds);
+  if (callbacks_.onRetry) callbacks_.onRetry(seconds);
 }
 
 // ---- ends ----
 
 void UpstreamRequest::complete() {
-  hold_.finish(&text_);
-  deliver();
-  if (ended()) return;
   state_ = State::kEnded;
   // What the upstream still has to say is not much; reading it keeps the connection good for the next request.
   lingering_ = true;
@@ -310,75 +354,40 @@ void UpstreamRequest::complete() {
   curl_->keepUntilFinished(easy_, shared_from_this());
   if (std::exchange(heldByCurl_, false)) curl_->resume(easy_);
   setDeadline(kLinger);
-  onEnd_(UpstreamResult());
+
+  UpstreamResult result;
+  result.finishReason = reader_->finishReason().empty() ? "stop" : withoutKey(reader_->finishReason());
+  end(std::move(result));
 }
 
-void UpstreamRequest::fail(const std::string& code, const std::string& message, const std::string& detail) {
-  deliver();
-  if (ended()) return;
-  state_ = State::kEnded;
+void UpstreamRequest::fail(const UpstreamFailure& failure, double retryAfter) {
   curl_->cancel(easy_);
-  onEnd_(UpstreamResult{code, message, options_.url + ": " + (detail.empty() ? message : detail)});
+  UpstreamResult result;
+  result.errorCode = failure.code;
+  result.message = failure.message;
+  if (!failure.words.empty()) result.message += ": " + shorten(withoutKey(failure.words), kMaxMessage);
+  if (retryAfter > 0) result.message += " (it wants to be asked again in " + inSeconds(retryAfter) + ")";
+  result.message = withoutKey(std::move(result.message));
+  result.detail = logged(failure);
+  result.retryable = failure.isRetryable;
+  if (metrics_ != nullptr) metrics_->upstreamErrors.add(result.errorCode);
+  end(std::move(result));
 }
 
-// An answer that is not a stream of events.
-void UpstreamRequest::failOther() {
-  const std::string words = shorten(withoutKey(decodeErrorMessage(other_)), kMaxMessage);
-  std::string message;
-  if (status_ != 200) {
-    message = "the model's server answered with HTTP " + std::to_string(status_);
-    if (status_ >= 300 && status_ < 400) message += " (redirects are not followed)";
-  } else {
-    message = "the model's server answered with " + contentType_ + " instead of an event stream";
+void UpstreamRequest::end(UpstreamResult result) {
+  state_ = State::kEnded;
+  if (reader_) result.usage = reader_->usage();
+  if (result.usage && metrics_ != nullptr) {
+    metrics_->promptTokens += result.usage->promptTokens;
+    metrics_->completionTokens += result.usage->completionTokens;
   }
-  fail(status_ != 200 ? kStatus : kProtocol, words.empty() ? message : message + ": " + words, message);
+  // A connection that lingers keeps nothing else alive.
+  const Callbacks callbacks = std::exchange(callbacks_, Callbacks());
+  callbacks.onEnd(result);
 }
 
-// libcurl gave up.
-void UpstreamRequest::failTransport(CURLcode result) {
-  if (finishReasonSeen_) {
-    complete();
-    return;
-  }
-  const std::string detail =
-      std::string(curl_easy_strerror(result)) + (curlError_[0] != '\0' ? std::string(" (") + curlError_ + ")" : "");
-  switch (result) {
-    case CURLE_OPERATION_TIMEDOUT:
-      fail(kTimeout, "no connection to the model's server within " + seconds(options_.connectTimeout), detail);
-      break;
-    case CURLE_COULDNT_CONNECT: {
-      long error = 0;
-      curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &error);
-      const std::string why = error != 0 ? std::string(": ") + std::strerror(static_cast<int>(error)) : std::string();
-      fail(kUnreachable, "the model's server cannot be reached" + why, detail);
-      break;
-    }
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-      fail(kUnreachable, "the model's server cannot be reached: its name is not known", detail);
-      break;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-      fail(kUnreachable, "the model's server cannot be reached: TLS failed", detail);
-      break;
-    case CURLE_OUT_OF_MEMORY:
-      fail(kUnreachable, "the chat server has no memory or file descriptors left to ask the model", detail);
-      break;
-    case CURLE_GOT_NOTHING:
-      fail(kProtocol, "the model's server closed the connection without an answer", detail);
-      break;
-    case CURLE_PARTIAL_FILE:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-      fail(kProtocol, "the model's server closed the connection before the answer was complete", detail);
-      break;
-    default:
-      fail(kProtocol, std::string("the model's server broke the protocol: ") + curl_easy_strerror(result), detail);
-  }
+std::string UpstreamRequest::logged(const UpstreamFailure& failure) const {
+  return withoutKey(options_.url + ": " + (failure.detail.empty() ? failure.message : failure.detail));
 }
 
 // An upstream that refuses a key may repeat it.

@@ -1,7 +1,5 @@
 #include "utf8.h"
 
-#include "utf8_hold.h"
-
 namespace ai_chat {
 
 namespace {
@@ -64,9 +62,11 @@ bool isUtf8(std::string_view bytes) {
 
 std::string replaceBroken(std::string_view bytes) {
   std::string text;
-  Utf8Hold hold;
-  hold.feed(bytes, &text);
-  hold.finish(&text);
+  while (!bytes.empty()) {
+    const Utf8Piece piece = firstPiece(bytes);
+    text += piece.kind == Kind::kWhole ? bytes.substr(0, piece.length) : kReplacementCharacter;
+    bytes.remove_prefix(piece.length);
+  }
   return text;
 }
 

@@ -36,6 +36,7 @@ std::string field(const char* name) { return std::string("the field \"") + name 
 std::string text(const Json& json, const char* name, std::size_t low, std::size_t high) {
   const std::string* value = stringMember(json, name);
   if (value == nullptr) throw Wrong{field(name) + "is missing or not a string"};
+  if (value->empty() && low > 0) throw Wrong{field(name) + "is empty"};
   if (value->size() < low || value->size() > high) {
     throw Wrong{field(name) + "has " + std::to_string(value->size()) + " bytes instead of " + std::to_string(low) + " to " +
                 std::to_string(high)};

@@ -22,6 +22,9 @@ LoopEngine::LoopEngine(const std::shared_ptr<ServerCore>& core, muduo::net::Even
       loop_(loop),
       engine_(core->newEngine()),
       queue_(std::make_shared<LoopQueue>(loop)),
+      streams_(std::make_shared<LoopStreams>(this)),
+      metrics_(engine_),
+      now_(0),
       inputIsLent_(false),
       turnIsQueued_(false),
       timerIsSet_(false),
@@ -30,7 +33,11 @@ LoopEngine::LoopEngine(const std::shared_ptr<ServerCore>& core, muduo::net::Even
   updateTime();
 }
 
-LoopEngine::~LoopEngine() { ws_engine_free(engine_); }  // the loop may be gone: its timer finds nobody
+/// The loop may be gone: its timer finds nobody.
+LoopEngine::~LoopEngine() {
+  streams_->close();
+  ws_engine_free(engine_);
+}
 
 // ---- time ----
 
@@ -41,14 +48,15 @@ uint64_t LoopEngine::now() {
 }
 
 uint64_t LoopEngine::updateTime() {
-  const uint64_t nowMs = now();
-  ws_engine_advance(engine_, nowMs);
-  return nowMs;
+  now_ = now();
+  ws_engine_advance(engine_, now_);
+  return now_;
 }
 
 /// One timer for all connections of the loop. It may go off too early, never too late.
 void LoopEngine::setTimer() {
-  const uint64_t at = std::min(ws_engine_next_deadline(engine_), nextLook_);
+  metrics_.onTurn(now_);
+  const uint64_t at = std::min(std::min(ws_engine_next_deadline(engine_), nextLook_), metrics_.dueAt());
   if (at == kNever || (timerIsSet_ && timerAt_ <= at)) return;
   if (timerIsSet_) loop_->cancel(timer_);
   const uint64_t nowMs = now();
@@ -73,9 +81,11 @@ void LoopEngine::onTimer() {
 void LoopEngine::handleDue() {
   const std::shared_ptr<LoopEngine> self = shared_from_this();  // callbacks may end everything else
   const uint64_t nowMs = updateTime();
+  streams_->takeDropped();
   while (ws_conn* const conn = ws_engine_next_due(engine_)) {
     static_cast<Session*>(ws_conn_user_data(conn))->onDue();
   }
+  streams_->handleDue();
   if (nowMs >= nextLook_) lookAtWatched(nowMs);
   setTimer();
 }
@@ -137,6 +147,7 @@ void LoopEngine::endTurn() {
   const bool isQueued = turnIsQueued_;
   turnIsQueued_ = true;  // what is taken leaves in this turn, and needs no other
   takeQueue();
+  streams_->takeDropped();
   turnIsQueued_ = isQueued;
   std::vector<std::shared_ptr<Session>> sessions;
   sessions.swap(dirty_);

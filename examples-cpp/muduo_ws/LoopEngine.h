@@ -4,7 +4,9 @@
 #ifndef MUDUO_WS_LOOPENGINE_H
 #define MUDUO_WS_LOOPENGINE_H
 
+#include "muduo_ws/LoopMetrics.h"
 #include "muduo_ws/LoopQueue.h"
+#include "muduo_ws/LoopStreams.h"
 #include "muduo_ws/ServerCore.h"
 
 #include <muduo/net/Buffer.h>
@@ -39,6 +41,7 @@ class LoopEngine : muduo::noncopyable, public std::enable_shared_from_this<LoopE
   ws_engine* engine() const { return engine_; }
   muduo::net::EventLoop* loop() const { return loop_; }
   const std::shared_ptr<LoopQueue>& queue() const { return queue_; }
+  const std::shared_ptr<LoopStreams>& streams() const { return streams_; }
   /// Small pieces of output are joined here for one write.
   std::string& scratch() { return scratch_; }
 
@@ -56,8 +59,15 @@ class LoopEngine : muduo::noncopyable, public std::enable_shared_from_this<LoopE
   /// Takes what other threads have left, then lets each dirty session write once, then sets the timer.
   void endTurn();
   void watch(const std::shared_ptr<Watched>& watched);
-  /// Whoever has changed a deadline calls it last; endTurn() does.
+  /// Whoever has done something on a connection calls it last; endTurn() does.
   void setTimer();
+
+  // ---- any thread ----
+
+  /// What the engine had counted a moment ago.
+  std::shared_ptr<const ws_metrics> metrics() const { return metrics_.latest(); }
+
+  // ---- input ----
 
   /// Where input lies while events point into it: the bytes are swapped in, so they stay where they are whatever becomes of the
   /// host's buffer in a callback. One that is made inside another, by a host that reads in its callback, has its own.
@@ -83,6 +93,9 @@ class LoopEngine : muduo::noncopyable, public std::enable_shared_from_this<LoopE
   muduo::net::EventLoop* const loop_;
   ws_engine* const engine_;
   const std::shared_ptr<LoopQueue> queue_;
+  const std::shared_ptr<LoopStreams> streams_;
+  LoopMetrics metrics_;
+  uint64_t now_;  // what the engine was told last
 
   std::string scratch_;
   muduo::net::Buffer input_;

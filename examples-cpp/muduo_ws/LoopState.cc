@@ -52,6 +52,7 @@ LoopState::~LoopState() {
   for (const auto& item : entries_) {
     if (item.second->session) item.second->session->abandon();
   }
+  loopEngine_->streams()->close();
 }
 
 // ---- the host's callbacks ----

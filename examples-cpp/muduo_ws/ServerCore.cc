@@ -61,6 +61,9 @@ ws_config* newConfig(const WebSocketServer::Options& options) {
   requireOk(ws_config_set_idle_timeout(config.get(), toMs(options.idleTimeoutSeconds, "idleTimeoutSeconds")), "idle");
   requireOk(ws_config_set_close_timeout(config.get(), toMs(options.closeTimeoutSeconds, "closeTimeoutSeconds")), "close");
   requireOk(ws_config_set_max_lifetime(config.get(), toMs(options.maxLifetimeSeconds, "maxLifetimeSeconds")), "lifetime");
+  require(options.tokenMergeSeconds >= 0 && options.tokenMergeSeconds <= 10, "tokenMergeSeconds must be 0 (each write) to 10");
+  const uint32_t merge = toMs(options.tokenMergeSeconds, "tokenMergeSeconds");
+  requireOk(ws_config_set_stream_merge_time(config.get(), merge), "tokenMergeSeconds");
   // What waits in Muduo's buffer and in the kernel's the engine cannot see: Session looks at a stall itself.
   requireOk(ws_config_set_write_stall_timeout(config.get(), 0), "writeStallSeconds");
 

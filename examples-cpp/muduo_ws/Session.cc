@@ -105,6 +105,8 @@ void Session::abandon() {
   tellObserversOfEnd();
   handle_->detach();
   core_->remove(webSocket_.get());
+  waitingStreams_.clear();  // LoopStreams releases them
+  movedStreams_.clear();
   if (!pulling_) {  // else the callback that runs is one of them
     callbacks_.reset();
     webSocket_.reset();
@@ -196,6 +198,7 @@ void Session::endTurn() {
     const size_t handed = handedBytes();
     handle_->publishHanded(handed);
     tellOfPressure(handed + handle_->outboxBytes());
+    resumeStreams();
   }
   if (down_) return;
   applyReading(tcp);

@@ -11,8 +11,13 @@
 
 #include <ws_engine.h>
 
+#include <deque>
+#include <vector>
+
 namespace wsmuduo {
 namespace detail {
+
+class StreamCore;
 
 class Session : public Watched, muduo::noncopyable, public std::enable_shared_from_this<Session> {
  public:
@@ -56,6 +61,13 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   void markDirty();
   void takeQueue() { loopEngine_->takeQueue(); }
 
+  // ---- from token streams, in the loop ----
+
+  /// Queues what is due. False: there is no room for all of it.
+  bool queueStream(ws_stream* stream);
+  /// Its send() is called when there is room.
+  void addWaiting(const std::shared_ptr<StreamCore>& stream) { waitingStreams_.push_back(stream); }
+
   ws_conn* conn() const { return conn_; }
   LoopEngine* loopEngine() const { return loopEngine_.get(); }
   muduo::net::TcpConnectionPtr tcp() const { return tcp_.lock(); }
@@ -92,6 +104,9 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   void awaitWriteComplete(const muduo::net::TcpConnectionPtr& tcp);
   void endSocket(const muduo::net::TcpConnectionPtr& tcp);
   void tellOfPressure(size_t buffered);
+  bool moveStreams();
+  void resumeStreams();
+  void endStreams();
   void applyReading(const muduo::net::TcpConnectionPtr& tcp);
 
   const std::shared_ptr<ServerCore> core_;
@@ -126,6 +141,9 @@ class Session : public Watched, muduo::noncopyable, public std::enable_shared_fr
   bool readIsStopped_;        // what Muduo and the engine were told
   size_t lastWaiting_;        // Muduo's output buffer when it was last looked at
   uint64_t lastProgress_;
+
+  std::deque<std::shared_ptr<StreamCore>> waitingStreams_;  // for room; the first is the next
+  std::vector<std::shared_ptr<StreamCore>> movedStreams_;   // had room; their writers are to be told
 };
 
 }  // namespace detail

@@ -154,6 +154,7 @@ void Session::onClosed(uint16_t code, const std::string& reason) {
   const std::shared_ptr<const Callbacks> callbacks = callbacks_;
   const WebSocketConnectionPtr webSocket = webSocket_;
   if (callbacks->connection) callbacks->connection(webSocket);
+  endStreams();
 }
 
 void Session::tellObserversOfEnd() {

@@ -1,6 +1,7 @@
 // Session: messages in, bytes out, and the pressure of a peer that takes them slowly.
 
 #include "muduo_ws/Session.h"
+#include "muduo_ws/StreamCore.h"
 
 #include <muduo/base/Logging.h>
 #include <muduo/net/TcpConnection.h>
@@ -62,7 +63,7 @@ void Session::close(uint16_t code, const std::string& reason) {
 /// The time for the peer's answer begins with the close frame in the engine, and what is queued there is lost when it is
 /// over. So the frame waits until all that was sent before is out, however slowly the peer takes it.
 void Session::closeBehindOutput(uint16_t code, const std::string& reason) {
-  if (handedBytes() == 0) return queueClose(code, reason);
+  if (handedBytes() == 0 && waitingStreams_.empty()) return queueClose(code, reason);
   closeWaits_ = true;
   closeCode_ = code;
   closeReason_ = reason;
@@ -125,6 +126,7 @@ void Session::flush(const TcpConnectionPtr& tcp) {
   }
   if (tcp->outputBuffer()->readableBytes() > 0) return awaitWriteComplete(tcp);
   if (!closeWaits_ || over_ || down_) return;
+  if (moveStreams()) return flush(tcp);  // what was written to them before goes first
   closeWaits_ = false;
   queueClose(closeCode_, closeReason_);
   flush(tcp);
@@ -195,6 +197,52 @@ void Session::tellOfPressure(size_t buffered) {
     if (callbacks->writeComplete && isOpen()) callbacks->writeComplete(webSocket);
   }
 }
+
+// ---- token streams ----
+
+bool Session::queueStream(ws_stream* stream) {
+  if (bufferedAmount() >= core_->options().highWaterMark) return false;
+  const ws_status status = ws_stream_send(stream, conn_);
+  const bool mayWait = status == WS_AGAIN || status == WS_ERR_STATE ||  // STATE: the close handshake has begun
+                       (status == WS_ERR_QUEUE_FULL && bufferedAmount() > 0);
+  if (status != WS_OK && !mayWait) engineFailed("ws_stream_send", status);
+  return status == WS_OK;
+}
+
+/// Those that wait queue what they have, in turn. False: nothing was queued. Calls no callback.
+bool Session::moveStreams() {
+  const size_t before = ws_conn_queued_bytes(conn_);
+  while (!waitingStreams_.empty()) {
+    const std::shared_ptr<StreamCore> stream = waitingStreams_.front();
+    waitingStreams_.pop_front();
+    if (!stream->send(this)) {
+      waitingStreams_.push_back(stream);
+      break;
+    }
+    movedStreams_.push_back(stream);
+  }
+  return ws_conn_queued_bytes(conn_) > before;
+}
+
+/// Behind tellOfPressure(), with the same low water mark.
+void Session::resumeStreams() {
+  const bool hasRoom = !down_ && !over_ && bufferedAmount() <= core_->options().lowWaterMark;
+  if (hasRoom && !waitingStreams_.empty() && moveStreams()) markDirty();
+  std::vector<std::shared_ptr<StreamCore>> moved;
+  moved.swap(movedStreams_);
+  for (const std::shared_ptr<StreamCore>& stream : moved) stream->settle();
+}
+
+/// The connection is over: writers that were paused go on, and are told so by write().
+void Session::endStreams() {
+  std::deque<std::shared_ptr<StreamCore>> streams;
+  streams.swap(waitingStreams_);
+  streams.insert(streams.end(), movedStreams_.begin(), movedStreams_.end());
+  movedStreams_.clear();
+  for (const std::shared_ptr<StreamCore>& stream : streams) stream->onConnectionGone();
+}
+
+// ---- reading ----
 
 void Session::setReading(bool isReading) {
   appStoppedRead_ = !isReading;

@@ -3,7 +3,10 @@
 #include "muduo_ws/Callbacks.h"
 #include "muduo_ws/Handle.h"
 #include "muduo_ws/Session.h"
+#include "muduo_ws/StreamCore.h"
 #include "muduo_ws/Text.h"
+
+#include <muduo/base/Logging.h>
 
 namespace wsmuduo {
 
@@ -65,6 +68,15 @@ std::string WebSocketConnection::header(const std::string& name) const {
 muduo::net::TcpConnectionPtr WebSocketConnection::tcpConnection() const {
   detail::Session* const session = handle_->session();
   return session == NULL ? muduo::net::TcpConnectionPtr() : session->tcp();
+}
+
+TokenStreamPtr WebSocketConnection::newTokenStream(const std::string& requestId) {
+  if (!handle_->inLoopThread()) {
+    LOG_ERROR << "WebSocketConnection::newTokenStream was called outside of the thread of its loop; the stream takes nothing";
+    return detail::StreamCore::makeFinished();
+  }
+  if (!handle_->isOpen() || handle_->isClosing()) return detail::StreamCore::makeFinished();
+  return detail::StreamCore::make(handle_->session()->loopEngine()->streams(), requestId, handle_);
 }
 
 namespace {

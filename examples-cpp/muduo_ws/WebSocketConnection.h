@@ -9,6 +9,7 @@
 #define MUDUO_WS_WEBSOCKETCONNECTION_H
 
 #include "muduo_ws/PreparedMessage.h"
+#include "muduo_ws/TokenStream.h"
 
 #include <muduo/base/StringPiece.h>
 #include <muduo/base/Timestamp.h>
@@ -153,6 +154,10 @@ class WebSocketConnection : muduo::noncopyable {
   /// The TcpConnection, or null when it is gone. Do not keep it: a TcpConnectionPtr that outlives the connection keeps
   /// the file descriptor open.
   muduo::net::TcpConnectionPtr tcpConnection() const;
+
+  /// What a model says goes to this connection, token by token, see TokenStream.h. On one that is not open the stream is
+  /// finished at once. `requestId`: UTF-8, or empty for messages without.
+  TokenStreamPtr newTokenStream(const std::string& requestId);
 
   /// Instead of the route's callbacks, for this connection alone, from the next event on; also inside a callback, the one
   /// that is replaced included.

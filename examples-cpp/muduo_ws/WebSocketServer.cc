@@ -4,7 +4,9 @@
 #include "muduo_ws/LoopState.h"
 #include "muduo_ws/ParsedRequest.h"
 #include "muduo_ws/ServerCore.h"
+#include "muduo_ws/StreamCore.h"
 
+#include <muduo/base/Logging.h>
 #include <muduo/net/EventLoop.h>
 
 #include <algorithm>
@@ -16,6 +18,7 @@ namespace wsmuduo {
 namespace {
 
 const size_t kMiB = 1024 * 1024;
+const size_t kMetricsRoom = 32 * 1024;  // enough as a rule
 const double kLookEvery = 0.02;   // while the server ends
 const double kLastTurns = 0.05;   // in which the loops pass the last connections to each other and destroy them
 
@@ -29,13 +32,6 @@ struct ThreadCache {
 };
 
 thread_local ThreadCache t_cache = {0, NULL};
-
-/// Unlike std::thread::id it is never given again: another thread is another loop.
-uint64_t numberOfThisThread() {
-  static std::atomic<uint64_t> next(1);
-  thread_local const uint64_t number = next.fetch_add(1);
-  return number;
-}
 
 }  // namespace
 
@@ -56,7 +52,8 @@ WebSocketServer::Options::Options()
       closeTimeoutSeconds(5),
       writeStallSeconds(30),
       maxLifetimeSeconds(0),
-      tcpNoDelay(true) {}
+      tcpNoDelay(true),
+      tokenMergeSeconds(0.04) {}
 
 // ---- routes ----
 
@@ -107,19 +104,15 @@ class WebSocketServer::Impl : muduo::noncopyable, public std::enable_shared_from
   const std::shared_ptr<detail::ServerCore>& core() const { return core_; }
 
   /// The state of the loop that runs in this thread. Held while it is used: a callback may delete the server.
-  std::shared_ptr<detail::LoopState> stateOf(const muduo::net::TcpConnectionPtr& conn) {
-    if (t_cache.serverId != id_) t_cache = ThreadCache{id_, findState(conn->getLoop())};
+  std::shared_ptr<detail::LoopState> stateOf(const muduo::net::TcpConnectionPtr& conn) { return stateOf(conn->getLoop()); }
+  std::shared_ptr<detail::LoopState> stateOf(muduo::net::EventLoop* loop) {
+    if (t_cache.serverId != id_) t_cache = ThreadCache{id_, findState(loop)};
     return t_cache.state->shared_from_this();
   }
 
   /// Runs the task in every loop that has connections.
   void inAllLoops(const std::function<void(detail::LoopState*)>& task) {
-    std::vector<std::shared_ptr<detail::LoopState>> states;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      for (const auto& item : states_) states.push_back(item.second);
-    }
-    for (const std::shared_ptr<detail::LoopState>& state : states) {
+    for (const std::shared_ptr<detail::LoopState>& state : states()) {
       const std::weak_ptr<detail::LoopState> weak = state;
       detail::LoopQueue::Item item;
       item.task = [weak, task](detail::Session*) {
@@ -128,6 +121,13 @@ class WebSocketServer::Impl : muduo::noncopyable, public std::enable_shared_from
       };
       state->loopEngine()->queue()->post(&item);
     }
+  }
+
+  std::vector<std::shared_ptr<detail::LoopState>> states() const {
+    std::vector<std::shared_ptr<detail::LoopState>> states;
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& item : states_) states.push_back(item.second);
+    return states;
   }
 
   void drain(muduo::net::EventLoop* loop, double secondsLeft, const std::function<void()>& done) {
@@ -146,14 +146,14 @@ class WebSocketServer::Impl : muduo::noncopyable, public std::enable_shared_from
  private:
   detail::LoopState* findState(muduo::net::EventLoop* loop) {
     std::lock_guard<std::mutex> lock(mutex_);
-    std::shared_ptr<detail::LoopState>& state = states_[numberOfThisThread()];
+    std::shared_ptr<detail::LoopState>& state = states_[detail::numberOfThisThread()];
     if (!state) state = std::make_shared<detail::LoopState>(core_, loop);
     return state.get();
   }
 
   const std::shared_ptr<detail::ServerCore> core_;
   const uint64_t id_;
-  std::mutex mutex_;  // guards states_
+  mutable std::mutex mutex_;  // guards states_
   std::map<uint64_t, std::shared_ptr<detail::LoopState>> states_;  // by number of the thread
 };
 
@@ -204,11 +204,36 @@ bool WebSocketServer::upgrade(const muduo::net::TcpConnectionPtr& conn, const Pa
   return true;
 }
 
+TokenStreamPtr WebSocketServer::newTokenStream(muduo::net::EventLoop* loop, const std::string& requestId,
+                                               const TokenStream::MessageCallback& callback) {
+  if (!loop->isInLoopThread()) {
+    LOG_ERROR << "WebSocketServer::newTokenStream was called outside of the thread of its loop; the stream takes nothing";
+    return detail::StreamCore::makeFinished();
+  }
+  return detail::StreamCore::make(impl_->stateOf(loop)->loopEngine()->streams(), requestId, callback);
+}
+
 // ---- any thread ----
 
 std::vector<WebSocketConnectionPtr> WebSocketServer::connections() const { return impl_->core()->connections(); }
 
 size_t WebSocketServer::socketCount() const { return impl_->core()->socketCount(); }
+
+std::string WebSocketServer::metricsText() const {
+  std::vector<std::shared_ptr<const ws_metrics>> copies;
+  for (const std::shared_ptr<detail::LoopState>& state : impl_->states()) copies.push_back(state->loopEngine()->metrics());
+  std::vector<const ws_metrics*> list;
+  for (const std::shared_ptr<const ws_metrics>& copy : copies) list.push_back(copy.get());
+  std::string text(kMetricsRoom, '\0');
+  size_t len = 0;
+  ws_status status = ws_metrics_render(list.data(), list.size(), &text[0], text.size(), &len);
+  if (status == WS_ERR_BUFFER_TOO_SMALL) {
+    text.resize(len + 1);
+    status = ws_metrics_render(list.data(), list.size(), &text[0], text.size(), &len);
+  }
+  text.resize(status == WS_OK ? len : 0);
+  return text;
+}
 
 void WebSocketServer::closeAll(uint16_t code, const std::string& reason) {
   for (const WebSocketConnectionPtr& connection : connections()) connection->close(code, reason);

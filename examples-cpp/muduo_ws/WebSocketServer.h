@@ -91,6 +91,8 @@ class WebSocketServer : muduo::noncopyable {
     double writeStallSeconds;        ///< a peer that takes no byte for so long is dropped; default 30
     double maxLifetimeSeconds;       ///< whatever happens; then 1001; default 0
     bool tcpNoDelay;                 ///< set TCP_NODELAY on upgraded connections; default true
+
+    double tokenMergeSeconds;  ///< what is written to a TokenStream so soon after a message is merged; 0 to 10, default 0.04
   };
 
   /// Where bytes for the peer go instead of TcpConnection::send, for hosts with their own TLS object. Called in the
@@ -136,6 +138,13 @@ class WebSocketServer : muduo::noncopyable {
   bool upgrade(const muduo::net::TcpConnectionPtr& conn, const ParsedRequest& request, muduo::net::Buffer* behind,
                muduo::Timestamp receiveTime);
 
+  // ---- in a loop's thread ----
+
+  /// What a model says, token by token, see TokenStream.h: `callback` gets the messages. `loop`: that of this thread, which may
+  /// be any that serves this server's connections, or the base loop. `requestId`: UTF-8, or empty for messages without.
+  TokenStreamPtr newTokenStream(muduo::net::EventLoop* loop, const std::string& requestId,
+                                const TokenStream::MessageCallback& callback);
+
   // ---- any thread ----
 
   /// All open WebSockets, on every loop, at this moment. For broadcasts see Hub.h.
@@ -144,6 +153,9 @@ class WebSocketServer : muduo::noncopyable {
   void closeAll(uint16_t code = 1001, const std::string& reason = "server is shutting down");
   /// TCP connections that onConnection was told of and that are not down, WebSocket or not.
   size_t socketCount() const;
+  /// What all loops together have counted, in Prometheus's text format (text/plain; version=0.0.4), for GET /metrics. It waits
+  /// for no loop: each has left its figures within the last second.
+  std::string metricsText() const;
 
   /// An orderly end (RFC 6455, 7.4.1): from now on connections that come up are closed at once (Muduo cannot stop
   /// listening) and requests for WebSockets get 503; open WebSockets get 1001, and are closed when what was sent before has gone

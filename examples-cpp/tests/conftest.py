@@ -79,18 +79,22 @@ class Server:
     def raw(self, **options):
         return rawws.Connection(self.address, **options)
 
-    def stats(self):
-        """What adapter_server counts; asked over HTTP on the same port."""
+    def get(self, path):
+        """The body of an answer over HTTP, on the same port."""
         with self.raw() as http:
-            http.send(b"GET /stats HTTP/1.1\r\nHost: a\r\n\r\n")
+            http.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             status, headers = http.read_head()
             assert status == 200
-            return json.loads(http.read(int(headers["content-length"])))
+            return http.read(int(headers["content-length"]))
 
-    def wait_for(self, condition, seconds=10):
+    def stats(self, path="/stats"):
+        """What adapter_server counts."""
+        return json.loads(self.get(path))
+
+    def wait_for(self, condition, seconds=10, path="/stats"):
         """Waits until the counters fulfil the condition; returns them."""
         deadline = time.monotonic() + seconds
-        while not condition(stats := self.stats()):
+        while not condition(stats := self.stats(path)):
             assert time.monotonic() < deadline, stats
             time.sleep(0.02)
         return stats

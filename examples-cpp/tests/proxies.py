@@ -64,9 +64,11 @@ def certificate(folder):
 
 
 class Proxy:
-    """A proxy that listens on http_port and, for TLS, on https_port of 127.0.0.1. `changes`: what else is replaced."""
+    """A proxy that listens on http_port and, for TLS, on https_port of 127.0.0.1. `changes`: what else is replaced.
+    `configuration(kind)`: what it is configured with."""
 
-    def __init__(self, kind, folder, backends, cert, key, changes):
+    def __init__(self, kind, folder, backends, cert, key, changes, configuration=documented):
+        self.configuration = configuration
         self.http_port, self.https_port = free_ports(2)
         folder.mkdir()
         self.said = folder / "said"
@@ -83,8 +85,8 @@ class Proxy:
                    "/etc/ssl/chat.pem": cert, "/etc/ssl/chat.key": key,
                    "127.0.0.1:8001": f"127.0.0.1:{backends[0]}", "127.0.0.1:8002": f"127.0.0.1:{backends[1]}"}
         conf = folder / "nginx.conf"
-        conf.write_text(NGINX_CONF.format(folder=folder, block=replace(documented("nginx"), changes)))
-        return [_program("nginx"), "-e", "stderr", "-p", folder, "-c", conf]
+        conf.write_text(NGINX_CONF.format(folder=folder, block=replace(self.configuration("nginx"), changes)))
+        return [program("nginx"), "-e", "stderr", "-p", folder, "-c", conf]
 
     def _haproxy(self, folder, backends, cert, key, changes):
         both = folder / "both.pem"  # haproxy wants certificate and key in one file
@@ -93,8 +95,8 @@ class Proxy:
                    "/etc/ssl/chat.pem": both,
                    "127.0.0.1:8001": f"127.0.0.1:{backends[0]}", "127.0.0.1:8002": f"127.0.0.1:{backends[1]}"}
         conf = folder / "haproxy.cfg"
-        conf.write_text(replace(documented("haproxy"), changes))
-        return [_program("haproxy"), "-db", "-f", conf]  # -db: one process, in the foreground
+        conf.write_text(replace(self.configuration("haproxy"), changes))
+        return [program("haproxy"), "-db", "-f", conf]  # -db: one process, in the foreground
 
     def _wait_until_it_listens(self, port):
         deadline = time.monotonic() + 20
@@ -122,8 +124,9 @@ class Proxy:
             self.process.wait()
 
 
-def _program(name):
-    folders = [os.environ["PATH"], "/usr/sbin", ROOT / "target" / "setup" / "debian" / "usr" / "sbin"]
+def program(name):
+    unpacked = ROOT / "target" / "setup" / "debian" / "usr"
+    folders = [os.environ["PATH"], "/usr/sbin", unpacked / "sbin", unpacked / "bin"]
     path = shutil.which(name, path=":".join(map(str, folders)))
     assert path, f"{name} is missing: tests/setup.sh test installs it"
     return path

@@ -89,15 +89,18 @@ fn make_config(choice: u8, limits: u8) -> (*mut ws_config, usize) {
             ws_config_set_close_timeout(config, short(40)),
             ws_config_set_write_stall_timeout(config, short(70)),
             ws_config_set_max_lifetime(config, short(if has(7) { 0 } else { 900 })),
+            ws_config_set_stream_merge_time(config, if has(2) { 0 } else { 40 }),
+            ws_config_set_stream_piece_size(config, pick(6, 16, 200)),
+            ws_config_set_stream_water_marks(config, 100, pick(5, 300, 3_000)),
         ]
     };
-    assert_eq!(statuses, [WS_OK; 25]);
+    assert_eq!(statuses, [WS_OK; 28]);
     (config, max_queued)
 }
 
 /// Calls below this are about more than one connection.
 const WORLD_CALLS: u8 = 16;
-const CALLS: u8 = 49;
+const CALLS: u8 = 51;
 
 fn step(world: &mut World, program: &mut Program<'_>) {
     let (call, which) = (program.byte(), program.byte());
@@ -121,6 +124,9 @@ fn step(world: &mut World, program: &mut Program<'_>) {
         13 => describe(program.bytes(), usize::from(program.byte())),
         14 => world.new_from_request(which, at, is_client, program.byte(), program.bytes()),
         15 => texts(c_int::from(program.byte()) - 20),
+        // Behind the others, so that what was found earlier stays what it was.
+        49 => world.new_stream(which, program.byte(), program.bytes()),
+        50 => world.on_stream(which, program.byte(), program.bytes()),
         call => {
             if let Some(conn) = world.connection(at) {
                 on_connection(conn, call, program);

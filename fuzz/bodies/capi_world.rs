@@ -6,6 +6,7 @@ use std::ffi::c_int;
 use std::ptr::{null, null_mut};
 
 use super::capi_model::Conn;
+use super::capi_stream::Stream;
 use wsengine::capi::ask::ws_state;
 use wsengine::capi::config::ws_config;
 use wsengine::capi::connection::*;
@@ -15,11 +16,13 @@ use wsengine::capi::metrics::*;
 use wsengine::capi::output::ws_message_type;
 use wsengine::capi::prepared::*;
 use wsengine::capi::status::ws_status::*;
+use wsengine::capi::stream::*;
 use wsengine::capi::time::*;
 
 pub const ENGINES: usize = 3;
 pub const CONNECTIONS: usize = 6;
 const MESSAGES: usize = 2;
+const STREAMS: usize = 3;
 
 /// What the settings that an engine has without any let wait in a queue.
 const DEFAULT_MAX_QUEUED: usize = 4 << 20;
@@ -40,6 +43,7 @@ pub struct World {
     made: usize,
     connections: [Option<Conn>; CONNECTIONS],
     messages: [*mut ws_prepared; MESSAGES],
+    streams: [Option<Stream>; STREAMS],
 }
 
 /// Make and free.
@@ -52,6 +56,7 @@ impl World {
             made: 0,
             connections: [const { None }; CONNECTIONS],
             messages: [null_mut(); MESSAGES],
+            streams: [const { None }; STREAMS],
         }
     }
 
@@ -165,6 +170,7 @@ impl World {
     /// What must be true between any two calls.
     pub fn check(&mut self) {
         self.connections.iter_mut().flatten().for_each(Conn::check);
+        self.streams.iter().flatten().for_each(Stream::check);
     }
 
     /// Ends everything, in this order or the other; then nothing is counted any more that says "now".
@@ -174,6 +180,11 @@ impl World {
         }
         if engines_first {
             (0..ENGINES).for_each(|at| self.free_engine(at));
+        }
+        for stream in &mut self.streams {
+            if let Some(stream) = stream.take() {
+                stream.end();
+            }
         }
         for at in 0..CONNECTIONS {
             if let Some(conn) = &mut self.connections[at] {
@@ -188,6 +199,7 @@ impl World {
             if let Some(engine) = &self.engines[at] {
                 assert_eq!(unsafe { ws_engine_next_deadline(engine.raw) }, u64::MAX);
                 assert!(unsafe { ws_engine_next_due(engine.raw) }.is_null());
+                assert!(unsafe { ws_engine_next_due_stream(engine.raw) }.is_null());
             }
             self.free_engine(at);
         }
@@ -243,8 +255,38 @@ impl World {
             assert_eq!(conn.engine, engine.number, "a connection of another engine");
             conn.pull_all();
         }
+        let mut streams = Vec::new();
+        loop {
+            let raw = unsafe { ws_engine_next_due_stream(engine.raw) };
+            if raw.is_null() {
+                break;
+            }
+            assert!(!streams.contains(&raw), "handed out twice");
+            streams.push(raw);
+            let stream = self.streams.iter_mut().flatten().find(|stream| stream.raw == raw).expect("a live stream");
+            assert_eq!(stream.engine, engine.number, "a stream of another engine");
+            assert!(stream.pull(usize::MAX) > 0, "handed out for nothing");
+        }
         let next = unsafe { ws_engine_next_deadline(engine.raw) };
         assert!(next == u64::MAX || engine.now.is_some_and(|now| next > now), "the host's loop would spin");
+    }
+}
+
+/// Token streams.
+impl World {
+    pub fn new_stream(&mut self, which: u8, choice: u8, id: &[u8]) {
+        let engine = self.engine(which);
+        let stream = Stream::new(engine.raw, engine.number, (choice & 1 == 0).then_some(id));
+        if let Some(old) = std::mem::replace(&mut self.streams[usize::from(choice >> 1) % STREAMS], stream) {
+            old.end();
+        }
+    }
+
+    pub fn on_stream(&mut self, which: u8, choice: u8, bytes: &[u8]) {
+        if let Some(stream) = &mut self.streams[usize::from(which) % STREAMS] {
+            let conn = self.connections[usize::from(which >> 4) % CONNECTIONS].as_mut();
+            stream.call(choice, bytes, conn);
+        }
     }
 }
 
@@ -261,6 +303,8 @@ impl World {
         let own = || self.connections.iter().flatten().filter(|conn| conn.engine == engine.number);
         let open = own().filter(|conn| matches!(conn.state(), ws_state::WS_STATE_OPEN | ws_state::WS_STATE_CLOSING));
         assert_eq!(metrics.connections_open, open.count() as u64);
+        let streams = self.streams.iter().flatten().filter(|stream| stream.engine == engine.number);
+        assert_eq!(metrics.streams_open, streams.count() as u64);
         assert_eq!(metrics.queued_bytes, own().map(|conn| conn.queued() as u64).sum::<u64>());
         assert!(metrics.queue_high_water >= own().map(|conn| conn.queued() as u64).max().unwrap_or(0));
         if own().next().is_none() {

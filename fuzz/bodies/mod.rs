@@ -18,6 +18,7 @@ pub mod ways;
 
 mod capi_model;
 mod capi_output;
+mod capi_stream;
 mod capi_world;
 
 use collector::{Collector, Got, assert_only_pongs_follow_a_close};

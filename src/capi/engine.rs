@@ -5,7 +5,7 @@ use crate::capi::guard::{Handle, ask, free, into_handle, stateless};
 use crate::engine::Engine;
 
 /// What the connections of one event loop share: settings, buffers, randomness, time, counts. Make one for each
-/// event-loop thread. An engine and its connections are used by one thread at a time.
+/// event-loop thread. An engine, its connections and its streams are used by one thread at a time.
 pub struct ws_engine {
     pub(crate) engine: Engine,
     poisoned: bool,
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn ws_engine_new(config: *const ws_config) -> *mut ws_engi
     })
 }
 
-/// Frees an engine. Connections that were made from it and are still there keep what they need, so the order of
+/// Frees an engine. Connections and streams that were made from it and are still there keep what they need, so the order of
 /// freeing does not matter; only time stands still for them.
 ///
 /// @param engine  an engine, or NULL

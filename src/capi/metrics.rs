@@ -79,6 +79,13 @@ pub struct ws_metrics {
     /// together, in bytes.
     pub held_input_bytes: u64,
 
+    /// Token streams that are there now.
+    pub streams_open: u64,
+    /// Messages that token streams made.
+    pub stream_messages: u64,
+    /// Bytes of text in them, before JSON escapes any.
+    pub stream_text_bytes: u64,
+
     /// Ends of connections that were open, by code: 1000 to 1015, then 3000 to 3999, 4000 to 4999, and others. 1006
     /// are lost ones, 1005 those whose close frame had no code.
     pub closes: [u64; 24],
@@ -232,6 +239,9 @@ conversions! {
     queue_high_water,
     queued_bytes,
     held_input_bytes,
+    streams_open,
+    stream_messages,
+    stream_text_bytes,
     closes,
     closes_by,
     closes_clean,

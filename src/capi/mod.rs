@@ -25,6 +25,7 @@ pub mod prepared;
 pub mod response;
 pub mod sniff;
 pub mod status;
+pub mod stream;
 pub mod time;
 
 /// The header as `build.rs` made it of this build's sources, for the test that compares it with the committed one.

@@ -63,8 +63,8 @@
  *   is not NULL must have come from its `_new` function and not have been freed. Other pointers must be valid for
  *   what is read or written there, and only for the time of the call unless it is said otherwise.
  * - Lengths are in bytes. Texts that come with a length are not NUL-terminated; texts without one are.
- * - Threads: an engine and its connections are used by one thread at a time; settings by one thread at a time;
- *   prepared messages, and functions without a handle, by any number. There is no global state.
+ * - Threads: an engine, its connections and its streams are used by one thread at a time; settings by one thread at a
+ *   time; prepared messages, and functions without a handle, by any number. There is no global state.
  * - No callbacks, no signals, no errno. A bug in the engine returns #WS_ERR_INTERNAL and leaves a handle that can
  *   only be freed; it never unwinds into the caller and never aborts the process.
  * - Structs that may grow begin with `struct_size`, which the caller sets to their `sizeof`. That of a caller which

@@ -14,11 +14,11 @@ pub enum ws_status {
     WS_AGAIN = 1,
     /// A NULL handle, or an argument that is out of its range or malformed. Nothing was changed.
     WS_ERR_INVALID_ARGUMENT = -1,
-    /// The call is not legal in the connection's present state. Nothing was changed.
+    /// The call is not legal in the present state of the connection or stream. Nothing was changed.
     WS_ERR_STATE = -2,
     /// Input was given before the earlier input was pulled until #WS_AGAIN. Nothing was taken.
     WS_ERR_INPUT_PENDING = -3,
-    /// The message, or part of one, was not queued: it would exceed `max_queued_bytes`, `max_connection_bytes` or
+    /// The message, part of one, or text of a stream was not queued: it would exceed `max_queued_bytes`, `max_connection_bytes` or
     /// `max_engine_bytes`. What was queued before is safe.
     WS_ERR_QUEUE_FULL = -4,
     /// Text to send is not UTF-8 (RFC 6455, 5.6). Nothing was queued.

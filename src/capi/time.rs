@@ -46,7 +46,7 @@ pub unsafe extern "C" fn ws_engine_advance(engine: *mut ws_engine, now_ms: u64) 
 ///
 /// @param engine  an engine
 /// @return a time of the host's clock; that of the last ws_engine_advance() while there are connections to be had
-///         from ws_engine_next_due(); `UINT64_MAX` if there is nothing to wait for, the time was never told, or
+///         from ws_engine_next_due(), or streams from ws_engine_next_due_stream(); `UINT64_MAX` if there is nothing to wait for, the time was never told, or
 ///         engine is NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_engine_next_deadline(engine: *const ws_engine) -> u64 {

@@ -40,6 +40,11 @@ impl Outbound {
         if self.append_ready(OpCode::Text, text, is_checked) { Ok(()) } else { self.push_text(text, is_checked) }
     }
 
+    /// Queues text that is known to be UTF-8.
+    pub(crate) fn queue_valid_text(&mut self, text: &[u8]) -> Result<(), Error> {
+        if self.append_ready(OpCode::Text, text, false) { Ok(()) } else { self.push_text(text, false) }
+    }
+
     /// Queues a binary message.
     #[inline]
     pub fn queue_binary(&mut self, data: &[u8]) -> Result<(), Error> {

@@ -21,7 +21,7 @@ use random::RandomSource;
 pub(crate) use pool::{CHUNK_SIZE, LARGE_CHUNK_SIZE};
 pub(crate) use time::Time;
 
-/// One per event loop. Connections that are made from it keep alive what they need of it.
+/// One per event loop. Connections and streams that are made from it keep alive what they need of it.
 pub struct Engine {
     shared: Rc<Shared>,
 }
@@ -71,8 +71,8 @@ impl Engine {
     }
 
     /// When to call [`Engine::advance`] next at the latest, by the host's clock: not after the next deadline, and a few
-    /// times before a distant one. The time of the last call if there are connections that [`Engine::next_due`] has not
-    /// said. `None` if nothing is to be waited for.
+    /// times before a distant one. The time of the last call if there are connections or streams that [`Engine::next_due`]
+    /// and [`Engine::next_due_stream`] have not said. `None` if nothing is to be waited for.
     pub fn next_deadline(&self) -> Option<u64> {
         self.shared.time.next_deadline()
     }
@@ -84,6 +84,14 @@ impl Engine {
     /// [`Connection::set_token`]: crate::Connection::set_token
     pub fn next_due(&self) -> Option<usize> {
         self.shared.time.next_due()
+    }
+
+    /// The token ([`TokenStream::set_token`]) of a stream of which time has made a message due: each of them once. Pull
+    /// or send its messages until there are none.
+    ///
+    /// [`TokenStream::set_token`]: crate::TokenStream::set_token
+    pub fn next_due_stream(&self) -> Option<usize> {
+        self.shared.time.next_due_stream()
     }
 }
 

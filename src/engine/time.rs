@@ -1,6 +1,6 @@
 //! The time, as the host tells it, and who wants to be looked at when.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 
 use crate::engine::timers::{MAX_SPAN, Timers};
 
@@ -8,12 +8,20 @@ pub(crate) struct Time {
     /// The host's clock at the last [`Time::advance`]; `None` before the first.
     host: Cell<Option<u64>>,
     now: Cell<u32>,
+    /// Those of connections.
     timers: RefCell<Timers>,
+    /// Those of token streams, once there was one.
+    stream_timers: RefCell<Option<Box<Timers>>>,
 }
 
 impl Time {
     pub(crate) fn new() -> Time {
-        Time { host: Cell::new(None), now: Cell::new(0), timers: RefCell::new(Timers::new()) }
+        Time {
+            host: Cell::new(None),
+            now: Cell::new(0),
+            timers: RefCell::new(Timers::new()),
+            stream_timers: RefCell::new(None),
+        }
     }
 
     /// The host's clock is at `host_ms`. The first time sets the zero point; time does not go back. More than
@@ -30,6 +38,9 @@ impl Time {
         let mut timers = self.timers.borrow_mut();
         let now = timers.now().saturating_add((host_ms - before).min(MAX_SPAN.into()));
         timers.advance(now);
+        if let Some(timers) = &mut *self.stream_timers.borrow_mut() {
+            timers.advance(now);
+        }
         self.now.set(now as u32); // wraps
     }
 
@@ -48,7 +59,9 @@ impl Time {
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         let host = self.host.get()?;
         let timers = self.timers.borrow();
-        Some(host.saturating_add(timers.next_deadline()? - timers.now()))
+        let of_streams = self.stream_timers.borrow().as_ref().and_then(|timers| timers.next_deadline());
+        let deadlines = [timers.next_deadline(), of_streams];
+        Some(host.saturating_add(deadlines.into_iter().flatten().min()? - timers.now()))
     }
 
     pub(crate) fn next_due(&self) -> Option<usize> {
@@ -84,5 +97,48 @@ impl Time {
 
     pub(crate) fn token(&self, timer: u32) -> usize {
         self.timers.borrow().token(timer)
+    }
+}
+
+/// The same for token streams.
+impl Time {
+    pub(crate) fn next_due_stream(&self) -> Option<usize> {
+        self.stream_timers.borrow_mut().as_mut()?.next_due()
+    }
+
+    /// Makes a timer, which is off.
+    pub(crate) fn add_stream(&self) -> u32 {
+        self.stream_timers
+            .borrow_mut()
+            .get_or_insert_with(|| {
+                let mut timers = Box::new(Timers::new());
+                timers.advance(self.timers.borrow().now());
+                timers
+            })
+            .add()
+    }
+
+    pub(crate) fn remove_stream(&self, timer: u32) {
+        self.stream_timers().remove(timer);
+    }
+
+    pub(crate) fn set_stream_timer(&self, timer: u32, after: Option<u32>) {
+        match after {
+            Some(after) => self.stream_timers().arm(timer, after),
+            None => self.stream_timers().disarm(timer),
+        }
+    }
+
+    pub(crate) fn set_stream_token(&self, timer: u32, token: usize) {
+        self.stream_timers().set_token(timer, token);
+    }
+
+    pub(crate) fn stream_token(&self, timer: u32) -> usize {
+        self.stream_timers().token(timer)
+    }
+
+    /// Of an engine that has had a stream.
+    fn stream_timers(&self) -> RefMut<'_, Timers> {
+        RefMut::map(self.stream_timers.borrow_mut(), |timers| &mut **timers.as_mut().expect("a stream was made"))
     }
 }

@@ -1,11 +1,12 @@
-/** An answer on its way: typing, stopping, and what a model may write. */
+/** An answer on its way: typing, waiting, stopping, asking again. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ChatPage, PIECE_LENGTH, answerTo, stage } from './harness.mjs';
+import { textFor } from './mock-answers.mjs';
+import { mockStage } from './page.mjs';
 
-const on = stage();
+const on = mockStage();
 
 /** Records the last answer's text in every frame from now on; returns what was recorded. */
 async function watchTyping(chat) {
@@ -23,12 +24,12 @@ async function watchTyping(chat) {
 }
 
 test('an answer is typed piece by piece', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url);
+  const chat = await on.open();
   const states = await watchTyping(chat);
   await chat.ask('plain question');
   await chat.ended('done');
 
-  const answer = answerTo('plain question');
+  const answer = textFor('plain question');
   assert.equal(await chat.text(), answer);
   const seen = await states();
   const growing = seen.filter(({ status }) => status === 'streaming');
@@ -45,13 +46,13 @@ test('an answer is typed piece by piece', async () => {
 });
 
 test('with reduced motion the text appears as it arrives, and nothing moves', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url, { reducedMotion: 'reduce' });
+  const chat = await on.open({ reducedMotion: 'reduce' });
   const states = await watchTyping(chat);
   await chat.ask('plain question');
   await chat.shows(20);
   assert.equal(await chat.page.evaluate(() => document.getAnimations().length), 0);
   await chat.ended('done');
-  assert.equal(await chat.text(), answerTo('plain question'));
+  assert.equal(await chat.text(), textFor('plain question'));
   assert.ok((await states()).length >= 5);
   await chat.close();
 });
@@ -61,95 +62,121 @@ for (const [how, press] of [
   ['Escape', (chat) => chat.page.keyboard.press('Escape')],
 ]) {
   test(`${how} stops the answer at once, and the model`, async () => {
-    const chat = await ChatPage.open(on.browser, on.chat.url);
-    const destroyedBefore = await on.model.destroyed();
+    const chat = await on.open();
+    const stoppedBefore = on.mock.stopped;
     await chat.ask('long question');
     await chat.shows(100);
     await press(chat);
     const kept = await chat.text();
     await chat.ended('stopped');
-    await sleep(500);
+    await sleep(300);
     const after = await chat.text();
     assert.ok(after.length - kept.length < 60, `${after.length - kept.length} more characters appeared`);
-    assert.ok(after.length >= 100 && after.length < answerTo('long question').length / 2);
-    assert.deepEqual(chat.sent.at(-1), { type: 'stop' });
-
-    const deadline = Date.now() + 5_000;
-    while ((await on.model.destroyed()) === destroyedBefore && Date.now() < deadline) await sleep(50);
-    assert.equal(await on.model.destroyed(), destroyedBefore + 1, 'the model must have been told');
+    assert.ok(after.length >= 100 && after.length < textFor('long question').length / 2);
+    const { requestId, sessionId } = chat.sent[0];
+    assert.deepEqual(chat.sent.at(-1), { type: 'stop', requestId, sessionId });
+    assert.equal(on.mock.stopped, stoppedBefore + 1);
     await chat.works();
     await chat.close();
   });
 }
 
-test('markup in an answer, and in a question, stays text', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url);
-  const elementsBefore = await chat.page.evaluate(() => document.querySelectorAll('img, script, iframe, a, b.x, svg[onload], [onerror], [onload], [srcdoc]').length);
-  await chat.ask('markup question');
+test('what an answer waits for is said', async () => {
+  const chat = await on.open();
+  await chat.page.evaluate(() => {
+    window.said = new Set();
+    new MutationObserver(() => {
+      const texts = document.querySelectorAll('.turn.assistant .progress');
+      window.said.add(texts[texts.length - 1]?.textContent);
+    }).observe(document.querySelector('#turns'), { childList: true, subtree: true, characterData: true });
+  });
+  const said = () => chat.page.evaluate(() => [...window.said]);
+  await chat.ask('queue question');
   await chat.ended('done');
-  const text = await chat.text();
-  for (const part of [
-    '<img src=x onerror="alert(1)"> and <script>alert(2)</script> and <b>not bold</b> &amp; [a link](javascript:alert(3))',
-    "<svg onload=alert(4)> <iframe srcdoc='<script>alert(5)</script>'></iframe>",
-    '<img src=x onerror=alert(6)><script>alert(7)</script>',
-    '<a href=javascript:alert(8)>x</a>',
-    '<img src=y onerror=alert(9)>',
-    '<img src=z onerror=alert(10)>',
-    '<img src=h onerror=alert(11)>',
-  ]) assert.ok(text.includes(part), `${part} is not in ${text}`);
-
-  // The fixtures match a question that contains theirs.
-  const question = '<img src=x onerror="alert(12)"><script>alert(13)</script> plain question';
-  await chat.ask(question);
+  await chat.ask('retry question');
   await chat.ended('done');
-  assert.equal(await chat.questions.last().locator('.body').textContent(), question);
-
-  const elementsAfter = await chat.page.evaluate(() => document.querySelectorAll('img, script, iframe, a, b.x, svg[onload], [onerror], [onload], [srcdoc]').length);
-  assert.equal(elementsAfter, elementsBefore);
-  assert.equal(await chat.log.locator('.turn .body :is(b, img, a, svg:not(.code svg), script)').count(), 0);
-  await chat.page.reload(); // what was kept for the tab is shown again, and is text again
-  await chat.state('online');
-  assert.equal(await chat.questions.last().locator('.body').textContent(), question);
-  assert.equal(await chat.page.evaluate(() => document.querySelectorAll('img, iframe, a').length), 0);
+  for (const words of ['Waiting in line: place 3', 'Waiting in line: place 2', 'Waiting in line: you are next', 'The model is busy. Trying again in 1 s…', 'Thinking…']) {
+    assert.ok((await said()).includes(words), `${words}: ${await said()}`);
+  }
+  await chat.ask('silent question');
+  await chat.answer.locator('.progress').getByText('Thinking…').waitFor();
+  await chat.stopButton.click();
+  await chat.ended('stopped');
   await chat.close();
 });
 
-test('Chinese and emoji arrive intact, also where a piece ends inside a character', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url, { locale: 'zh-CN' });
-  chat.input = chat.page.getByRole('textbox', { name: '消息' });
+test('an answer says how fast it was, and why it ended early', async () => {
+  const chat = await on.open();
+  await chat.ask('cut question');
+  await chat.ended('done');
+  await chat.answer.getByText('The answer ended here: it reached the model’s limit.').waitFor();
+  const stats = await chat.answer.locator('.stats').innerText();
+  const [, first, rate, tokens] = /first token ([\d.]+) s\D+([\d.]+) tokens\/s\D+(\d+) tokens/.exec(stats.replaceAll('\n', ' ')) ?? assert.fail(stats);
+  assert.ok(Number(first) >= 0.1, 'the mock thinks for 150 ms');
+  assert.ok(Number(rate) > 1 && Number(rate) < 100, 'the mock writes 30 pieces a second at most');
+  assert.equal(Number(tokens), Math.ceil(textFor('cut question').length / 4));
+  await chat.close();
+});
+
+test('an answer is made again in its place, and the server replaces it too', async () => {
+  const chat = await on.open();
+  await chat.ask('ten-year-old');
+  await chat.ended('done');
+  await chat.works();
+  assert.deepEqual(await chat.answers.locator('.regenerate').evaluateAll((buttons) => buttons.map((button) => button.checkVisibility())), [false, true], 'only the last one');
+  await chat.answer.getByRole('button', { name: 'Answer again' }).click();
+  await chat.answer.locator('.thinking').waitFor();
+  await chat.ended('done');
+  assert.equal(await chat.answers.count(), 2);
+  assert.equal(await chat.questions.count(), 2);
+  const { message, regenerate, sessionId } = chat.sent.at(-1);
+  assert.deepEqual([message, regenerate], ['plain question', true]);
+  assert.deepEqual(on.mock.histories.get(`session ${sessionId}`).filter(({ role }) => role === 'user').map(({ content }) => content), ['ten-year-old', 'plain question']);
+  await chat.close();
+});
+
+test('the last question can be edited and asked in other words', async () => {
+  const chat = await on.open();
+  await chat.ask('plain qestion');
+  await chat.ended('done');
+  await chat.input.fill('a draft');
+  const edit = chat.questions.last().getByRole('button', { name: 'Edit' });
+  await edit.click();
+  assert.equal(await chat.input.inputValue(), 'plain qestion');
+  await chat.page.keyboard.press('Escape');
+  assert.equal(await chat.input.inputValue(), 'a draft', 'what was being written is there again');
+  await edit.click();
+  await chat.ask('plain question');
+  await chat.ended('done');
+  assert.deepEqual(await chat.questions.locator('.body').allTextContents(), ['plain question']);
+  assert.equal(await chat.answers.count(), 1);
+  assert.equal(chat.sent.at(-1).regenerate, true);
+  await chat.close();
+});
+
+test('a second question waits for the answer to the first', async () => {
+  const chat = await on.open();
+  await chat.ask('long question');
+  await chat.shows(20);
+  await chat.ask('plain question');
+  await chat.page.getByRole('alert').getByText('Not sent yet').waitFor();
+  assert.equal(await chat.input.inputValue(), 'plain question');
+  assert.equal(chat.sent.length, 1);
+  await chat.stopButton.click();
+  await chat.ended('stopped');
+  await chat.input.press('Enter');
+  await chat.ended('done');
+  await chat.close();
+});
+
+test('Chinese arrives intact, rare characters too', async () => {
+  const chat = await on.open({ locale: 'zh-CN' });
   const states = await watchTyping(chat);
   await chat.ask('中文问题');
   await chat.ended('done');
-  const answer = answerTo('中文问题');
-  const torn = answer.split('').some((unit, index) => (index + 1) % PIECE_LENGTH === 0 && /[\ud800-\udbff]/.test(unit));
-  assert.ok(torn, 'the fixture must have a character that the mock model tears apart');
+  const answer = textFor('中文问题');
   assert.equal(await chat.text(), answer);
   assert.equal(await chat.questions.last().locator('.body').textContent(), '中文问题');
-  assert.equal(chat.received.map(({ content = '' }) => content).join(''), answer);
-  for (const { text } of await states()) {
-    assert.ok(answer.startsWith(text) && text.isWellFormed() && !text.includes('\ufffd'), `"${text}" was shown`);
-  }
-  await chat.close();
-});
-
-test('code, lists and bold are shown as such, and copied as they were written', async () => {
-  const chat = await ChatPage.open(on.browser, on.chat.url, { permissions: ['clipboard-read', 'clipboard-write'] });
-  const question = 'Write a C function that reverses a string.';
-  await chat.page.getByRole('button', { name: question }).click();
-  await chat.ended('done');
-  const code = chat.answer.locator('figure.code');
-  assert.equal(await code.locator('.language').textContent(), 'c');
-  const source = /```c\n([^]*?)\n```/.exec(answerTo(question))[1];
-  assert.equal(await code.locator('code').textContent(), source);
-  assert.deepEqual(await chat.answer.locator('.marker').allTextContents(), ['1.', '2.']);
-  assert.equal(await chat.answer.locator('strong').first().textContent(), 'It changes its argument.');
-
-  const clipboard = () => chat.page.evaluate(() => navigator.clipboard.readText());
-  await code.getByRole('button', { name: 'Copy' }).click();
-  await code.getByText('Copied').waitFor();
-  assert.equal(await clipboard(), source);
-  await chat.answer.locator('.actions').getByRole('button').click();
-  await chat.answer.locator('.actions').getByText('Copied').waitFor();
-  assert.equal(await clipboard(), answerTo(question));
+  for (const { text } of await states()) assert.ok(answer.startsWith(text) && text.isWellFormed(), `"${text}" was shown`);
   await chat.close();
 });

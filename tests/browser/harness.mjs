@@ -1,8 +1,7 @@
 /**
- * What the tests share: the mock model, ai_chat and Chromium as processes that end whatever happens.
+ * For the tests on the real server: the mock model and ai_chat as processes that end whatever happens.
  *
  *   AI_CHAT=command   another ai_chat than ../../examples-cpp/build/ai_chat, with arguments if need be ("valgrind -q /path/ai_chat")
- *   CHROMIUM=path     another browser than /usr/bin/chromium
  */
 
 import assert from 'node:assert/strict';
@@ -11,12 +10,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { after, before } from 'node:test';
-import { chromium } from 'playwright-core';
+import { startBrowser } from './page.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 const AI_CHAT = process.env.AI_CHAT?.trim().split(/\s+/) ?? [here('../../examples-cpp/build/ai_chat')];
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const LLMOCK = here('node_modules/.bin/llmock');
 const FIXTURES = here('fixtures.json');
 const WWW = here('../../examples-cpp/ai_chat/www');
@@ -99,17 +97,6 @@ export async function closedPort() {
   return port;
 }
 
-/** A name for this machine. A page of it on plain http is no secure context, as one of 127.0.0.1 is. */
-export const NAMED_HOST = 'chat.test';
-
-export const startBrowser = () => chromium.launch({
-  executablePath: CHROMIUM,
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    `--host-resolver-rules=MAP ${NAMED_HOST} 127.0.0.1`,
-  ],
-});
-
 /** Model, chat and browser for a test file; filled when its tests run. */
 export function stage() {
   const parts = /** @type {any} */ ({});
@@ -129,96 +116,3 @@ export function stage() {
 /** The answer that the mock model gives to a question. */
 const fixtures = JSON.parse(readFileSync(FIXTURES, 'utf8')).fixtures;
 export const answerTo = (question) => fixtures.find(({ match }) => match.userMessage === question).response.content;
-
-// ---- the page ----
-
-/** What Chromium itself reports when a server is gone, also of a picture that it was about to fetch; no page can prevent it. */
-const CONNECTION_LOST = /^WebSocket connection to '[^']+' failed|^Failed to load resource: net::ERR_CONNECTION_REFUSED$/;
-
-/** The chat page in a browser context of its own, with the steps that a reader takes. */
-export class ChatPage {
-  /** Everything that must not happen: errors and warnings on the console, exceptions, CSP violations, dialogs. */
-  complaints = [];
-  /** Messages of the page's WebSockets, both ways. */
-  sent = [];
-  received = [];
-
-  static async open(browser, url, options = {}) {
-    const chat = new ChatPage();
-    chat.context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options });
-    const page = chat.page = await chat.context.newPage();
-    await page.exposeFunction('complain', (what) => chat.complaints.push(what));
-    await page.addInitScript(() => {
-      addEventListener('securitypolicyviolation', (event) => window.complain(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
-    });
-    page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type()) && !CONNECTION_LOST.test(message.text())) chat.complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => chat.complaints.push(`exception: ${error}`));
-    page.on('dialog', (dialog) => {
-      chat.complaints.push(`dialog: ${dialog.message()}`);
-      dialog.dismiss();
-    });
-    page.on('websocket', (socket) => {
-      socket.on('framesent', ({ payload }) => chat.sent.push(JSON.parse(String(payload))));
-      socket.on('framereceived', ({ payload }) => chat.received.push(JSON.parse(String(payload))));
-    });
-    chat.input = page.getByRole('textbox', { name: 'Message' });
-    chat.log = page.getByRole('log');
-    chat.answers = page.locator('.turn.assistant');
-    chat.answer = chat.answers.last();
-    chat.questions = page.locator('.turn.user');
-    chat.stopButton = page.getByRole('button', { name: 'Stop the answer' });
-    chat.sendButton = page.getByRole('button', { name: 'Send', exact: true });
-    chat.jumpButton = page.getByRole('button', { name: 'Jump to latest' });
-    await page.goto(url);
-    await chat.state('online');
-    return chat;
-  }
-
-  /** Waits for the connection to be in `state`. */
-  async state(state) {
-    await this.page.locator(`#state[data-state="${state}"]`).waitFor({ timeout: 30_000 });
-  }
-
-  async ask(question) {
-    await this.input.fill(question);
-    await this.input.press('Enter');
-  }
-
-  /** Waits until the last answer has ended as `status` says. */
-  async ended(status = 'done') {
-    await this.page.locator(`.turn.assistant:last-child:not([data-status="waiting"], [data-status="streaming"])`).waitFor({ timeout: 30_000 });
-    assert.equal(await this.answer.getAttribute('data-status'), status);
-  }
-
-  /** Waits until the last answer shows at least so many characters. */
-  async shows(length) {
-    await this.page.waitForFunction((least) => {
-      const bodies = document.querySelectorAll('.turn.assistant .body');
-      return (bodies[bodies.length - 1]?.textContent ?? '').length >= least;
-    }, length);
-  }
-
-  /** The last answer as the reader sees it. */
-  text() {
-    return this.answer.locator('.body').evaluate((body) => body.textContent);
-  }
-
-  /** Distance of the conversation from its end, in pixels. */
-  distanceFromEnd() {
-    return this.log.evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);
-  }
-
-  /** Asks and gets an answer: the page works. */
-  async works() {
-    await this.ask('plain question');
-    await this.ended('done');
-    assert.equal(await this.text(), answerTo('plain question'));
-  }
-
-  async close() {
-    await this.context.close();
-    assert.deepEqual(this.complaints, [], 'the page must not complain');
-  }
-}

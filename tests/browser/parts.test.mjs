@@ -1,72 +1,60 @@
-/** The page's parts that need no browser: formatting, pacing's cut points, languages, what is kept. */
+/** The page's parts that need no browser: reading Markdown, pacing's cut points, languages, vendored libraries, what is kept. */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { parseBlocks, parseSpans } from '../../examples-cpp/ai_chat/www/format.js';
+import { Conversations, MAX_CONVERSATIONS, MAX_TURNS, titleOf } from '../../examples-cpp/ai_chat/www/conversations.js';
 import { pickLanguage } from '../../examples-cpp/ai_chat/www/i18n.js';
-import { Transcript } from '../../examples-cpp/ai_chat/www/transcript.js';
+import { lexBlocks, presentable } from '../../examples-cpp/ai_chat/www/markdown.js';
+import { Shelf } from '../../examples-cpp/ai_chat/www/storage.js';
+import en from '../../examples-cpp/ai_chat/www/texts/en.js';
+import zh from '../../examples-cpp/ai_chat/www/texts/zh.js';
 import { cutPoint } from '../../examples-cpp/ai_chat/www/typewriter.js';
 
 const WWW = new URL('../../examples-cpp/ai_chat/www/', import.meta.url);
 
-describe('format', () => {
-  const SAMPLE = [
-    '# Title with **bold**', '', 'A paragraph', 'of two lines', '1. **One**: a', '   continued', '2. two', '- x', '    - deep', '',
-    '```c', '', 'int x;', '  y();', '```', 'after', '<img src=x onerror=alert(1)>', '````md', '```', '````', 'end', '```x``` inline', '## C# ##', '~~~', 'open',
-  ].join('\n');
-
-  test('blocks', () => {
-    const blocks = parseBlocks(SAMPLE).map(({ start, ...block }) => block);
-    assert.deepEqual(blocks, [
-      { kind: 'heading', text: 'Title with **bold**' },
-      { kind: 'paragraph', text: 'A paragraph\nof two lines' },
-      { kind: 'item', text: '**One**: a\ncontinued', marker: '1.', depth: 0 },
-      { kind: 'item', text: 'two', marker: '2.', depth: 0 },
-      { kind: 'item', text: 'x', marker: '•', depth: 0 },
-      { kind: 'item', text: 'deep', marker: '•', depth: 2 },
-      { kind: 'code', text: '\nint x;\n  y();', language: 'c' },
-      { kind: 'paragraph', text: 'after\n<img src=x onerror=alert(1)>' },
-      { kind: 'code', text: '```', language: 'md' },
-      { kind: 'paragraph', text: 'end\n```x``` inline' },
-      { kind: 'heading', text: 'C#' },
-      { kind: 'code', text: 'open', language: '' },
-    ]);
-  });
-
-  test('a growing text, parsed again from its last block but one on, is parsed as a whole', () => {
+describe('markdown', () => {
+  test('a growing text, read again from its last block but one on, is read as a whole', () => {
     const random = seeded(1);
-    const pieces = ['a', ' ', '\n', '\n\n', '```', '~~~', '``', '# ', '1. ', '- ', '  ', '**', '*', '中文', '😀', 'x`y`'];
-    for (let round = 0; round < 400; round += 1) {
+    const pieces = ['a', ' ', '\n', '\n\n', '```', '~~~', '``', '# ', '1. ', '- ', '  ', '    ', '**', '*', '> ', '| a | b |\n|---|---|\n', '<b>', '---\n', '中文', '$', 'x`y`'];
+    const shape = (text) => lexBlocks(text).map(({ start, token }) => ({ start, type: token.type, raw: token.raw }));
+    for (let round = 0; round < 300; round += 1) {
       let text = '';
-      let blocks = [];
-      for (let step = 0; step < 30; step += 1) {
+      let kept = [];
+      let from = 0;
+      for (let step = 0; step < 25; step += 1) {
         text += pieces[Math.floor(random() * pieces.length)];
-        blocks = [...blocks.slice(0, -2), ...parseBlocks(text, blocks.at(-2)?.start ?? 0)];
-        assert.deepEqual(blocks, parseBlocks(text), JSON.stringify(text));
+        const open = lexBlocks(text.slice(from)).map(({ start, token }) => ({ start: start + from, type: token.type, raw: token.raw }));
+        assert.deepEqual([...kept, ...open], shape(text), JSON.stringify(text));
+        const closed = Math.max(0, open.length - 2);
+        kept = [...kept, ...open.slice(0, closed)];
+        from = open[closed]?.start ?? from;
       }
     }
   });
 
-  test('spans', () => {
-    const short = (text, growing) => parseSpans(text, growing).map((span) => `${span.kind}:${span.text}`);
-    assert.deepEqual(short('a `b` **c** ``d`e`` z'), ['text:a ', 'code:b', 'text: ', 'strong:c', 'text: ', 'code:d`e', 'text: z']);
-    assert.deepEqual(short('2 ** 3 and f(**kw) `open'), ['text:2 ** 3 and f(**kw) `open']);
-    assert.deepEqual(short('a **b c', true), ['text:a ', 'strong:b c']);
-    assert.deepEqual(short('a **b c*', true), ['text:a ', 'strong:b c']);
-    assert.deepEqual(short('a **', true), ['text:a ']);
-    assert.deepEqual(short('a `b', true), ['text:a ', 'code:b']);
-    assert.deepEqual(short('2 ** 3', true), ['text:2 ** 3']);
-    assert.deepEqual(short(''), []);
+  test('marks that are open are closed, and what could become anything waits', () => {
+    const shown = (text) => presentable(lexBlocks(text).at(-1).token);
+    assert.equal(shown('a **b'), 'a **b**');
+    assert.equal(shown('a **b*'), 'a **b**');
+    assert.equal(shown('see `co'), 'see `co`');
+    assert.equal(shown('- one\n- two *th'), '- one\n- two *th*');
+    assert.equal(shown('[link](https://exa'), 'link');
+    assert.equal(shown('title\n-'), 'title\n');
+    assert.equal(shown('| a | b |\n|--'), '');
+    assert.equal(shown('2 * 3 * 4'), '2 * 3 * 4');
+    assert.equal(shown('snake_case_name'), 'snake_case_name');
+    assert.equal(shown('```c\nint *a;\n``'), '```c\nint *a;\n');
   });
 
   test('what a model could write to make the page hang does not', () => {
-    for (const text of ['`'.repeat(50_000), '**a '.repeat(20_000), '` '.repeat(30_000), '**'.repeat(30_000), '*`'.repeat(20_000), '# '.repeat(20_000), ' '.repeat(50_000) + 'x', '#'.repeat(50_000), '```' + ' '.repeat(50_000) + '`', '# ' + ' '.repeat(50_000) + 'x', '`a'.repeat(30_000), '**a`'.repeat(20_000)]) {
+    const lines = (count, line) => Array.from({ length: count }, (_, index) => line(index)).join('\n');
+    for (const text of ['`'.repeat(50_000), '**a '.repeat(20_000), '` '.repeat(30_000), '*`'.repeat(20_000), '# '.repeat(20_000), ' '.repeat(50_000) + 'x', '> '.repeat(20_000), '- '.repeat(20_000), '['.repeat(50_000), '[a]('.repeat(20_000), '!['.repeat(30_000), '<'.repeat(50_000), '<a '.repeat(20_000), '_a'.repeat(30_000), '~~a'.repeat(20_000), '$a'.repeat(30_000), '\\('.repeat(30_000), 'a@'.repeat(30_000), '|'.repeat(50_000), '**a\n'.repeat(3_000), '\n'.repeat(50_000), lines(300, (index) => `${'>'.repeat(index)} x`), lines(300, (index) => `${' '.repeat(2 * index)}- x`)]) {
       const begin = performance.now();
-      parseBlocks(text);
-      parseSpans(text, true);
+      const blocks = lexBlocks(text);
+      if (blocks.length > 0) presentable(blocks.at(-1).token);
       const took = performance.now() - begin;
-      assert.ok(took < 1_000, `${took} ms for ${JSON.stringify(text.slice(0, 10))}…`);
+      assert.ok(took < 3_000, `${took} ms for ${JSON.stringify(text.slice(0, 10))}…`);
     }
   });
 });
@@ -94,15 +82,28 @@ describe('languages', () => {
     assert.equal(pickLanguage('klingon', ['zh']), 'zh');
   });
 
-  test('both have every text, and every text that the page names exists', () => {
-    const source = readFileSync(new URL('i18n.js', WWW), 'utf8');
-    const keys = (language) => [...new RegExp(`^  ${language}: \\{\\n([^]*?)^  \\},`, 'm').exec(source)[1].matchAll(/^    '([\w.]+)':/gm)].map(([, key]) => key);
-    const english = keys('en');
-    assert.ok(english.length > 40);
-    assert.equal(new Set(english).size, english.length);
-    assert.deepEqual(keys('zh'), english);
-    const html = readFileSync(new URL('index.html', WWW), 'utf8');
-    for (const [, key] of html.matchAll(/data-i18n(?:-label|-placeholder)?="([\w.]+)"/g)) assert.ok(english.includes(key), key);
+  test('both have every text with the same parameters, and every text that the page names exists', () => {
+    assert.deepEqual(Object.keys(zh), Object.keys(en));
+    const parameters = (text) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
+    for (const key of Object.keys(en)) {
+      assert.deepEqual(parameters(zh[key]), parameters(en[key]), key);
+      assert.ok(zh[key].trim() && en[key].trim(), key);
+    }
+    const sources = readdirSync(WWW).filter((name) => /\.(js|html)$/.test(name)).map((name) => readFileSync(new URL(name, WWW), 'utf8')).join('\n');
+    const named = [...sources.matchAll(/data-i18n(?:-label|-placeholder)?="([\w.]+)"|(?:setText|setLabel|setPlaceholder|translate)\((?:[^'()]+(?:\([^()]*\))?[^'()]*, )?'([\w.]+)'/g)].map(([, inHtml, inCode]) => inHtml ?? inCode);
+    assert.ok(named.length > 60, `${named.length}`);
+    for (const key of named) assert.ok(key in en, key);
+    // And nothing is left over. Some keys are put together.
+    const stems = ['state.', 'theme.', 'delivery.', 'error.', 'room.empty.', 'people.empty.'];
+    for (const key of Object.keys(en)) assert.ok(sources.includes(`'${key}'`) || sources.includes(`"${key}"`) || stems.some((stem) => key.startsWith(stem)), `${key} is not used`);
+  });
+
+  test('every error of the protocol has its words', () => {
+    const protocol = readFileSync(new URL('../../docs/PROTOCOL.md', import.meta.url), 'utf8');
+    const codes = /### `error`, from the server\n([^]*?)\n### /.exec(protocol)[1].split('\n').filter((line) => /^\| `/.test(line) && !line.startsWith('| `code`'))
+      .flatMap((line) => [...line.split('|')[1].matchAll(/`(\w+)`/g)].map(([, code]) => code));
+    assert.ok(codes.length >= 15, `${codes}`);
+    for (const code of codes) assert.ok(`error.${code}` in en, code);
   });
 });
 
@@ -114,32 +115,97 @@ describe('page', () => {
   });
 });
 
-describe('transcript', () => {
-  const storage = (content = {}) => ({ content, getItem: (key) => content[key] ?? null, setItem(key, value) { content[key] = value; } });
+describe('vendored libraries', () => {
+  for (const [file, source] of [
+    ['marked.esm.js', 'marked/lib/marked.esm.js'], ['marked.LICENSE', 'marked/LICENSE'],
+    ['purify.es.mjs', 'dompurify/dist/purify.es.mjs'], ['dompurify.LICENSE', 'dompurify/LICENSE'],
+  ]) {
+    test(`${file} is the package's own`, () => {
+      const [ours, theirs] = [new URL(`vendor/${file}`, WWW), new URL(`node_modules/${source}`, import.meta.url)].map((url) => readFileSync(url));
+      assert.ok(ours.equals(theirs), `${file} differs: see vendor/README.md`);
+    });
+  }
+});
 
-  test('is kept, with its session', () => {
+describe('conversations', () => {
+  /** @param {number} room  characters */
+  const storage = (content = {}, room = Infinity) => ({
+    content,
+    getItem: (key) => content[key] ?? null,
+    removeItem: (key) => { delete content[key]; },
+    setItem(key, value) {
+      const rest = Object.entries(content).filter(([name]) => name !== key).reduce((sum, [, text]) => sum + text.length, 0);
+      if (rest + value.length > room) throw new Error('QuotaExceededError');
+      content[key] = value;
+    },
+  });
+  let ids = 0;
+  const open = (kept) => new Conversations(new Shelf(kept), () => `c-${++ids}`);
+  const begin = (conversations, text) => {
+    const conversation = conversations.create();
+    conversations.add(conversation, { role: 'user', text, at: ids });
+    return conversation;
+  };
+
+  test('are kept, the latest first, with how to go on with an answer', () => {
     const kept = storage();
-    const first = new Transcript(kept);
-    first.add({ role: 'user', text: 'hi', at: 1 });
-    first.add({ role: 'assistant', text: 'he', at: 2, question: 'hi', status: 'streaming' });
-    const second = new Transcript(kept);
-    assert.equal(second.sessionId, first.sessionId);
-    assert.deepEqual(second.turns.map(({ text }) => text), ['hi', 'he']);
-    assert.equal(second.turns[1].status, 'interrupted');
-    second.restart();
-    assert.notEqual(second.sessionId, first.sessionId);
-    assert.deepEqual(new Transcript(kept).turns, []);
+    const first = open(kept);
+    const conversation = begin(first, 'hi');
+    begin(first, 'another');
+    conversation.answering = true;
+    first.add(conversation, { role: 'assistant', text: 'he', at: 2, question: 'hi', status: 'streaming', answer: { requestId: 'r', text: 'hello', after: 3 } });
+    const second = open(kept);
+    assert.deepEqual(second.list.map(({ title, answering }) => [title, answering]), [['hi', true], ['another', false]]);
+    assert.deepEqual(second.load(conversation.id).turns.map(({ text }) => text), ['hi', 'hello'], 'the text of an answer under way is that of its state');
+    assert.equal(second.search('HELLO').length, 1);
   });
 
-  test('works without storage, with a full one, and with nonsense in it', () => {
-    assert.deepEqual(new Transcript(null).turns, []);
-    const full = { getItem: () => null, setItem() { throw new Error('QuotaExceededError'); } };
-    new Transcript(full).add({ role: 'user', text: 'hi', at: 1 });
-    for (const value of ['{', 'null', '7', '"x"', '{"turns":7,"sessionId":{}}']) {
-      const transcript = new Transcript(storage({ 'wsengine-chat': value }));
-      assert.deepEqual(transcript.turns, []);
-      assert.match(transcript.sessionId, /^[0-9a-f-]{36}$/);
-    }
+  test('are bounded: the oldest go first', () => {
+    const kept = storage();
+    const conversations = open(kept);
+    for (let count = 0; count < MAX_CONVERSATIONS + 3; count += 1) begin(conversations, `number ${count}`);
+    assert.equal(conversations.list.length, MAX_CONVERSATIONS);
+    assert.equal(conversations.list.at(-1).title, 'number 3');
+    assert.equal(Object.keys(kept.content).length, MAX_CONVERSATIONS + 1);
+    const long = begin(conversations, 'long');
+    for (let count = 0; count < MAX_TURNS + 5; count += 1) conversations.add(long, { role: 'user', text: String(count), at: count });
+    assert.equal(open(kept).load(long.id).turns.length, MAX_TURNS);
+  });
+
+  test('make room when the browser has none: the oldest go, not what is written in', () => {
+    const kept = storage({}, 4_000);
+    const conversations = open(kept);
+    for (let count = 0; count < 8; count += 1) begin(conversations, `${count} `.repeat(250));
+    const last = conversations.list[0];
+    assert.ok(conversations.list.length >= 2 && conversations.list.length < 8, `${conversations.list.length}`);
+    assert.deepEqual(open(kept).list.map(({ id }) => id), conversations.list.map(({ id }) => id));
+    assert.equal(open(kept).load(last.id).turns[0].text, '7 '.repeat(250));
+  });
+
+  test('work without storage, with a full one, and with nonsense in it', () => {
+    assert.deepEqual(open(null).list, []);
+    const full = open(storage({}, 0));
+    const conversation = begin(full, 'hi');
+    assert.equal(full.load(conversation.id)?.turns.length, 1);
+    for (const value of ['{', 'null', '7', '"x"', '{"turns":7}', '[7,null,{},{"id":7}]']) assert.deepEqual(open(storage({ 'wsengine-chat.conversations': value })).list, []);
+    const broken = open(storage({ 'wsengine-chat.conversations': '[{"id":"a","title":"t"}]', 'wsengine-chat.conversation.a': '[1,{"role":"user"},{"role":"user","text":"x","at":1}]' }));
+    assert.deepEqual(broken.load('a').turns.map(({ text }) => text), ['x']);
+  });
+
+  test('a deleted one comes back where it was', () => {
+    const kept = storage();
+    const conversations = open(kept);
+    const [, second] = ['one', 'two', 'three'].map((text) => begin(conversations, text));
+    const undo = conversations.delete(second.id);
+    assert.deepEqual(open(kept).list.map(({ title }) => title), ['three', 'one']);
+    undo();
+    assert.deepEqual(open(kept).list.map(({ title }) => title), ['three', 'two', 'one']);
+    assert.equal(open(kept).load(second.id).turns.length, 1);
+  });
+
+  test('are called by how they begin', () => {
+    assert.equal(titleOf('  One\nTwo'), 'One');
+    assert.equal(titleOf('😀'.repeat(80)), `${'😀'.repeat(60)}…`);
   });
 });
 

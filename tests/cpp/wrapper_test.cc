@@ -14,7 +14,8 @@ namespace {
 template <typename T>
 constexpr bool move_only = std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T> &&
                            !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T>;
-static_assert(move_only<ws::Config> && move_only<ws::Engine> && move_only<ws::Connection>);
+static_assert(move_only<ws::Config> && move_only<ws::Engine> && move_only<ws::Connection> &&
+              move_only<ws::TokenStream>);
 static_assert(sizeof(ws::Event) == sizeof(ws_event) && sizeof(ws_event) == 64);
 
 struct Seen {
@@ -275,6 +276,9 @@ TEST(Wrapper, EverySetting) {
         config.set_close_timeout(1000),
         config.set_write_stall_timeout(1000),
         config.set_max_lifetime(1000),
+        config.set_stream_merge_time(0),
+        config.set_stream_piece_size(16),
+        config.set_stream_water_marks(10, 20),
     };
     for (const ws_status &status : statuses) {
         EXPECT_EQ(status, WS_OK) << "number " << &status - statuses;
@@ -409,6 +413,78 @@ TEST(Wrapper, Time) {
     EXPECT_EQ(engine.next_due(), nullptr);
     EXPECT_EQ(pull(server)[0].type, WS_EVENT_CLOSE);
     EXPECT_GT(server.queued_bytes(), 0u) << "408";
+}
+
+std::vector<std::string> messages(ws::TokenStream &stream) {
+    std::vector<std::string> all;
+    ws::StreamMessage message;
+    while (stream.next(message) == WS_OK) {
+        all.emplace_back(message.view());
+    }
+    return all;
+}
+
+TEST(Wrapper, ATokenStream) {
+    using Messages = std::vector<std::string>;
+    ws::Engine engine;
+    EXPECT_EQ(engine.advance(1000), WS_OK);
+    ws::TokenStream stream(engine, "r-1");
+    ASSERT_TRUE(stream);
+    int mark = 0;
+    stream.set_user_data(&mark);
+    EXPECT_EQ(stream.user_data(), &mark);
+    EXPECT_EQ(stream.set_first_seq(8), WS_OK);
+
+    EXPECT_EQ(stream.write("caf\xc3"), WS_OK);
+    EXPECT_EQ(stream.pending_bytes(), 4u);
+    EXPECT_TRUE(stream.wants_more());
+    EXPECT_EQ(messages(stream), Messages({R"({"type":"stream","requestId":"r-1","seq":8,"content":"caf","done":false})"}));
+    EXPECT_EQ(stream.write("\xa9"), WS_OK);
+    EXPECT_EQ(messages(stream), Messages());
+    EXPECT_EQ(engine.next_deadline(), 1040u);
+    EXPECT_EQ(engine.next_due_stream(), nullptr);
+    EXPECT_EQ(engine.advance(1040), WS_OK);
+    EXPECT_EQ(engine.next_due_stream(), stream.get());
+    EXPECT_EQ(messages(stream).size(), 1u);
+    EXPECT_EQ(stream.next_seq(), 10u);
+    const ws::Usage usage(1, 2, 3);
+    EXPECT_EQ(stream.finish("length", &usage), WS_OK);
+    EXPECT_FALSE(stream.is_finished());
+    EXPECT_EQ(messages(stream),
+              Messages({R"({"type":"stream","requestId":"r-1","seq":10,"content":"","done":true,"finish_reason":"length",)"
+                        R"("usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}})"}));
+    EXPECT_TRUE(stream.is_finished());
+    EXPECT_EQ(stream.write("x"), WS_ERR_STATE);
+    EXPECT_EQ(engine.metrics().streams_open, 1u);
+}
+
+TEST(Wrapper, TokenStreamsOnAConnection) {
+    ws::Engine engine;
+    ws::Connection server = ws::Connection::server(engine);
+    ws::Connection client = ws::Connection::client(engine, ws::ClientRequest{"localhost"});
+    carry(client, server);
+    carry(server, client);
+    ws::TokenStream failed(engine), cancelled(engine, "");
+    EXPECT_EQ(failed.fail("overloaded", "later", true), WS_OK);
+    EXPECT_EQ(cancelled.cancel(), WS_OK);
+    EXPECT_EQ(failed.send(server), WS_OK);
+    EXPECT_EQ(cancelled.send(server), WS_OK);
+    const std::vector<Seen> seen = carry(server, client);
+    ASSERT_EQ(seen.size(), 3u);
+    EXPECT_EQ(seen[0].data, R"({"type":"error","seq":1,"code":"overloaded","message":"later","retryable":true})");
+    EXPECT_EQ(seen[1].data, R"({"type":"stream","seq":2,"content":"","done":true,"finish_reason":"error"})");
+    EXPECT_EQ(seen[2].data,
+              R"({"type":"stream","requestId":"","seq":1,"content":"","done":true,"finish_reason":"cancelled"})");
+
+    ws_status status = WS_OK;
+    EXPECT_FALSE(ws::TokenStream(engine, "\xff", &status));
+    EXPECT_EQ(status, WS_ERR_INVALID_UTF8);
+    ws::TokenStream none;
+    EXPECT_FALSE(none);
+    EXPECT_EQ(none.write("x"), WS_ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(none.send(server), WS_ERR_INVALID_ARGUMENT);
+    EXPECT_FALSE(none.wants_more());
+    EXPECT_TRUE(none.is_finished());
 }
 
 TEST(Wrapper, ObjectsMove) {

@@ -62,8 +62,11 @@ fn every_setter_refuses_null() {
             ws_config_set_close_timeout(no, 1),
             ws_config_set_write_stall_timeout(no, 1),
             ws_config_set_max_lifetime(no, 1),
+            ws_config_set_stream_merge_time(no, 1),
+            ws_config_set_stream_piece_size(no, 16),
+            ws_config_set_stream_water_marks(no, 1, 2),
         ];
-        assert_eq!(statuses, [WS_ERR_INVALID_ARGUMENT; 33]);
+        assert_eq!(statuses, [WS_ERR_INVALID_ARGUMENT; 36]);
         let (mut value, mut len) = (null(), 0);
         let status = ws_conn_request_header(null(), c"Host".as_ptr(), 0, &mut value, &mut len);
         assert_eq!((status, value, len), (WS_ERR_INVALID_ARGUMENT, null(), 0));

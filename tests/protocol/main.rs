@@ -14,6 +14,7 @@ mod capi_metrics;
 mod capi_rules;
 mod capi_sending;
 mod capi_settings;
+mod capi_stream;
 mod capi_time;
 mod closing;
 mod compression;
@@ -55,6 +56,9 @@ mod support;
 mod timed;
 mod timing;
 mod timing_any;
+mod token_stream;
+mod token_stream_bytes;
+mod token_stream_sending;
 mod utf8;
 
 #[allow(dead_code)]

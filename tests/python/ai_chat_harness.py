@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import pytest
+from chat_schema import check_schema
 from websockets.asyncio.client import connect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,14 +171,23 @@ class Browser:
     async def send(self, message):
         await self.websocket.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
 
-    async def receive(self):
+    async def receive_any(self):
         data = await asyncio.wait_for(self.websocket.recv(), PATIENCE)
         assert isinstance(data, str)
-        return json.loads(data)
+        message = json.loads(data)
+        check_schema("serverMessage", message)
+        return message
+
+    async def receive(self, *types):
+        """The next message of one of these types; without any, of one that is neither `service` nor `status`."""
+        while True:
+            message = await self.receive_any()
+            if message["type"] in types if types else message["type"] not in ("service", "status"):
+                return message
 
     async def silent(self, seconds=0.15):
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(self.websocket.recv(), seconds * SLOWNESS)
+            await asyncio.wait_for(self.receive(), seconds * SLOWNESS)
 
     async def answer(self):
         """The text, and the error if there was one: everything up to and with done:true."""
@@ -185,11 +195,11 @@ class Browser:
         while True:
             message = await self.receive()
             if message["type"] == "error":
-                assert error is None and set(message) == {"type", "code", "message"}
+                assert error is None and set(message) >= {"type", "code", "message", "retryable"}
                 assert message["message"]
                 error = message
-            else:
-                assert message["type"] == "stream" and set(message) >= {"type", "content", "done"}
+            elif message["type"] == "stream":
+                assert set(message) >= {"type", "content", "done"}
                 assert not (error and message["content"]), "text after the error"
                 text += message["content"]
                 if message["done"] is True:
@@ -205,23 +215,25 @@ class AiChat:
     """The server under test."""
 
     def __init__(self, upstream, *arguments, www=WWW, environment=None):
-        self.arguments = ["--port", "0", "--upstream", upstream, *map(str, arguments), *(["--www", str(www)] if www else [])]
+        # A test that wants no more than an error should not wait for the tries before it.
+        self.arguments = ["--port", "0", "--upstream", upstream, "--max-retry-after", "0.05", *map(str, arguments),
+                          *(["--www", str(www)] if www else [])]
         self.environment = {k: v for k, v in os.environ.items() if k != "API_KEY"} | (environment or {})
 
     async def __aenter__(self):
         self.process = await asyncio.create_subprocess_exec(*COMMAND, *self.arguments, stdout=asyncio.subprocess.PIPE,
                                                             stderr=asyncio.subprocess.PIPE, env=self.environment)
         self.stderr = b""
+        self.asked_to_end = False
         self.reader = asyncio.create_task(self.read_stderr())
         self.banner = (await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)).decode()
-        match = re.match(r"ai_chat: (http://127\.0\.0\.1:(\d+)/) ", self.banner)
+        match = re.match(r"ai_chat: (https?://127\.0\.0\.1:(\d+)/) ", self.banner)
         assert match, f"said {self.banner!r}; stderr: {self.stderr.decode()}"
         self.url, self.port = match.group(1), int(match.group(2))
         return self
 
     async def __aexit__(self, kind, *_):
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.terminate()
         try:
             code = await asyncio.wait_for(self.process.wait(), PATIENCE)
         except asyncio.TimeoutError:
@@ -232,6 +244,12 @@ class AiChat:
         if kind is None:
             assert code == 0, self.stderr.decode()
             assert b"Sanitizer" not in self.stderr and b"runtime error" not in self.stderr, self.stderr.decode()
+
+    def terminate(self):
+        """Asks it to end; once, since a second signal ends it at once."""
+        if not self.asked_to_end and self.process.returncode is None:
+            self.asked_to_end = True
+            self.process.send_signal(signal.SIGTERM)
 
     async def read_stderr(self):
         while data := await self.process.stderr.read(65536):
@@ -245,7 +263,7 @@ class AiChat:
             more["sock"].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
             more["sock"].connect(("127.0.0.1", self.port))
             more["max_queue"] = 1
-        async with connect(f"ws://127.0.0.1:{self.port}/ws/chat", proxy=None, compression=None, max_size=None, **more) as websocket:
+        async with connect(self.url.replace("http", "ws", 1) + "ws/chat", proxy=None, compression=None, max_size=None, **more) as websocket:
             yield Browser(websocket)
 
     async def ask(self, message="Hello", **more):

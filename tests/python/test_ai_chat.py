@@ -27,7 +27,7 @@ async def test_an_answer_arrives_as_the_model_gave_it():
         assert call.request_line == "POST /v1/chat/completions HTTP/1.1"
         assert call.headers["content-type"] == "application/json"
         assert "authorization" not in call.headers
-        assert call.body == {"model": "tiny", "stream": True, "messages": [{"role": "user", "content": "What is 你好?"}]}
+        assert call.body == {"model": "tiny", "stream": True, "stream_options": {"include_usage": True}, "messages": [{"role": "user", "content": "What is 你好?"}]}
     assert re.search(r"on (Muduo|Muduo's stand-in), wsengine \d+\.\d+\.\d+; model \"tiny\"", chat.banner)
 
 
@@ -47,9 +47,11 @@ async def test_tokens_leave_as_they_arrive():
     async with Upstream(script) as upstream, AiChat(upstream.url) as chat, chat.browser() as browser:
         await browser.say("Hello")
         for word in "abc":
-            assert await browser.receive() == {"type": "stream", "content": word, "done": False}
+            message = await browser.receive()
+            assert (message["content"], message["done"]) == (word, False)
             go.set()
-        assert await browser.receive() == {"type": "stream", "content": "", "done": True}
+        message = await browser.receive()
+        assert (message["content"], message["done"], message["finish_reason"]) == ("", True, "stop")
 
 
 STREAM = b"".join(delta(TEXT[i:i + 3]) for i in range(0, len(TEXT), 3)) + finish() + DONE
@@ -314,9 +316,9 @@ def test_broken_streams(body, words, text):
 
 
 @pytest.mark.parametrize("content_type, body, words", [
-    ("application/json", b'{"choices": [{"message": {"content": "not streamed"}}]}',
-     "application/json instead of an event stream$"),
-    ("application/json; charset=utf-8", b'{"error": {"message": "no key"}}', "instead of an event stream: no key"),
+    ("application/json", b'{"id": 7}', "JSON that is no completion"),
+    ("application/json", b'["x"]', "application/json instead of an event stream$"),
+    ("application/json; charset=utf-8", b'{"error": {"message": "no key"}}', "reported an error: no key"),
     ("text/html", b"<html>", "text/html instead"),
 ])
 def test_not_an_event_stream(content_type, body, words):

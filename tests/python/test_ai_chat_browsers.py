@@ -77,7 +77,7 @@ async def test_a_slow_name_server_blocks_nobody(tmp_path):
     (tmp_path / "slow.c").write_text(SLOW_NAMES)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "slow.so", tmp_path / "slow.c"], check=True)
     environment = {"LD_PRELOAD": str(tmp_path / "slow.so"), "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
-    async with AiChat("http://model.example/v1", "--connect-timeout", 1, environment=environment) as chat:
+    async with AiChat("http://model.example/v1", "--connect-timeout", 1, "--retries", 0, environment=environment) as chat:
         async with chat.browser() as one, chat.browser() as two:
             await one.say("Hello")
             await asyncio.sleep(0.2)
@@ -90,7 +90,8 @@ async def test_a_slow_name_server_blocks_nobody(tmp_path):
 
 @asynchronous
 async def test_stop_of_nothing_is_silent_and_what_follows_is_not_mixed_up():
-    async with Upstream(answers(delta("ok"), DONE)) as upstream, AiChat(upstream.url) as chat, chat.browser() as browser:
+    upstream = Upstream(answers(delta("ok"), DONE))
+    async with upstream, AiChat(upstream.url, "--max-commands", 1000) as chat, chat.browser() as browser:
         await browser.stop()
         await browser.silent()
         for _ in range(20):  # a stop and a question in one write: the first answer is cancelled, the second is not
@@ -103,9 +104,9 @@ async def test_stop_of_nothing_is_silent_and_what_follows_is_not_mixed_up():
 
 @pytest.mark.parametrize("how", ["close", "vanish"])
 @asynchronous
-async def test_a_browser_that_goes_cancels(how):
+async def test_an_answer_that_nobody_reads_is_cancelled_after_the_time_of_grace(how):
     seen = asyncio.get_running_loop().create_future()
-    async with Upstream(endless(seen=seen)) as upstream, AiChat(upstream.url) as chat:
+    async with Upstream(endless(seen=seen)) as upstream, AiChat(upstream.url, "--grace", 1.5 * SLOWNESS) as chat:
         async with chat.browser() as browser:
             await browser.say("Count")
             await browser.receive()
@@ -114,7 +115,7 @@ async def test_a_browser_that_goes_cancels(how):
                 await browser.websocket.close()
             else:
                 browser.websocket.transport.abort()
-            assert await asyncio.wait_for(seen, PATIENCE) - left < PROMPT
+            assert await asyncio.wait_for(seen, PATIENCE) - left >= 1.5 * SLOWNESS
 
 
 @asynchronous
@@ -132,7 +133,7 @@ async def test_nothing_is_left_behind():
             return await answers(delta("ok"), DONE)(call)
         return await answers(delta("half"))(call)
 
-    async with Upstream(script) as upstream, AiChat(upstream.url) as chat:
+    async with Upstream(script) as upstream, AiChat(upstream.url, "--grace", 1) as chat:
         async def round_of_answers():
             for _ in range(30):
                 async with chat.browser() as browser:
@@ -140,7 +141,7 @@ async def test_nothing_is_left_behind():
                     await browser.receive()
 
         await round_of_answers()
-        await asyncio.sleep(0.2 * SLOWNESS)
+        await wait_until(lambda: chat.descriptors() < 25)
         before = chat.descriptors()
         await round_of_answers()
         await wait_until(lambda: chat.descriptors() <= before + 2)
@@ -178,25 +179,33 @@ async def test_connections_do_not_block_each_other(threads):
 
 
 @asynchronous
-async def test_a_second_question_while_one_is_answered():
+async def test_several_questions_at_once_on_one_connection():
     release = asyncio.Event()
 
     async def script(call):
-        await call.send(head() + delta("a"))
+        question = call.body["messages"][-1]["content"]
+        await call.send(head() + delta(question + " a"))
         await release.wait()
-        await call.send(delta("b") + DONE)
+        await call.send(delta(question + " b") + DONE)
 
     async with Upstream(script) as upstream, AiChat(upstream.url) as chat, chat.browser() as browser:
-        await browser.say("one")
-        assert (await browser.receive())["content"] == "a"
-        await browser.say("two")
-        assert (await browser.receive())["code"] == "busy"
+        texts = {"1": "", "2": ""}
+        for request in texts:
+            await browser.send({"type": "chat", "sessionId": "s" + request, "message": request, "requestId": request})
+        for _ in texts:
+            message = await browser.receive()
+            texts[message["requestId"]] += message["content"]
+        assert texts == {"1": "1 a", "2": "2 a"}
         await browser.send("no JSON")
         assert (await browser.receive())["code"] == "bad_request"
-        await browser.silent()  # the answer goes on: no done
+        await browser.silent()  # the answers go on: no done
         release.set()
-        assert await browser.answer() == ("b", None)
-        assert len(upstream.calls) == 1
+        done = 0
+        while done < 2:
+            message = await browser.receive()
+            texts[message["requestId"]] += message["content"]
+            done += message["done"]
+        assert texts == {"1": "1 a1 b", "2": "2 a2 b"}
 
 
 # ---- what browsers send ----
@@ -206,13 +215,19 @@ async def test_a_second_question_while_one_is_answered():
 async def test_bad_requests():
     async with Upstream(answers(delta("ok"), DONE)) as upstream, AiChat(upstream.url, "--max-message", 1000) as chat:
         async with chat.browser() as browser:
-            for message in ["", "{", "[]", "null", '{"type": "chat"}', '{"type": "shout"}', '{"type": "stop"', "[" * 100000,
-                            '{"type": "chat", "sessionId": 1, "message": "m"}', '{"type": "chat", "sessionId": "s", "message": ""}',
-                            '{"type": "chat", "sessionId": "s", "message": "\\ud800"}', b'{"type": "stop"}',
-                            json.dumps({"type": "chat", "sessionId": "s" * 129, "message": "m"})]:
+            for message in ["", "{", "[]", "null", '{"type": 1}', '{"type": "stop"', "[" * 100000, b'{"type": "stop"}',
+                            '{"type": "chat", "sessionId": "s", "message": "\\ud800"}']:
                 await browser.send(message)
+                error = await browser.receive()
+                assert (error["type"], error["code"], error["retryable"]) == ("error", "bad_request", False), message
+            await browser.send({"type": "shout", "requestId": "r"})
+            error = await browser.receive()
+            assert error["code"] == "unknown_type" and "resume" in error["message"]
+            await browser.silent()  # nobody waits for the end of an answer
+            for wrong in [{}, {"sessionId": 1}, {"message": ""}, {"sessionId": "s" * 129}, {"requestId": "r" * 129}]:
+                await browser.send({"type": "chat", "sessionId": "s", "message": "m", "requestId": "r"} | wrong if wrong else {"type": "chat"})
                 text, error = await browser.answer()
-                assert (text, error["code"]) == ("", "bad_request"), message
+                assert (text, error["code"]) == ("", "bad_request"), wrong
             await browser.say("你" * 334)
             text, error = await browser.answer()
             assert (text, error["code"]) == ("", "message_too_long")
@@ -279,7 +294,7 @@ async def test_a_failed_answer_keeps_what_was_said_and_drops_what_was_not():
     async def script(call):
         await scripts.pop(0)(call)
 
-    async with Upstream(script) as upstream, AiChat(upstream.url) as chat, chat.browser() as browser:
+    async with Upstream(script) as upstream, AiChat(upstream.url, "--retries", 0) as chat, chat.browser() as browser:
         assert (await browser.ask("1"))[1]["code"] == "upstream_status"
         assert (await browser.ask("2"))[1]["code"] == "upstream_protocol"
         assert await browser.ask("3") == ("ok", None)
@@ -321,8 +336,8 @@ async def test_a_browser_that_does_not_read_pauses_the_upstream():
                 assert chat.cpu_seconds() - cpu <= 0.03, "waiting costs nothing"
             text, error = await browser.answer()
             assert error is None and text == "0123456789" * (total // 10)
-            if SLOWNESS == 1:
-                assert chat.peak_memory() - before < 8_000_000
+            if SLOWNESS == 1:  # the answer is kept, for a reader who comes back, and not much else
+                assert chat.peak_memory() - before < 1.3 * total + 8_000_000
 
 
 @asynchronous
@@ -336,12 +351,11 @@ async def test_a_browser_that_never_reads_is_dropped():
         finally:
             gone.set()
 
-    options = ["--stall-timeout", 0.5 * SLOWNESS, "--max-answer", 10**9]
+    options = ["--stall-timeout", 0.5 * SLOWNESS, "--grace", 1, "--max-answer", 10**9]
     async with Upstream(watched) as upstream, AiChat(upstream.url, *options) as chat:
         async with chat.browser(lazy=True) as browser:
             await browser.say("Flood")
             await asyncio.wait_for(gone.wait(), PATIENCE)
-            assert written[0] < 20_000_000
             browser.websocket.transport.abort()
 
 

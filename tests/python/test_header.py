@@ -10,7 +10,7 @@ from conftest import ROOT
 
 INCLUDE = ROOT / "include"
 HEADER = INCLUDE / "ws_engine.h"
-WRAPPER = INCLUDE / "ws_engine.hpp"
+WRAPPER = INCLUDE / "ws_engine.hpp"  # which includes the other parts, ws_engine_*.hpp
 LIB_DIR = ROOT / "target" / "release"
 LIBRARY = LIB_DIR / "libwsengine.so"
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
@@ -67,7 +67,7 @@ def test_the_library_exports_what_the_header_declares_and_nothing_else():
 
 def test_every_function_has_a_test_and_is_in_the_wrapper():
     tests = "".join(path.read_text() for path in (ROOT / "tests" / "protocol").glob("capi*.rs"))
-    wrapper = WRAPPER.read_text()
+    wrapper = "".join(path.read_text() for path in INCLUDE.glob("*.hpp"))
     calls = {name for name in declared() if re.search(rf"\b{name}\b", tests)}
     assert calls == declared()
     assert {name for name in declared() if re.search(rf"\b{name}\b", wrapper)} == declared()
@@ -177,12 +177,14 @@ def test_the_page_on_limits_says_what_the_header_says():
 
 
 def test_the_code_in_the_page_on_embedding_compiles(tmp_path):
-    turn, many, pressure, time, tls, large = re.findall(r"```c\n(.*?)```", (ROOT / "docs" / "embedding.md").read_text(), re.DOTALL)
+    turn, many, pressure, time, stream, tls, large = re.findall(r"```c\n(.*?)```", (ROOT / "docs" / "embedding.md").read_text(), re.DOTALL)
     head = ("#include <limits.h>\n#include <stdbool.h>\nvoid drop(ws_conn *conn);\nvoid on_event(ws_conn *conn, const ws_event *event);\n"
             "int wait_for_sockets(uint64_t until);\nvoid serve_socket(int i);\nuint64_t now_ms(void);\nvoid serve(ws_conn *conn);\n"
             "enum { EPOLLOUT = 4 };\nvoid watch(int fd, int events);\ntypedef struct ssl SSL;\nint SSL_read(SSL *, void *, int);\n"
             "int write_all(SSL *ssl, const void *data, size_t len);\n"
             "typedef struct member { int fd, waits_for_epollout; ws_conn *conn; } member;\n"
+            "typedef struct answer answer;\nws_stream *stream_of(answer *answer);\nws_conn *conn_of(answer *answer);\n"
+            "void keep(answer *answer);\nvoid pause_model(answer *answer);\nvoid resume_model(answer *answer);\n"
             "void write_output(member *to);\nvoid wait_for_epollout(member *to);\n")
     source = tmp_path / "embedding.c"
     source.write_text('#include "ws_engine.h"\n#include <errno.h>\n#include <sys/socket.h>\n#include <sys/uio.h>\n' + head +
@@ -191,6 +193,9 @@ def test_the_code_in_the_page_on_embedding_compiles(tmp_path):
                       f"void all(member **members, size_t count, ws_prepared *message) {{\n{many}}}\n"
                       f"void press(int fd, ws_conn *conn);\nvoid press(int fd, ws_conn *conn) {{\n{pressure}}}\n"
                       f"void time(ws_engine *engine);\nvoid time(ws_engine *engine) {{\n{time}}}\n"
+                      "void stream(ws_engine *engine, answer *answer, ws_conn *conn, const char *token, size_t token_len, bool is_last);\n"
+                      "void stream(ws_engine *engine, answer *answer, ws_conn *conn, const char *token, size_t token_len, bool is_last)"
+                      f" {{\n{stream}}}\n"
                       "void tls(SSL *ssl, ws_conn *conn, void *room, size_t capacity);\n"
                       f"void tls(SSL *ssl, ws_conn *conn, void *room, size_t capacity) {{\nchar record[16384];\n{tls}}}\n"
                       "void large(int fd, ws_conn *conn, void *payload, size_t size);\n"

@@ -25,7 +25,8 @@ Store::Limits limits(std::size_t conversations, std::size_t turns, std::size_t b
 
 struct Chats : Conversations {
   using Conversations::Conversations;
-  void say(const std::string& session, const std::string& question, const std::string& answer, bool replaceLast = false) {
+  void say(const std::string& session, const std::string& question, const std::string& answer,
+           bool replaceLast = false) {
     add(Scope::session(session), {"r", question, answer, "stop"}, replaceLast);
   }
   std::string said(const std::string& session) { return text(history(Scope::session(session))); }

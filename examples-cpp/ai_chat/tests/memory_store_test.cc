@@ -77,7 +77,8 @@ class MemoryStoreTest : public testing::Test {
   Store::Sent send(const Post& post) {
     return std::get<0>(wait<Store::Sent>([&](auto done) { store_->send(post, &loop_, done); }));
   }
-  Store::Sent direct(const std::string& from, const std::string& to, const std::string& text, const std::string& id = "") {
+  Store::Sent direct(const std::string& from, const std::string& to, const std::string& text,
+                     const std::string& id = "") {
     Post post;
     post.from = from;
     post.to = to;
@@ -85,7 +86,8 @@ class MemoryStoreTest : public testing::Test {
     post.id = id;
     return send(post);
   }
-  Store::Sent say(const std::string& from, const std::string& room, const std::string& text, const std::string& id = "") {
+  Store::Sent say(const std::string& from, const std::string& room, const std::string& text,
+                  const std::string& id = "") {
     Post post;
     post.from = from;
     post.room = room;
@@ -130,7 +132,8 @@ TEST(TokenHash, IsSha256) {
 TEST_F(MemoryStoreTest, Conversations) {
   store_->addExchange(Scope::session("s"), {"r-1", "q", "a", "stop"}, false);
   store_->addExchange(Scope::session("s"), {"r-2", "q", "b", "length"}, true);
-  const auto [exchanges] = wait<std::vector<Exchange>>([&](auto done) { store_->history(Scope::session("s"), &loop_, done); });
+  const auto [exchanges] =
+      wait<std::vector<Exchange>>([&](auto done) { store_->history(Scope::session("s"), &loop_, done); });
   ASSERT_EQ(exchanges.size(), 1u);
   EXPECT_EQ(exchanges[0].requestId, "r-2");
   EXPECT_EQ(exchanges[0].answer, "b");
@@ -138,8 +141,10 @@ TEST_F(MemoryStoreTest, Conversations) {
 
 TEST_F(MemoryStoreTest, ThereAreNoOtherNodes) {
   const auto log = std::make_shared<AnswerLog>(AnswerId{Scope::session("s"), "r"});
-  EXPECT_EQ(std::get<0>(wait<Store::Claim>([&](auto done) { store_->claim(log, &loop_, done); })), Store::Claim::kOurs);
-  EXPECT_EQ(std::get<0>(wait<Store::Found>([&](auto done) { store_->follow(log, &loop_, done); })), Store::Found::kUnknown);
+  const auto [claim] = wait<Store::Claim>([&](auto done) { store_->claim(log, &loop_, done); });
+  EXPECT_EQ(claim, Store::Claim::kOurs);
+  const auto [found] = wait<Store::Found>([&](auto done) { store_->follow(log, &loop_, done); });
+  EXPECT_EQ(found, Store::Found::kUnknown);
   EXPECT_STREQ(store_->name(), "memory");
   EXPECT_FALSE(store_->degraded());
 }

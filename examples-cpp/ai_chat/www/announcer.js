@@ -35,6 +35,9 @@ export class Announcer {
     this.say(note);
   }
 
+  /** The answer is not looked at any more. */
+  drop() { this.#waiting = ''; }
+
   /** @param {string} text */
   say(text) {
     if (text.trim() === '') return;

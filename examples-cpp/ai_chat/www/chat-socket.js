@@ -1,33 +1,88 @@
 /**
- * The chat's connection: one WebSocket, its JSON protocol, and reconnecting.
+ * The chat's client: docs/PROTOCOL.md over a WebSocket that comes back by itself. No DOM and no dependencies: take this file
+ * and the folder beside it into any page.
  *
- * There is no DOM in here, so any page can use it and tests can drive it with a fake socket and fake timers.
+ *   const chat = new ChatSocket({ url: chatUrl(location) });
+ *   chat.on('state', ({ state }) => …);
+ *   chat.connect();
  *
- *   const chat = new ChatSocket({ url: chatUrl(location), sessionId: newSessionId() });
- *   chat.on('token', ({ content }) => …);
- *   chat.on('end', ({ reason }) => …);
- *   chat.open();
- *   chat.send('Hello');
+ *   const answer = chat.ask('Hello', { sessionId });
+ *   for await (const piece of answer) show(piece);
+ *   const { finishReason, usage, error } = await answer.result;
  *
- * Nothing is queued: what cannot be sent now is refused, and `send` says why.
+ * Questions and messages may be sent without a connection: they wait. Answers go on where they were when a connection is lost,
+ * and after a reload of the page, too:
+ *
+ *   sessionStorage.setItem('answer', JSON.stringify(answer));                       // when the page goes
+ *   const answer = chat.continue(JSON.parse(sessionStorage.getItem('answer')));     // when it is back
  */
 
-/** @typedef {'connecting' | 'online' | 'waiting' | 'closed'} ConnectionState  `waiting`: for the next try to connect */
-/** @typedef {{ state: ConnectionState, attempt: number, retryInMs: number | null }} StateEvent  `attempt`: failures in a row */
-/** @typedef {{ content: string }} TokenEvent */
-/** @typedef {{ code: string, message: string }} ProblemEvent  an error message of the server, or `bad_reply` when it sent nonsense */
-/** @typedef {'done' | 'stopped' | 'failed' | 'interrupted'} EndReason  `failed`: a problem came first; `interrupted`: the connection was lost */
-/** @typedef {{ reason: EndReason }} EndEvent */
-/** @typedef {{ state: StateEvent, token: TokenEvent, problem: ProblemEvent, end: EndEvent }} ChatEvents */
-/** @typedef {{ ok: true } | { ok: false, reason: 'empty' | 'busy' | 'offline' }} SendResult */
+import { AnswerFeed } from './chat-socket/answer-feed.js';
+import { Calls, OTHER } from './chat-socket/calls.js';
+import { Connection } from './chat-socket/connection.js';
+import { Emitter } from './chat-socket/emitter.js';
+import { Outbox } from './chat-socket/outbox.js';
+import { People } from './chat-socket/people.js';
+import { Timers, systemClock } from './chat-socket/timers.js';
+import { ChatError, SUBPROTOCOL, newId, remember } from './chat-socket/wire.js';
+
+export { backoffDelay } from './chat-socket/connection.js';
+export { ChatError, SUBPROTOCOL, newId };
+
+/** @typedef {import('./chat-socket/answer.js').Answer} Answer */
+/** @typedef {import('./chat-socket/answer.js').AnswerResult} AnswerResult */
+/** @typedef {import('./chat-socket/answer.js').AnswerState} AnswerState */
+/** @typedef {import('./chat-socket/answer.js').AnswerStats} AnswerStats */
+/** @typedef {import('./chat-socket/answer.js').AnswerStatus} AnswerStatus */
+/** @typedef {import('./chat-socket/connection.js').ConnectionState} ConnectionState */
+/** @typedef {import('./chat-socket/connection.js').StateEvent} StateEvent */
+/** @typedef {import('./chat-socket/people.js').LoginEvent} LoginEvent */
+/** @typedef {import('./chat-socket/wire.js').Post} Post */
+/** @typedef {import('./chat-socket/wire.js').Turn} Turn */
+/** @typedef {import('./chat-socket/wire.js').Usage} Usage */
+
+/** @typedef {{ node: string, store: 'memory' | 'redis', degraded: boolean }} ServiceEvent  `degraded`: the shared store cannot be reached */
+/** @typedef {{ room: string, user: string, online: boolean }} PresenceEvent */
+/** @typedef {{ room: string, members: string[], messages: Post[], answers: Answer[] }} Room  as it was when one came; `answers`: under way */
+/** @typedef {{ id: string, messageId: string, delivered?: boolean }} Sent  `delivered`: to a connection at that moment; of direct messages only */
+
+/**
+ * - `state` of the connection
+ * - `latency`: of a ping, there and back
+ * - `service`: about the server, on every connection and when it changes
+ * - `problem`: an error that belongs to no answer, message or call
+ * - `login`: logged in, also again after a lost connection, or by a proxy; `logout`: not let in again
+ * - `joined`: in a room, `again` after a lost connection (what was missed comes as `message` events); `left`, with an error if not by `leave`
+ * - `message`: of a person or about an answer, each once
+ * - `presence`: somebody came or went
+ * - `answer`: somebody else's question in a room is being answered
+ *
+ * @typedef {{
+ *   state: StateEvent,
+ *   latency: { ms: number },
+ *   service: ServiceEvent,
+ *   problem: ChatError,
+ *   login: LoginEvent,
+ *   logout: { error: ChatError },
+ *   joined: Room & { again: boolean },
+ *   left: { room: string, error: ChatError | null },
+ *   message: Post,
+ *   presence: PresenceEvent,
+ *   answer: { answer: Answer },
+ * }} ChatEvents
+ */
 
 /**
  * @typedef {object} ChatSocketOptions
- * @property {string} url                       ws: or wss: address of the chat
- * @property {string} sessionId                 sent with every message
+ * @property {string} url                            ws: or wss: address of the chat
+ * @property {string} [sessionId]                    of questions that name no other
  * @property {Partial<typeof DEFAULT_TIMING>} [timing]
- * @property {new (url: string) => WebSocket} [WebSocket]  for tests
- * @property {() => number} [random]            in [0, 1); for tests
+ * @property {number} [maxQueue]                     questions and messages that wait for the server; 100
+ * @property {number} [maxPerSecond]                 messages to the server, which refuses more than 50; 24
+ * @property {string[]} [protocols]
+ * @property {new (url: string, protocols: string[]) => WebSocket} [WebSocket]  for tests, as what follows
+ * @property {() => number} [random]                 in [0, 1)
+ * @property {import('./chat-socket/timers.js').Clock} [clock]
  */
 
 /** All in milliseconds. */
@@ -39,23 +94,23 @@ export const DEFAULT_TIMING = {
   connectTimeout: 10_000,
   /** Only a connection that lived this long resets the backoff, so that a server that accepts and drops is not hammered. */
   stableAfter: 5_000,
-  /** A stop that the server has not confirmed by then means that the connection is dead. */
-  stopTimeout: 5_000,
-  /** After an error, the closing `done` is awaited this long. */
-  errorGrace: 2_000,
+  pingInterval: 20_000,
+  /** A connection on which nothing came for so long after a ping is dead. */
+  pongTimeout: 8_000,
+  /** An answer that the server does not end for so long after a stop is over without it. */
+  stopTimeout: 10_000,
+  /** Of a login, a join, a history. */
+  replyTimeout: 10_000,
+  /** Before a login or join that was lost with the connection, and is refused for now, is tried again. */
+  restoreRetry: 5_000,
+  /** What could not be sent for so long is given up. */
+  queueTtl: 10 * 60_000,
 };
 
-/**
- * The wait before try number `attempt` (0 = the first): exponential, and somewhere in the upper half, so that the pages of
- * a restarted server do not all come back at the same instant.
- * @param {number} attempt
- * @param {() => number} random
- * @param {{ backoffFirst: number, backoffMax: number }} timing
- */
-export function backoffDelay(attempt, random, timing = DEFAULT_TIMING) {
-  const bound = Math.min(timing.backoffMax, timing.backoffFirst * 2 ** Math.min(attempt, 30));
-  return Math.round(bound / 2 + (bound / 2) * random());
-}
+const SETTLED_MAX = 1000;
+const STRANGERS_MAX = 100;
+const WINDOW_MS = 1_000;
+const TOO_BIG = 1009;
 
 /**
  * The chat's address on the host that served the page.
@@ -65,49 +120,66 @@ export function chatUrl(location) {
   return `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/ws/chat`;
 }
 
-/**
- * A random UUID. `randomUUID` exists in secure contexts only; a page on plain http and another host than localhost has none.
- * @param {{ randomUUID?: () => string, getRandomValues: (bytes: Uint8Array) => Uint8Array }} source
- * @returns {string}
- */
-export function newSessionId(source = /** @type {any} */ (globalThis.crypto)) {
-  if (typeof source.randomUUID === 'function') return source.randomUUID();
-  const bytes = source.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
-}
-
 export class ChatSocket {
-  /** @type {Required<typeof DEFAULT_TIMING>} */ #timing;
-  /** @type {new (url: string) => WebSocket} */ #WebSocket;
-  /** @type {() => number} */ #random;
-  #url;
   #sessionId;
+  #timing;
+  #maxPerSecond;
+  #clock;
+  #timers;
+  /** @type {Emitter<ChatEvents>} */ #events = new Emitter();
+  #connection;
+  #calls;
+  #outbox;
+  #people;
 
-  /** @type {ConnectionState} */ #state = 'closed';
-  /** @type {WebSocket | null} */ #socket = null;
-  #attempt = 0;
-  /** The answer under way, if any. @type {null | { stopping: boolean, failed: boolean }} */ #answer = null;
-
-  /** One timer for each purpose. @type {Map<string, ReturnType<typeof setTimeout>>} */ #timers = new Map();
-  /** @type {Map<string, Set<(event: any) => void>>} */ #listeners = new Map();
+  /** Those under way, by requestId. @type {Map<string, AnswerFeed>} */ #feeds = new Map();
+  /** Ids of those that are over, so that what still comes of them is known as theirs. @type {Set<string>} */ #settled = new Set();
+  /** Ids of others that have been heard of. @type {Set<string>} */ #strangers = new Set();
+  /** @type {ServiceEvent | null} */ #service = null;
+  /** @type {number | null} */ #latency = null;
+  #sentInWindow = 0;
 
   /** @param {ChatSocketOptions} options */
-  constructor({ url, sessionId, timing = {}, WebSocket = globalThis.WebSocket, random = Math.random }) {
-    this.#url = url;
+  constructor({
+    url, sessionId, timing = {}, maxQueue = 100, maxPerSecond = 24, protocols = [SUBPROTOCOL],
+    WebSocket = globalThis.WebSocket, random = Math.random, clock = systemClock,
+  }) {
     this.#sessionId = sessionId;
     this.#timing = { ...DEFAULT_TIMING, ...timing };
-    this.#WebSocket = WebSocket;
-    this.#random = random;
+    this.#maxPerSecond = maxPerSecond;
+    this.#clock = clock;
+    this.#timers = new Timers(clock);
+    this.#connection = new Connection({ url, protocols, WebSocket, timing: this.#timing, random, clock }, {
+      onOpen: () => this.#opened(),
+      onMessage: (message) => this.#received(message),
+      onLost: (code) => this.#lost(code),
+      onState: (event) => this.#events.emit('state', event),
+      onLatency: (ms) => { this.#latency = ms; this.#events.emit('latency', { ms }); },
+    });
+    // Without a reply nobody knows who is logged in and in which rooms: only a new connection is sure to be without.
+    this.#calls = new Calls(this.#timers, this.#timing.replyTimeout, ({ rank }) => (rank < OTHER ? this.#connection.lose() : this.#pump()));
+    this.#outbox = new Outbox(this.#timers, maxQueue, this.#timing.queueTtl);
+    this.#people = new People({
+      calls: this.#calls,
+      isOnline: () => this.state === 'online',
+      onChange: () => this.#pump(),
+      restoreLater: (ms) => this.#timers.start('restore', ms, () => this.#restore()),
+      onLogin: (event) => this.#events.emit('login', event),
+      onLogout: (error) => this.#events.emit('logout', { error }),
+      onJoined: (room, again) => this.#joined(room, again),
+      onLeft: (room, error) => this.#left(room, error),
+      onPost: (post) => this.#posted(post),
+    }, this.#timing.restoreRetry);
   }
 
-  get state() { return this.#state; }
-  get sessionId() { return this.#sessionId; }
+  // ---- the connection ----
 
-  /** True from a successful `send` to its `end` event. */
-  get answering() { return this.#answer !== null; }
+  /** @returns {ConnectionState} */
+  get state() { return this.#connection.state; }
+  /** Of the last ping, in milliseconds. */
+  get latency() { return this.#latency; }
+  /** What the server last said about itself. */
+  get service() { return this.#service; }
 
   /**
    * @template {keyof ChatEvents} Name
@@ -115,180 +187,392 @@ export class ChatSocket {
    * @param {(event: ChatEvents[Name]) => void} listener
    * @returns {() => void} takes the listener away again
    */
-  on(name, listener) {
-    const set = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, set.add(listener));
-    return () => set.delete(listener);
-  }
+  on(name, listener) { return this.#events.on(name, listener); }
 
   /** Connects, and from now on connects again whenever the connection is lost. */
-  open() {
-    if (this.#state === 'closed') this.#connect();
-  }
+  connect() { this.#connection.connect(); }
 
-  /** Closes for good, until `open`. An answer under way ends as interrupted. */
+  /**
+   * No connection until `connect`, which goes on with everything that is under way or waits. For pages that are put aside: answers
+   * are kept by the server for a while.
+   */
+  disconnect() { this.#connection.disconnect(); }
+
+  /** Does not wait for the rest of the backoff. For `online` events, and pages that are looked at again. */
+  reconnectNow() { this.#connection.reconnectNow(); }
+
+  /** For good: what is under way or waits ends with the error `closed`; logins and rooms are forgotten. */
   close() {
-    if (this.#state === 'closed') return;
-    this.#abandonSocket();
-    this.#setState('closed');
-    this.#endAnswer('interrupted');
+    this.#connection.disconnect();
+    this.#timers.stopAll();
+    const error = new ChatError('closed', 'the chat was closed', true);
+    this.#outbox.close(error);
+    this.#calls.drop(() => true, error);
+    for (const feed of [...this.#feeds.values()]) feed.settle('error', null, error);
+    this.#people.close();
   }
 
-  /** Does not wait for the rest of the backoff. */
-  reconnectNow() {
-    if (this.#state === 'waiting') this.#connect();
+  // ---- answers ----
+
+  /** Those under way, in the order in which they were asked. @returns {Answer[]} */
+  get answers() { return [...this.#feeds.values()].map(({ answer }) => answer); }
+
+  /** Questions and messages that the server has not confirmed. */
+  get waiting() { return this.#outbox.size; }
+
+  /**
+   * Asks the model, in a session or a room that one is in. Without a connection the question waits. What goes wrong is in the
+   * answer's `result`.
+   * @param {string} message
+   * @param {{ sessionId?: string, room?: string, regenerate?: boolean, requestId?: string }} [options]
+   *   `regenerate`: the last exchange of the session is replaced; `requestId`: asking twice with one asks once
+   * @returns {Answer}
+   */
+  ask(message, { sessionId = this.#sessionId, room, regenerate = false, requestId = newId() } = {}) {
+    if (message === '') throw new TypeError('there is no message');
+    const existing = this.#feeds.get(requestId);
+    if (existing) return existing.answer;
+    const feed = this.#newFeed({ requestId, scope: scopeOf(sessionId, room), message, regenerate, isOwn: true });
+    this.#enqueue(feed);
+    return feed.answer;
   }
 
   /**
-   * Asks the server for an answer. Nothing is kept when that is not possible now.
-   * @param {string} message
-   * @returns {SendResult}
+   * Goes on with an answer of which another page has kept `toJSON()`. Text that the server does not stream any more is taken from the
+   * history of the session.
+   * @param {AnswerState} state
+   * @returns {Answer}
    */
-  send(message) {
-    if (message.trim() === '') return { ok: false, reason: 'empty' };
-    if (this.#answer) return { ok: false, reason: 'busy' };
-    if (!this.#transmit({ type: 'chat', sessionId: this.#sessionId, message })) return { ok: false, reason: 'offline' };
-    this.#answer = { stopping: false, failed: false };
-    return { ok: true };
+  continue(state) {
+    const existing = this.#feeds.get(state.requestId);
+    if (existing) return existing.answer;
+    const { requestId, message, regenerate } = state;
+    const feed = this.#newFeed({ requestId, scope: scopeOf(state.sessionId, state.room), message, regenerate, isOwn: message !== null });
+    feed.restore(state);
+    if (feed.stopWanted) feed.isKnown = true; // a question that is not wanted any more is not asked again
+    if (!feed.result && !feed.isKnown) this.#enqueue(feed);
+    this.#pump();
+    return feed.answer;
   }
 
-  /** Ends the answer under way: no token follows, the `end` event does. False when there is nothing to stop. */
-  stop() {
-    if (!this.#answer || this.#answer.stopping) return false;
-    this.#answer.stopping = true;
-    this.#transmit({ type: 'stop' });
-    this.#startTimer('stop', this.#timing.stopTimeout, () => this.#lost());
-    return true;
+  /** What was said in a session, oldest first. @param {string} [sessionId] @returns {Promise<Turn[]>} */
+  history(sessionId = this.#sessionId) {
+    return new Promise((resolve, reject) => {
+      this.#calls.add({
+        key: `history:${sessionId}`,
+        message: { type: 'history', sessionId },
+        rank: OTHER,
+        isReply: (reply) => reply.type === 'history' && reply.sessionId === sessionId,
+        resolve: (reply) => resolve(Array.isArray(reply.turns) ? reply.turns : []),
+        reject,
+      });
+      this.#pump();
+    });
   }
 
-  /** The next `send` belongs to another conversation. @param {string} sessionId */
-  startSession(sessionId) {
-    this.#sessionId = sessionId;
+  // ---- people ----
+
+  /** Who is logged in, or will be again when there is a connection. */
+  get user() { return this.#people.user; }
+  /** Those that one is in, or will be again. */
+  get rooms() { return this.#people.rooms; }
+
+  /**
+   * The first login of a name decides on its token: a secret of 16 to 128 bytes, to be kept. Waits for a connection; from then
+   * on every connection is logged in. To be somebody else, `logout` first.
+   * @param {string} user @param {string} token
+   * @returns {Promise<LoginEvent>} rejects with a ChatError
+   */
+  login(user, token) { return this.#people.login(user, token); }
+
+  /** Forgets who is logged in, and the rooms. On a new connection, as a connection belongs to one user. */
+  logout() {
+    const { state } = this;
+    this.#connection.disconnect();
+    this.#people.forget();
+    this.#calls.drop(({ rank }) => rank < OTHER, new ChatError('closed', 'logged out', false));
+    if (state !== 'closed') this.#connection.connect();
   }
 
-  // ---- connection ----
-
-  #connect() {
-    this.#abandonSocket();
-    this.#setState('connecting');
-    /** @type {WebSocket} */ let socket;
-    try {
-      socket = new this.#WebSocket(this.#url);
-    } catch {
-      return this.#lost();
-    }
-    this.#socket = socket;
-    // A socket that was given up may still fire: only the current one counts.
-    const current = () => this.#socket === socket;
-    socket.onopen = () => current() && this.#opened();
-    socket.onmessage = ({ data }) => current() && this.#received(data);
-    socket.onclose = () => current() && this.#lost();
-    socket.onerror = () => {}; // always followed by close, which says the same
-    this.#startTimer('connect', this.#timing.connectTimeout, () => this.#lost());
+  /** Into a room, on this and all connections to come; needs a login. @param {string} room @returns {Promise<Room>} */
+  async join(room) {
+    const state = await this.#people.join(room);
+    return { ...state, answers: this.#answersOf(state) };
   }
+
+  /** Answers of others in that room end here. @param {string} room @returns {Promise<void>} */
+  leave(room) { return this.#people.leave(room); }
+
+  /**
+   * To a person or a room; needs a login. Without a connection it waits. What was sent is stored: it is not lost.
+   * @param {{ to: string, text: string, id?: string } | { room: string, text: string, id?: string }} message
+   *   `id`: sending twice with one sends once
+   * @returns {Promise<Sent>} rejects with a ChatError
+   */
+  message({ id = newId(), ...rest }) {
+    return new Promise((resolve, reject) => {
+      const message = { type: 'message', ...rest, id };
+      this.#outbox.add({
+        id: `message:${id}`,
+        message: () => message,
+        isReady: () => this.#people.isReady(message),
+        reject,
+        confirm: ({ messageId, delivered }) => {
+          this.#people.remember(messageId);
+          resolve({ id, messageId, ...(delivered === undefined ? {} : { delivered }) });
+        },
+      }, message);
+      this.#pump();
+    });
+  }
+
+  // ---- what is sent ----
 
   #opened() {
-    this.#stopTimer('connect');
-    this.#startTimer('stable', this.#timing.stableAfter, () => { this.#attempt = 0; });
-    this.#setState('online');
+    this.#sentInWindow = 1; // the ping
+    this.#timers.start('window', WINDOW_MS, () => this.#newWindow());
+    this.#restore();
   }
 
-  #lost() {
-    this.#abandonSocket();
-    const retryInMs = backoffDelay(this.#attempt, this.#random, this.#timing);
-    this.#attempt += 1;
-    this.#startTimer('reconnect', retryInMs, () => this.#connect());
-    this.#setState('waiting', retryInMs);
-    this.#endAnswer('interrupted');
+  #newWindow() {
+    this.#sentInWindow = 0;
+    this.#pump();
   }
 
-  #abandonSocket() {
-    for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close();
+  #restore() {
+    this.#people.restore();
+    this.#pump();
   }
 
-  // ---- protocol ----
-
-  /** @param {object} message */
-  #transmit(message) {
-    if (this.#state !== 'online' || this.#socket?.readyState !== 1 /* OPEN */) return false;
-    this.#socket.send(JSON.stringify(message));
-    return true;
-  }
-
-  /** @param {unknown} data */
-  #received(data) {
-    const message = parse(data);
-    if (message?.type === 'stream' && typeof message.content === 'string') this.#onStream(message.content, message.done === true);
-    else if (message?.type === 'error' && typeof message.code === 'string') this.#onError(message.code, String(message.message ?? ''));
-    else if (message === null || message.type === 'stream' || message.type === 'error') this.#onError('bad_reply', '');
-    // Any other type is from a newer server and none of our business.
-  }
-
-  /** @param {string} content @param {boolean} done */
-  #onStream(content, done) {
-    const answer = this.#answer;
-    if (!answer) return; // the late end of an answer that was given up
-    if (content !== '' && !answer.stopping && !answer.failed) this.#emit('token', { content });
-    if (done) this.#endAnswer('done');
-  }
-
-  /** @param {string} code @param {string} message */
-  #onError(code, message) {
-    const answer = this.#answer;
-    if (answer?.failed) return; // one report an answer is enough
-    if (answer && !answer.stopping) {
-      answer.failed = true;
-      this.#startTimer('grace', this.#timing.errorGrace, () => this.#endAnswer('failed'));
+  /** @param {number} code */
+  #lost(code) {
+    this.#calls.connectionLost();
+    this.#people.connectionLost();
+    for (const feed of this.#feeds.values()) {
+      feed.connectionLost();
+      this.#timers.stop(feed);
+      if (feed.stopWanted) this.#withdraw(feed);
     }
-    if (!answer?.stopping) this.#emit('problem', { code, message });
+    this.#outbox.connectionLost(code === TOO_BIG);
   }
 
-  /** @param {EndReason} reason */
-  #endAnswer(reason) {
-    const answer = this.#answer;
-    if (!answer) return;
-    this.#answer = null;
-    this.#stopTimer('stop');
-    this.#stopTimer('grace');
-    this.#emit('end', { reason: answer.stopping ? 'stopped' : answer.failed ? 'failed' : reason });
+  /** Says what there is to say, in its order, and not too fast. */
+  #pump() {
+    while (this.state === 'online') {
+      if (this.#sentInWindow >= this.#maxPerSecond) return;
+      const message = this.#calls.next() ?? (this.#calls.isBusy ? null : this.#next());
+      if (!message || !this.#connection.send(message)) return;
+      if (this.#sentInWindow === 0) this.#timers.start('window', WINDOW_MS, () => this.#newWindow());
+      this.#sentInWindow += 1;
+      if (message.type === 'stop') this.#watchStop(this.#feeds.get(message.requestId));
+    }
   }
 
-  // ---- events and timers ----
-
-  /** @param {ConnectionState} state @param {number | null} retryInMs */
-  #setState(state, retryInMs = null) {
-    this.#state = state;
-    this.#emit('state', { state, attempt: this.#attempt, retryInMs });
+  #next() {
+    for (const feed of this.#feeds.values()) {
+      const message = this.#people.isReady(feed.scope) ? feed.next() : null;
+      if (message) return message;
+    }
+    return this.#outbox.next() ?? this.#people.next();
   }
 
-  /** @template {keyof ChatEvents} Name @param {Name} name @param {ChatEvents[Name]} event */
-  #emit(name, event) {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(event);
+  /** @param {AnswerFeed} feed */
+  #enqueue(feed) {
+    this.#outbox.add({
+      id: feed.requestId,
+      message: () => feed.question(),
+      isReady: () => !feed.isHeld && this.#people.isReady(feed.scope),
+      reject: (error) => feed.settle('error', null, error),
+    }, { message: feed.message });
+    this.#pump();
   }
 
-  /** @param {string} name @param {number} ms @param {() => void} action */
-  #startTimer(name, ms, action) {
-    this.#stopTimer(name);
-    this.#timers.set(name, setTimeout(() => { this.#timers.delete(name); action(); }, ms));
+  // ---- what comes ----
+
+  /** @param {import('./chat-socket/wire.js').Message | null} message */
+  #received(message) {
+    if (!message) return this.#events.emit('problem', new ChatError('bad_reply', 'the server sent something that is not understood', false));
+    switch (message.type) {
+      case 'stream':
+      case 'status': this.#onAnswer(message); break;
+      case 'error': this.#onError(message); break;
+      case 'ack': this.#outbox.take(`message:${message.id}`)?.confirm?.(message); break;
+      case 'message': this.#people.onMessage(message); break;
+      case 'presence': this.#events.emit('presence', { room: message.room, user: message.user, online: message.online === true }); break;
+      case 'service': this.#onService(message); break;
+      case 'welcome': if (!this.#calls.onReply(message)) this.#people.onWelcome(message); break;
+      default: this.#calls.onReply(message);
+      // Any other type is from a newer server and none of our business.
+    }
+    this.#pump();
   }
 
-  /** @param {string} name */
-  #stopTimer(name) {
-    clearTimeout(this.#timers.get(name));
-    this.#timers.delete(name);
+  /** @param {any} message */
+  #onAnswer(message) {
+    const feed = this.#feeds.get(message.requestId);
+    if (!feed) return this.#onStranger(message.requestId);
+    if (message.type === 'status') feed.onStatus(message);
+    else if (!feed.onStream(message)) this.#connection.lose();
+  }
+
+  /**
+   * The late end of an answer that was given up; or the beginning of one in a room, that overtook its question.
+   * @param {unknown} requestId
+   */
+  #onStranger(requestId) {
+    if (typeof requestId === 'string' && !this.#settled.has(requestId)) remember(this.#strangers, requestId, STRANGERS_MAX);
+  }
+
+  /** @param {any} message */
+  #onError(message) {
+    if (message.code === 'too_fast') return this.#connection.lose(); // everything is said again, after a while and slower
+    const error = ChatError.from(message);
+    const feed = this.#feeds.get(message.requestId);
+    if (feed) {
+      if (error.code === 'shutting_down' && this.#canHold(feed)) this.#hold(feed);
+      else if (error.code === 'unknown_request' && message.seq === undefined && this.#canRecover(feed)) this.#recover(feed, error);
+      else if (!feed.onError(message)) this.#connection.lose();
+    } else if (message.id !== undefined) {
+      const item = this.#outbox.take(`message:${message.id}`);
+      if (item) item.reject(error);
+      else this.#events.emit('problem', error);
+    } else if (message.requestId === undefined) {
+      if (!this.#calls.onError(error)) this.#events.emit('problem', error);
+    } else if (!this.#settled.has(message.requestId)) {
+      this.#events.emit('problem', error);
+    }
+  }
+
+  /** @param {any} message */
+  #onService({ node, store, degraded }) {
+    const wasDegraded = this.#service?.degraded === true;
+    this.#service = { node: String(node), store, degraded: degraded === true };
+    this.#events.emit('service', this.#service);
+    if (wasDegraded && !degraded) this.#restore();
+  }
+
+  // ---- the life of an answer ----
+
+  /** @param {ConstructorParameters<typeof AnswerFeed>[0]} of */
+  #newFeed(of) {
+    const feed = new AnswerFeed(of, {
+      now: () => this.#clock.now(),
+      onChange: () => this.#pump(),
+      onStop: () => this.#stop(feed),
+      onKnown: () => this.#outbox.take(of.requestId),
+      onSettled: () => this.#forget(feed),
+    });
+    this.#feeds.set(of.requestId, feed);
+    return feed;
+  }
+
+  /** @param {AnswerFeed} feed */
+  #stop(feed) {
+    if (!feed.wasSent && !feed.isKnown) return feed.settle('cancelled');
+    if (!feed.isAttached) this.#withdraw(feed);
+    this.#pump();
+  }
+
+  /** The stop was sent. A dead connection swallows it; a server that has it ends the answer. @param {AnswerFeed | undefined} feed */
+  #watchStop(feed) {
+    this.#sentInWindow += 1;
+    const ping = this.#connection.ping();
+    this.#timers.start(feed, this.#timing.stopTimeout, () => {
+      if (this.#connection.hasPong(ping)) feed?.settle('cancelled');
+      else this.#connection.lose();
+    });
+  }
+
+  /** Its question may have arrived before the connection was lost. If it has not, it must not now. @param {AnswerFeed} feed */
+  #withdraw(feed) {
+    this.#outbox.take(feed.requestId);
+    feed.isKnown = true;
+  }
+
+  /** @param {AnswerFeed} feed */
+  #forget(feed) {
+    this.#feeds.delete(feed.requestId);
+    this.#outbox.take(feed.requestId);
+    this.#timers.stop(feed);
+    remember(this.#settled, feed.requestId, SETTLED_MAX);
+  }
+
+  /** @param {AnswerFeed} feed */
+  #canHold(feed) {
+    return feed.message !== null && feed.after === 0 && !feed.stopWanted;
+  }
+
+  /** A server that is about to end lets answers finish, but begins none: the question is for the next connection. @param {AnswerFeed} feed */
+  #hold(feed) {
+    feed.hold();
+    if (!this.#outbox.has(feed.requestId)) this.#enqueue(feed);
+    if (![...this.#feeds.values()].some(({ isAttached }) => isAttached)) this.#connection.lose();
+  }
+
+  /** @param {AnswerFeed} feed */
+  #canRecover(feed) {
+    return feed.isKnown && feed.scope.sessionId !== undefined && !feed.stopWanted;
+  }
+
+  /** An answer that is not kept any more is in the history, if it was finished. @param {AnswerFeed} feed @param {ChatError} error */
+  #recover(feed, error) {
+    feed.isRecovering = true;
+    this.history(feed.scope.sessionId).then((turns) => {
+      const question = turns.findIndex(({ role, requestId }) => role === 'user' && requestId === feed.requestId);
+      const answer = question < 0 ? undefined : turns[question + 1];
+      if (answer?.role === 'assistant') feed.complete(answer.content, answer.finish_reason ?? 'stop');
+      else feed.settle('error', null, error);
+    }, () => feed.settle('error', null, error));
+  }
+
+  // ---- rooms ----
+
+  /** @param {import('./chat-socket/people.js').RoomState} state @param {boolean} again */
+  #joined(state, again) {
+    // Those that ended meanwhile are among the messages; the others stream.
+    for (const post of state.messages) {
+      const feed = post.requestId === undefined || post.from !== null ? undefined : this.#feeds.get(post.requestId);
+      if (feed && !state.answers.some(({ requestId }) => requestId === feed.requestId)) feed.complete(post.text, post.finish_reason ?? 'stop');
+    }
+    for (const { requestId } of state.answers) {
+      const question = state.messages.find((post) => post.requestId === requestId && post.from !== null);
+      this.#watch(requestId, state.room, question?.text ?? null);
+    }
+    this.#events.emit('joined', { ...state, answers: this.#answersOf(state), again });
+  }
+
+  /** An answer that another has asked for. @param {string} requestId @param {string} room @param {string | null} message */
+  #watch(requestId, room, message) {
+    if (this.#feeds.has(requestId) || this.#settled.has(requestId)) return;
+    const feed = this.#newFeed({ requestId, scope: { room }, message, isOwn: false });
+    feed.isKnown = true;
+    feed.isAttached = !this.#strangers.delete(requestId); // the server sends it unasked, but what came too early was dropped
+    this.#events.emit('answer', { answer: feed.answer });
+  }
+
+  /** @param {import('./chat-socket/people.js').RoomState} state */
+  #answersOf({ answers }) {
+    return answers.flatMap(({ requestId }) => this.#feeds.get(requestId)?.answer ?? []);
+  }
+
+  /** @param {string} room @param {ChatError | null} error */
+  #left(room, error) {
+    for (const feed of [...this.#feeds.values()]) {
+      if (feed.scope.room === room && !feed.isOwn) feed.settle('error', null, error ?? new ChatError('not_in_room', `${room} was left`, false));
+    }
+    this.#events.emit('left', { room, error });
+  }
+
+  /** @param {Post} post */
+  #posted(post) {
+    this.#events.emit('message', post);
+    if (post.requestId !== undefined && post.room !== undefined && post.from !== null) this.#watch(post.requestId, post.room, post.text);
   }
 }
 
-/** @param {unknown} data @returns {any} the JSON object, or null */
-function parse(data) {
-  if (typeof data !== 'string') return null;
-  try {
-    const value = JSON.parse(data);
-    return typeof value === 'object' ? value : null;
-  } catch {
-    return null;
-  }
+/** @param {string | undefined} sessionId @param {string | undefined} room @returns {import('./chat-socket/wire.js').Scope} */
+function scopeOf(sessionId, room) {
+  if (room !== undefined) return { room };
+  if (sessionId === undefined) throw new TypeError('an answer needs a sessionId or a room');
+  return { sessionId };
 }

@@ -1,23 +1,29 @@
 /** Copy buttons, on plain http too. */
 
-import { setText } from './i18n.js';
+import { setLabel, setText } from './i18n.js';
 
 const CONFIRM_MS = 1_600;
 
+/** @type {WeakMap<HTMLButtonElement, ReturnType<typeof setTimeout>>} */ const timers = new WeakMap();
+
 /**
- * Makes `button` copy what `text` returns, and say so for a moment.
- * @param {HTMLButtonElement} button   its last child is the caption
- * @param {() => string} text
+ * Copies, and says so on the button for a moment. Its caption is a `span` in it, or its label if there is none.
+ * @param {HTMLButtonElement} button
+ * @param {string} text
+ * @returns {Promise<boolean>}
  */
-export function copyButton(button, text) {
-  const caption = /** @type {HTMLElement} */ (button.lastElementChild);
-  let timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-  button.addEventListener('click', async () => {
-    if (!(await copy(text()))) return;
-    setText(caption, 'turn.copied');
-    clearTimeout(timer);
-    timer = setTimeout(() => setText(caption, 'turn.copy'), CONFIRM_MS);
-  });
+export async function copyFrom(button, text) {
+  if (!(await copy(text))) return false;
+  const caption = button.querySelector('span');
+  const show = (/** @type {string} */ key) => (caption ? setText(caption, key) : setLabel(button, key));
+  show('turn.copied');
+  button.classList.add('copied');
+  clearTimeout(timers.get(button));
+  timers.set(button, setTimeout(() => {
+    show('turn.copy');
+    button.classList.remove('copied');
+  }, CONFIRM_MS));
+  return true;
 }
 
 /** @param {string} text */

@@ -3,13 +3,15 @@
 //   adapter_server [--threads N] [--loop|--greedy|--parsed|--own-parser] [--tls] [--cut] [--limit BYTES] [--compression]
 //                 [--drain S] [--NAME S], where NAME is one of kTimes
 //
-// Prints "listening on 127.0.0.1:PORT". GET of any path answers with the counters; SIGTERM ends it in order.
+// Prints "listening on 127.0.0.1:PORT". GET of /events, /streams, /metrics or any other path answers with counters; SIGTERM ends
+// it in order.
 
 #include "echo_muduo/Listen.h"
 #include "muduo_ws/StopSignals.h"
 #include "tests/adapter_server/Commands.h"
 #include "tests/adapter_server/Features.h"
 #include "tests/adapter_server/Host.h"
+#include "tests/adapter_server/Streams.h"
 
 #include <muduo/base/Logging.h>
 #include <muduo/net/EventLoop.h>
@@ -29,7 +31,7 @@ const struct {
     {"--handshake", &Options::handshakeTimeoutSeconds}, {"--ping", &Options::pingIntervalSeconds},
     {"--pong", &Options::pongTimeoutSeconds},           {"--idle", &Options::idleTimeoutSeconds},
     {"--close", &Options::closeTimeoutSeconds},         {"--stall", &Options::writeStallSeconds},
-    {"--lifetime", &Options::maxLifetimeSeconds},
+    {"--lifetime", &Options::maxLifetimeSeconds},       {"--merge", &Options::tokenMergeSeconds},
 };
 
 double Options::*timeOption(const char* argument) {
@@ -91,13 +93,21 @@ int main(int argc, char* argv[]) {
   std::unique_ptr<Host> host;
   Commands commands(ws.get());
   Features features(ws.get());
-  commands.setDestroy([&]() {
+  Streams streams(ws.get());
+  const auto destroy = [&]() {
     host.reset();
     ws.reset();
     loop.runAfter(0.2, [&]() { loop.quit(); });
-  });
+  };
+  commands.setDestroy(destroy);
+  streams.setDestroy(destroy);
   host.reset(new Host(&loop, muduo::net::InetAddress("127.0.0.1", port.port()), port.option(), threads, shape, ws.get(),
-                      [&](const std::string& path) { return path == "/events" ? features.events() : commands.stats(); }));
+                      [&](const std::string& path) {
+                        return path == "/events"    ? features.events()
+                               : path == "/streams" ? streams.stats()
+                               : path == "/metrics" ? ws->metricsText()
+                                                    : commands.stats();
+                      }));
   signals.watch(&loop, [&]() {
     if (ws) ws->stop(&loop, drainSeconds, [&]() { loop.quit(); });
   });

@@ -10,6 +10,7 @@
 #include "muduo_ws/StopSignals.h"
 #include "muduo_ws/TlsContext.h"
 #include "muduo_ws/TlsFilter.h"
+#include "muduo_ws/TokenStream.h"
 #include "muduo_ws/WebSocketServer.h"
 
 #include <muduo/base/Logging.h>
@@ -20,6 +21,8 @@
 #include <muduo/net/http/HttpRequest.h>
 #include <muduo/net/http/HttpResponse.h>
 #include <muduo/net/http/HttpServer.h>
+
+#include <curl/curl.h>
 
 #include <map>
 #include <memory>

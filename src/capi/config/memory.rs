@@ -9,6 +9,7 @@ use crate::capi::status::ws_status;
 /// Limits the output that waits to be taken, frame headers included. A message that would exceed it is refused with
 /// #WS_ERR_QUEUE_FULL; one that is larger than the limit never fits, and can be sent in parts, ws_conn_queue_begin(),
 /// or by the host, ws_conn_begin_frame(). Control frames always have room.
+/// What waits in a ::ws_stream has the same limit.
 ///
 /// @param config  settings
 /// @param bytes   1,024 and up; default 4 MiB

@@ -6,6 +6,7 @@ mod handshake;
 mod memory;
 mod messages;
 mod settings;
+mod streams;
 
 pub use compression::*;
 pub use deadlines::*;
@@ -13,3 +14,4 @@ pub use handshake::*;
 pub use memory::*;
 pub use messages::*;
 pub use settings::*;
+pub use streams::*;

@@ -270,6 +270,25 @@ impl Metrics {
     }
 }
 
+/// Token streams.
+impl Metrics {
+    /// One was made.
+    pub(crate) fn stream_made(&self) {
+        add(&self.streams_open, 1);
+    }
+
+    /// One was freed.
+    pub(crate) fn stream_freed(&self) {
+        subtract(&self.streams_open, 1);
+    }
+
+    /// A message of one was made. `text_len`: bytes of text in it.
+    pub(crate) fn stream_message(&self, text_len: usize) {
+        add(&self.stream_messages, 1);
+        add(&self.stream_text_bytes, text_len as u64);
+    }
+}
+
 /// Ends.
 impl Metrics {
     /// A connection that was open has ended.

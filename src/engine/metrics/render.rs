@@ -156,7 +156,10 @@ impl MetricsSnapshot {
             self.queue_high_water,
         )?;
         gauge(out, "queued_bytes", "Output that waits now, of all connections.", self.queued_bytes)?;
-        gauge(out, "held_input_bytes", "Input that is kept now until more comes.", self.held_input_bytes)
+        gauge(out, "held_input_bytes", "Input that is kept now until more comes.", self.held_input_bytes)?;
+        gauge(out, "streams_open", "Token streams that are there now.", self.streams_open)?;
+        counter(out, "stream_messages_total", "Messages that token streams made.", self.stream_messages)?;
+        counter(out, "stream_text_bytes_total", "Text in messages of token streams.", self.stream_text_bytes)
     }
 
     fn write_ends(&self, out: &mut String) -> fmt::Result {

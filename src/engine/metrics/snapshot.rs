@@ -154,6 +154,13 @@ counters! {
     /// together, in bytes.
     held_input_bytes: u64,
 
+    /// Token streams that are there now.
+    streams_open: u64,
+    /// Messages that token streams made.
+    stream_messages: u64,
+    /// Bytes of text in them, before JSON escapes any.
+    stream_text_bytes: u64,
+
     /// Ends of connections that were open, by code: 1000 to 1015, 3000 to 3999, 4000 to 4999, others
     /// ([`MetricsSnapshot::closes`]).
     closes: [u64; 24],

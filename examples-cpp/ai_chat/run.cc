@@ -1,0 +1,228 @@
+#include "run.h"
+
+#include <muduo/net/EventLoop.h>
+
+#include <utility>
+
+#include "log.h"
+#include "utf8.h"
+#include "wire.h"
+
+namespace ai_chat {
+
+namespace {
+
+// How far the model may be ahead of the fastest reader.
+constexpr std::size_t kHighWater = 256 * 1024;
+constexpr std::size_t kLowWater = 64 * 1024;
+
+const char kCancelled[] = "cancelled";
+const char kError[] = "error";
+
+}  // namespace
+
+void refuseUnknown(AnswerLog* log, Store::Found found) {
+  const std::string& requestId = log->id().requestId;
+  const bool away = found == Store::Found::kUnavailable;
+  log->refuse(std::make_shared<const std::string>(encodeError(
+                  {away ? "unavailable" : "unknown_request",
+                   away ? "the shared store cannot be reached: try again in a moment" : "this answer is not kept, or not any more",
+                   away, requestId})),
+              std::make_shared<const std::string>(encodeRefused(requestId)));
+}
+
+std::shared_ptr<Run> Run::make(const Context& context, Question question, OverCallback onOver) {
+  const std::shared_ptr<Run> run(new Run(context, std::move(question), std::move(onOver)));
+  const std::weak_ptr<Run> weak = run;
+  run->stream_ = context.server->newTokenStream(context.loop, run->question_.id.requestId,
+                                                [weak](const wsmuduo::TokenStream::Message& message) {
+                                                  if (const auto self = weak.lock()) self->onMessage(message);
+                                                });
+  run->log_->setCaughtUp(kLowWater, [weak, loop = context.loop] {
+    loop->queueInLoop([weak] {
+      if (const auto self = weak.lock()) self->onCaughtUp();
+    });
+  });
+  return run;
+}
+
+Run::Run(const Context& context, Question question, OverCallback onOver)
+    : context_(context),
+      question_(std::move(question)),
+      onOver_(std::move(onOver)),
+      log_(std::make_shared<AnswerLog>(question_.id)),
+      askedAt_(muduo::Timestamp::now()) {}
+
+// ---- before the model is asked ----
+
+void Run::begin() {
+  if (state_ != State::kQueued) return;
+  state_ = State::kPreparing;
+  context_.metrics->queueTime.observe(muduo::timeDifference(muduo::Timestamp::now(), askedAt_));
+  const std::weak_ptr<Run> weak = weak_from_this();
+  context_.store->claim(log_, context_.loop, [weak](Store::Claim claim) {
+    const auto self = weak.lock();
+    if (self && self->state_ == State::kPreparing && claim == Store::Claim::kTheirs) self->follow();
+  });
+  // Behind the claim, in the same order: there is one way to the store.
+  context_.store->history(question_.id.scope, context_.loop, [weak](const std::vector<Exchange>& history) {
+    const auto self = weak.lock();
+    if (self && self->state_ == State::kPreparing) self->ask(history);
+  });
+}
+
+// Another node makes this answer, or did: the question was sent there before its connection was lost.
+void Run::follow() {
+  state_ = State::kOver;
+  stream_.reset();
+  context_.store->follow(log_, context_.loop, [log = std::weak_ptr<AnswerLog>(log_)](Store::Found found) {
+    const auto followed = log.lock();
+    if (followed && found != Store::Found::kFound) refuseUnknown(followed.get(), found);
+  });
+  onOver_(shared_from_this());
+}
+
+void Run::ask(const std::vector<Exchange>& history) {
+  state_ = State::kAsking;
+  std::size_t count = history.size();
+  if (question_.regenerate && count > 0 && history.back().question == asked()) --count;
+  std::vector<Turn> turns;
+  turns.reserve(2 * count + 1);
+  for (std::size_t i = 0; i < count; ++i) {
+    turns.push_back({Turn::Role::kUser, history[i].question});
+    turns.push_back({Turn::Role::kAssistant, history[i].answer});
+  }
+  turns.push_back({Turn::Role::kUser, asked()});
+
+  const std::weak_ptr<Run> weak = weak_from_this();
+  UpstreamRequest::Callbacks callbacks;
+  callbacks.onTokens = [weak](std::string_view bytes) {
+    const auto self = weak.lock();
+    if (self && self->stream_) self->stream_->write(muduo::StringPiece(bytes.data(), static_cast<int>(bytes.size())));
+  };
+  callbacks.onThinking = [weak] {
+    if (const auto self = weak.lock()) self->status(encodeStatus(self->question_.id.requestId, "thinking"));
+  };
+  callbacks.onRetry = [weak](double seconds) {
+    if (const auto self = weak.lock()) self->status(encodeRetrying(self->question_.id.requestId, seconds));
+  };
+  callbacks.onEnd = [weak](const UpstreamResult& result) {
+    if (const auto self = weak.lock()) self->onEnd(result);
+  };
+  request_ = UpstreamRequest::start(context_.curl, context_.options->upstream, turns, std::move(callbacks), context_.metrics);
+}
+
+// The question as the model sees it.
+std::string Run::asked() const {
+  const bool inRoom = question_.id.scope.kind == Scope::Kind::kRoom;
+  return inRoom ? question_.from + ": " + question_.text : question_.text;
+}
+
+void Run::status(std::string json) { log_->status(std::make_shared<const std::string>(std::move(json))); }
+
+// ---- the model speaks ----
+
+// A message of the token stream is due.
+void Run::onMessage(const wsmuduo::TokenStream::Message& message) {
+  const std::string_view json(message.json.data(), static_cast<std::size_t>(message.json.size()));
+  const std::size_t most = context_.options->store.bytes;
+  if (answer_.size() < most) answer_ += contentOf(json);
+  if (answer_.size() > most) answer_ = shorten(answer_, most);
+  if (message.isDone) {
+    // Before the end is seen, so that the next question finds it. Nothing said is nothing to remember.
+    if (!answer_.empty()) {
+      context_.store->addExchange(question_.id.scope, {question_.id.requestId, asked(), answer_, finishReason_},
+                                  question_.regenerate);
+      if (question_.id.scope.kind == Scope::Kind::kRoom) postAnswer();
+    }
+  }
+  log_->append(message.seq, std::make_shared<const std::string>(json), message.isDone);
+  if (!message.isDone && request_ && !paused_ && log_->isAhead(kHighWater)) {
+    paused_ = true;
+    ++context_.metrics->pauses;
+    request_->pause();
+  }
+}
+
+void Run::postAnswer() {
+  Post post;
+  post.room = question_.id.scope.name;
+  post.text = answer_;
+  post.requestId = question_.id.requestId;
+  post.finishReason = finishReason_;
+  context_.store->send(post, context_.loop, [](const Store::Sent&) {});
+}
+
+void Run::onCaughtUp() {
+  if (!std::exchange(paused_, false) || !request_) return;
+  request_->resume();
+}
+
+void Run::onEnd(const UpstreamResult& result) {
+  request_.reset();
+  if (!result.errorCode.empty()) {
+    Log(Log::kWarning, "upstream_failed")
+        .add("requestId", question_.id.requestId)
+        .add("code", result.errorCode)
+        .add("detail", result.detail);
+    fail(result.errorCode, result.message, result.retryable);
+    return;
+  }
+  finishReason_ = result.finishReason;
+  wsmuduo::TokenStream::Usage usage{};
+  if (result.usage) usage = {result.usage->promptTokens, result.usage->completionTokens, result.usage->totalTokens};
+  const auto self = shared_from_this();
+  if (!stream_->finish(finishReason_, result.usage ? &usage : nullptr)) {  // no UTF-8
+    finishReason_ = "stop";
+    stream_->finish(finishReason_);
+  }
+  over();
+}
+
+// ---- ends ----
+
+void Run::stop() {
+  if (state_ == State::kOver) return;
+  const auto self = shared_from_this();
+  cancelUpstream();
+  finishReason_ = kCancelled;
+  stream_->cancel();
+  over();
+}
+
+void Run::fail(std::string_view code, const std::string& message, bool retryable) {
+  if (state_ == State::kOver) return;
+  const auto self = shared_from_this();
+  cancelUpstream();
+  finishReason_ = kError;
+  stream_->fail(std::string(code), replaceBroken(message), retryable);
+  over();
+}
+
+void Run::abandon() {
+  if (state_ == State::kOver) return;
+  state_ = State::kOver;
+  cancelUpstream();
+  stream_.reset();
+}
+
+void Run::cancelUpstream() {
+  if (request_) request_->cancel();
+  request_.reset();
+}
+
+void Run::over() {
+  state_ = State::kOver;
+  const double took = muduo::timeDifference(muduo::Timestamp::now(), askedAt_);
+  context_.metrics->answers.add(finishReason_);
+  context_.metrics->answerTime.observe(took);
+  Log(Log::kInfo, "answer_over")
+      .add("requestId", question_.id.requestId)
+      .add("outcome", finishReason_)
+      .add("messages", log_->last())
+      .add("bytes", static_cast<std::uint64_t>(log_->bytes()))
+      .add("seconds", took);
+  onOver_(shared_from_this());
+}
+
+}  // namespace ai_chat

@@ -1,0 +1,210 @@
+#include "ai_chat/answer_log.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace ai_chat {
+namespace {
+
+using Message = AnswerLog::Message;
+
+Message text(const std::string& json) { return std::make_shared<const std::string>(json); }
+
+class Reader : public AnswerLog::Reader {
+ public:
+  explicit Reader(bool paces = true) : paces_(paces) {}
+  void onMore() override { ++woken; }
+  void onStatus(const Message& json) override { statuses.push_back(*json); }
+  void onRefused(const Message& error, const Message& end) override { refused = *error + *end; }
+  bool paces() const override { return paces_; }
+
+  int woken = 0;
+  std::vector<std::string> statuses;
+  std::string refused;
+
+ private:
+  const bool paces_;
+};
+
+// All that the reader has not read; '|' behind each, '.' behind the last of the answer.
+std::string readAll(AnswerLog* log, const std::shared_ptr<Reader>& reader) {
+  std::string all;
+  while (true) {
+    const AnswerLog::Next next = log->read(reader.get());
+    if (!next.json) return all;
+    all += *next.json + (next.done ? "." : "|");
+  }
+}
+
+class AnswerLogTest : public ::testing::Test {
+ protected:
+  AnswerLog log{{Scope::session("s"), "r"}};
+};
+
+TEST_F(AnswerLogTest, readersHaveTheirOwnPlaces) {
+  const auto early = std::make_shared<Reader>();
+  log.addReader(early, 0);
+  EXPECT_EQ(0, early->woken);
+  EXPECT_TRUE(log.append(1, text("a"), false));
+  EXPECT_TRUE(log.append(2, text("b"), false));
+  EXPECT_EQ(1, early->woken) << "woken once until it has read all";
+
+  const auto late = std::make_shared<Reader>();
+  log.addReader(late, 1);
+  EXPECT_EQ(1, late->woken);
+  EXPECT_EQ("b|", readAll(&log, late));
+  EXPECT_EQ("a|b|", readAll(&log, early));
+  EXPECT_TRUE(log.append(3, text("c"), true));
+  EXPECT_EQ(2, early->woken);
+  EXPECT_EQ("c.", readAll(&log, early));
+  EXPECT_EQ("c.", readAll(&log, late));
+  EXPECT_TRUE(log.done());
+}
+
+TEST_F(AnswerLogTest, aCopyMayBeFilledTwiceButNotWithGaps) {
+  EXPECT_FALSE(log.append(2, text("b"), false));
+  EXPECT_TRUE(log.append(1, text("a"), false));
+  EXPECT_FALSE(log.append(1, text("A"), false));
+  EXPECT_TRUE(log.append(2, text("b"), true));
+  EXPECT_FALSE(log.append(3, text("c"), false)) << "it is done";
+  EXPECT_EQ(2u, log.last());
+  EXPECT_EQ(2u, log.bytes());
+}
+
+TEST_F(AnswerLogTest, aReaderThatKnowsMoreThanACopySkipsWhatItKnows) {
+  const auto reader = std::make_shared<Reader>();
+  log.append(1, text("a"), false);
+  log.addReader(reader, 3);
+  for (const char* one : {"b", "c", "d"}) log.append(log.last() + 1, text(one), false);
+  EXPECT_EQ("d|", readAll(&log, reader));
+}
+
+TEST_F(AnswerLogTest, aReaderAtTheEndIsNotWoken) {
+  log.append(1, text("a"), true);
+  const auto reader = std::make_shared<Reader>();
+  log.addReader(reader, 1);
+  EXPECT_EQ(0, reader->woken);
+  EXPECT_EQ("", readAll(&log, reader));
+}
+
+TEST_F(AnswerLogTest, whatCouldNotBeSentIsReadAgain) {
+  const auto reader = std::make_shared<Reader>();
+  log.addReader(reader, 0);
+  log.append(1, text("a"), false);
+  log.append(2, text("b"), false);
+  const AnswerLog::Next first = log.read(reader.get());
+  log.rewind(reader.get(), first.seq - 1);
+  EXPECT_EQ("a|b|", readAll(&log, reader));
+}
+
+TEST_F(AnswerLogTest, whoIsRemovedReadsNothing) {
+  const auto reader = std::make_shared<Reader>();
+  log.addReader(reader, 0);
+  log.removeReader(reader.get());
+  log.append(1, text("a"), false);
+  EXPECT_EQ(0, reader->woken);
+  EXPECT_EQ("", readAll(&log, reader));
+  EXPECT_EQ(0u, log.readers());
+}
+
+TEST_F(AnswerLogTest, statusesPassByAndOnlyTheLastOneIsKeptUntilTheFirstMessage) {
+  log.status(text("queued 2"));
+  log.status(text("queued 1"));
+  const auto reader = std::make_shared<Reader>();
+  log.addReader(reader, 0);
+  log.status(text("thinking"));
+  EXPECT_EQ((std::vector<std::string>{"queued 1", "thinking"}), reader->statuses);
+  log.append(1, text("a"), false);
+  const auto late = std::make_shared<Reader>();
+  log.addReader(late, 0);
+  EXPECT_TRUE(late->statuses.empty());
+}
+
+TEST_F(AnswerLogTest, aRefusalReachesThoseWhoWaitAndThoseWhoCome) {
+  const auto waiting = std::make_shared<Reader>();
+  log.addReader(waiting, 7);
+  log.refuse(text("no."), text("end."));
+  EXPECT_EQ("no.end.", waiting->refused);
+  const auto late = std::make_shared<Reader>();
+  log.addReader(late, 0);
+  EXPECT_EQ("no.end.", late->refused);
+  EXPECT_TRUE(log.done());
+}
+
+TEST_F(AnswerLogTest, anAnswerThatHasBegunIsNotRefused) {
+  const auto reader = std::make_shared<Reader>();
+  log.addReader(reader, 0);
+  log.append(1, text("a"), false);
+  log.refuse(text("no."), text("end."));
+  EXPECT_EQ("", reader->refused);
+  EXPECT_FALSE(log.done());
+}
+
+TEST_F(AnswerLogTest, theModelWaitsForTheFastestReaderOnly) {
+  int caughtUp = 0;
+  log.setCaughtUp(10, [&] { ++caughtUp; });
+  log.append(1, text(std::string(100, 'a')), false);
+  EXPECT_FALSE(log.isAhead(50)) << "nobody reads";
+  const auto store = std::make_shared<Reader>(/*paces=*/false);
+  log.addReader(store, 0);
+  EXPECT_FALSE(log.isAhead(50)) << "a copy does not pace";
+
+  const auto slow = std::make_shared<Reader>();
+  const auto fast = std::make_shared<Reader>();
+  log.addReader(slow, 0);
+  log.addReader(fast, 0);
+  EXPECT_TRUE(log.isAhead(50));
+  EXPECT_FALSE(log.isAhead(100));
+  readAll(&log, fast);
+  EXPECT_EQ(1, caughtUp);
+  EXPECT_FALSE(log.isAhead(50)) << "the slow one holds up nobody";
+  readAll(&log, slow);
+  EXPECT_EQ(1, caughtUp);
+}
+
+TEST_F(AnswerLogTest, theModelGoesOnWhenTheReaderItWaitsForLeaves) {
+  int caughtUp = 0;
+  log.setCaughtUp(10, [&] { ++caughtUp; });
+  const auto reader = std::make_shared<Reader>();
+  log.addReader(reader, 0);
+  log.append(1, text(std::string(100, 'a')), false);
+  EXPECT_TRUE(log.isAhead(50));
+  log.removeReader(reader.get());
+  EXPECT_EQ(1, caughtUp);
+}
+
+// One writes, three read, and two of those come back again and again: each gets everything once.
+TEST_F(AnswerLogTest, threadsReadWhileOneWrites) {
+  constexpr int kMessages = 20000;
+  const auto read = [&](bool restless) {
+    auto reader = std::make_shared<Reader>();
+    log.addReader(reader, 0);
+    std::uint64_t seen = 0;
+    for (bool done = false; !done;) {
+      const AnswerLog::Next next = log.read(reader.get());
+      if (!next.json) {
+        if (restless) {
+          log.removeReader(reader.get());
+          reader = std::make_shared<Reader>();
+          log.addReader(reader, seen);
+        }
+        std::this_thread::yield();
+        continue;
+      }
+      ASSERT_EQ(seen + 1, next.seq);
+      ASSERT_EQ(std::to_string(next.seq), *next.json);
+      seen = next.seq;
+      done = next.done;
+    }
+    ASSERT_EQ(static_cast<std::uint64_t>(kMessages), seen);
+  };
+  std::thread first(read, false), second(read, true), third(read, true);
+  for (int i = 1; i <= kMessages; ++i) ASSERT_TRUE(log.append(i, text(std::to_string(i)), i == kMessages));
+  first.join();
+  second.join();
+  third.join();
+}
+
+}  // namespace
+}  // namespace ai_chat

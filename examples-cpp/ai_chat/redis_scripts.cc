@@ -158,6 +158,8 @@ if not known then
   call('DEL', P .. 's:' .. answer)
 end
 keep(answer, ARGV[3])
+-- If Redis has lost everything, the heartbeat is not there yet, and others must not take the owner for dead.
+call('SET', P .. 'n:' .. nodeOf(owner), '1', 'PX', ARGV[4], 'NX')
 return {1, tonumber(call('HGET', key, 'last'))}
 )lua");
 

@@ -126,7 +126,8 @@ void RedisAnswers::claim(const std::shared_ptr<AnswerLog>& log, Loop* loop, std:
 
 void RedisAnswers::claimAtRedis(const CopyPtr& copy) {
   const std::string keep = milliseconds(node_->limits().answerSeconds + kSilentSeconds);
-  const bool asks = node_->run(RedisScripts::claim, {copy->key, copy->owner, keep},
+  const std::string beat = milliseconds(node_->options().nodeLost);
+  const bool asks = node_->run(RedisScripts::claim, {copy->key, copy->owner, keep, beat},
                                [this, copy](const RedisValue& reply) { onClaimed(copy, reply); });
   copy->state = asks ? Copy::State::kClaiming : Copy::State::kUnclaimed;
   copy->isStalled = !asks;

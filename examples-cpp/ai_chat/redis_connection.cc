@@ -187,7 +187,7 @@ void RedisConnection::open(const std::string& ip) {
 void RedisConnection::greet() {
   const auto must = [this](const char* what) {
     return [this, what](const RedisValue& reply) {
-      if (reply.isError()) drop(std::string(what) + " was refused: " + reply.string());
+      if (reply.isError()) drop(std::string(what) + " was refused: " + reply.error());
     };
   };
   const auto may = [](const RedisValue&) {};
@@ -209,7 +209,7 @@ void RedisConnection::greet() {
     clientAddr_ = field(reply.text(), "addr");
   });
   send({"PING"}, [this](const RedisValue& reply) {
-    if (reply.isError()) drop(reply.string());  // such as -LOADING
+    if (reply.isError()) drop(reply.error());  // such as -LOADING
     if (reply.isGood() && why_.empty()) isReady();
   });
 }

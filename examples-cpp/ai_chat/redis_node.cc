@@ -117,9 +117,9 @@ void RedisNode::repeat() {
 void RedisNode::tick() {
   repeat();
   if (beats_ && since(beatAt_) > options_.patience) {
-    commands_.drop("no reply for " + std::to_string(options_.patience) + " s");
+    commands_.drop("no reply for " + milliseconds(options_.patience) + " ms");
   } else if (isUp_ && since(heardAt_) > options_.patience) {
-    subscriptions_.drop("no message for " + std::to_string(options_.patience) + " s");
+    subscriptions_.drop("no message for " + milliseconds(options_.patience) + " ms");
   }
   beat();
   callbacks_.onTick();
@@ -133,14 +133,14 @@ void RedisNode::beat() {
     if (reply.isLost() || isLeaving_) return;
     if (reply.isError()) {
       // It is there, but takes no writes: that is as good as away.
-      commands_.drop("the heartbeat was refused: " + reply.string());
+      commands_.drop("the heartbeat was refused: " + reply.error());
     } else if (!hasHoldings_ || reply.number() == 0) {
       // It is a new Redis, or the others have buried this node meanwhile.
       const std::vector<std::string> holdings = callbacks_.holdings();
       std::vector<std::string_view> words = {id_};
       words.insert(words.end(), holdings.begin(), holdings.end());
       run(RedisScripts::holdAll, words, [this](const RedisValue& held) {
-        if (held.isError()) commands_.drop("what this node holds was refused: " + held.string());
+        if (held.isError()) commands_.drop("what this node holds was refused: " + held.error());
         if (!held.isGood()) return;
         if (std::exchange(hasHoldings_, true)) {
           callbacks_.onForgotten();
@@ -178,7 +178,7 @@ bool RedisNode::run(const RedisScript& script, const std::vector<std::string_vie
 
 void RedisNode::countError(std::string_view what, const RedisValue& reply) {
   ++metrics_->storeErrors;
-  if (reply.isError()) Log(Log::kWarning, "redis_error").add("what", what).add("error", reply.text());
+  if (reply.isError()) Log(Log::kWarning, "redis_error").add("what", what).add("error", reply.error());
 }
 
 bool RedisNode::isAway(const RedisValue& reply) {
@@ -186,7 +186,7 @@ bool RedisNode::isAway(const RedisValue& reply) {
   for (const char* const word : {"OOM ", "READONLY ", "MISCONF ", "LOADING ", "NOREPLICAS ", "MASTERDOWN ", "BUSY ",
                                  "NOAUTH ", "NOPERM "}) {
     if (reply.text().find(word) == std::string_view::npos) continue;  // in a script's error it is not the first word
-    commands_.drop(reply.string());
+    commands_.drop(reply.error());
     return true;
   }
   return false;

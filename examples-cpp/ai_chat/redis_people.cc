@@ -75,7 +75,7 @@ void RedisPeople::onHears(const std::string& user) {
   state.hears = true;
   // The others are told only now, so that what they then send is heard.
   node_->run(RedisScripts::hold, {node_->id(), "u\n" + user}, [](const RedisValue&) {});
-  if (std::exchange(state.missed, false)) refill(user);
+  if (state.missed) refill(user);
   for (User::Waiting& one : std::exchange(state.inboxes, {})) readInbox(user, one.loop, std::move(one.done));
 }
 
@@ -87,6 +87,8 @@ void RedisPeople::onDown() {
   for (auto& [user, state] : online_) {
     state.missed = state.missed || state.hears;
     state.hears = false;
+    state.isRefilling = false;
+    state.held.clear();
     for (User::Waiting& one : std::exchange(state.inboxes, {})) {
       node_->tell(one.loop, one.done, Status::kUnavailable, std::vector<Post>());
     }
@@ -97,7 +99,7 @@ void RedisPeople::onTick() {
   if (!node_->isUp()) return;
   std::vector<std::string> users;
   for (auto& [user, state] : online_) {
-    if (state.hears && std::exchange(state.missed, false)) users.push_back(user);
+    if (state.hears && state.missed && !state.isRefilling) users.push_back(user);
   }
   for (const std::string& user : users) refill(user);
 }
@@ -111,32 +113,40 @@ void RedisPeople::onText(const std::string& user, std::string_view text) {
   stampPost(text.substr(0, space), &post);
   const auto found = online_.find(user);
   if (found == online_.end()) return;
-  if (post.to == user) {
-    // It may have come with what was missed.
-    if (!isBehind(post.messageId, found->second.last)) return;
-    found->second.last = post.messageId;
+  User& state = found->second;
+  if (post.to == user && state.missed) {
+    // What is dropped here is in the inbox.
+    if (state.held.size() < node_->limits().inboxPosts) state.held.push_back(std::move(post));
+  } else if (post.to == user) {
+    hear(&state, post);
+  } else {
+    // From somebody here. To somebody here, too, it has come by the recipient's channel, right before.
+    const auto recipient = online_.find(post.to);
+    const bool hasCome = recipient != online_.end() && recipient->second.hears;
+    if (!hasCome && post.messageId != lastDirect_) events_->onDirect(post);
   }
-  // To somebody here from somebody here: it comes twice, one right behind the other.
-  if (post.messageId == lastDirect_) return;
+}
+
+// A message to somebody here, unless it has come already.
+void RedisPeople::hear(User* state, const Post& post) {
+  if (!isBehind(post.messageId, state->last)) return;
+  state->last = post.messageId;
   lastDirect_ = post.messageId;
   events_->onDirect(post);
 }
 
 // What came while nobody listened and still waits.
 void RedisPeople::refill(const std::string& user) {
-  readInbox(user, nullptr, [this, user](Status status, std::vector<Post> posts) {
+  online_[user].isRefilling = true;
+  readInbox(user, nullptr, [this, user](Status status, const std::vector<Post>& posts) {
     const auto found = online_.find(user);
     if (found == online_.end()) return;
-    if (status != Status::kOk) {
-      found->second.missed = true;
-      return;
-    }
-    for (const Post& post : posts) {
-      if (!isBehind(post.messageId, found->second.last)) continue;
-      found->second.last = post.messageId;
-      lastDirect_ = post.messageId;
-      events_->onDirect(post);
-    }
+    User& state = found->second;
+    state.isRefilling = false;
+    if (status != Status::kOk || !state.hears) return;  // onTick() or onHears() tries again
+    state.missed = false;
+    for (const Post& post : posts) hear(&state, post);
+    for (const Post& post : std::exchange(state.held, {})) hear(&state, post);
   });
 }
 

@@ -39,7 +39,9 @@ class RedisPeople : muduo::noncopyable {
   // One who is online here.
   struct User {
     bool hears = false;          // the subscription stands
-    bool missed = false;         // it did not, for a while
+    bool missed = false;         // it did not, for a while: what waits in the inbox comes first
+    bool isRefilling = false;    // from the inbox
+    std::vector<Post> held;      // came meanwhile
     std::string last;            // messageId of the last one that came
     struct Waiting {
       Loop* loop;
@@ -50,6 +52,7 @@ class RedisPeople : muduo::noncopyable {
 
   void onHears(const std::string& user);
   void onText(const std::string& user, std::string_view text);
+  void hear(User* state, const Post& post);
   void refill(const std::string& user);
   void readInbox(const std::string& user, Loop* loop, PostsDone done);
 

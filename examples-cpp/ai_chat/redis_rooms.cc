@@ -12,6 +12,8 @@ namespace ai_chat {
 
 namespace {
 
+constexpr std::size_t kMaxAnswers = 1000;  // that are remembered as told
+
 // Both halves of "ONE\nOTHER".
 std::pair<std::string, std::string> halves(const std::string& text) {
   const std::size_t newline = text.find('\n');
@@ -225,6 +227,7 @@ void RedisRooms::happen(const std::string& name, Room* room, const Event& event)
     events_->onRoomPost(post);
   } else if (event.kind == 'a') {
     const auto [node, requestId] = halves(event.text);
+    if (room->answers.size() > kMaxAnswers) room->answers.clear();
     if (node != node_->id() && room->answers.insert(requestId).second) events_->onRoomAnswer(name, requestId);
   }
 }

@@ -47,7 +47,7 @@ struct RedisScripts {
   // scope, JSON, requestId, question, replaceLast, exchanges, bytes, seconds
   static const RedisScript addExchange;
 
-  // answer, owner, milliseconds. {1, last}: ours; {0}
+  // answer, owner, milliseconds, those of a heartbeat. {1, last}: ours; {0}
   static const RedisScript claim;
   // answer, owner, milliseconds, 1 when the last one is the end, first seq, messages... {1, last}, {"unknown"}, {"lost"}
   static const RedisScript append;

@@ -18,33 +18,42 @@ constexpr double kFlushStep = 0.02;  // seconds
 
 }  // namespace
 
-// Lets nothing through any more once the store stops.
+// Events are queued as callbacks are, so that what happens behind a reply comes behind it in the store's own loop, too. Lets
+// nothing through any more once the store stops.
 class RedisStore::Gate : public Store::Events {
  public:
-  explicit Gate(Events* events) : events_(events) {}
-  void shut() { events_ = nullptr; }
+  Gate(Loop* loop, Events* events) : loop_(loop), events_(std::make_shared<Events*>(events)) {}
+  ~Gate() override { shut(); }
+  void shut() { *events_ = nullptr; }
 
   void onDirect(const Post& post) override {
-    if (events_ != nullptr) events_->onDirect(post);
+    queue([post](Events* events) { events->onDirect(post); });
   }
   void onRoomPost(const Post& post) override {
-    if (events_ != nullptr) events_->onRoomPost(post);
+    queue([post](Events* events) { events->onRoomPost(post); });
   }
   void onPresence(const std::string& room, const std::string& user, bool online) override {
-    if (events_ != nullptr) events_->onPresence(room, user, online);
+    queue([=](Events* events) { events->onPresence(room, user, online); });
   }
   void onRoomAnswer(const std::string& room, const std::string& requestId) override {
-    if (events_ != nullptr) events_->onRoomAnswer(room, requestId);
+    queue([=](Events* events) { events->onRoomAnswer(room, requestId); });
   }
   void onStop(const AnswerId& id) override {
-    if (events_ != nullptr) events_->onStop(id);
+    queue([id](Events* events) { events->onStop(id); });
   }
   void onDegraded(bool degraded) override {
-    if (events_ != nullptr) events_->onDegraded(degraded);
+    queue([degraded](Events* events) { events->onDegraded(degraded); });
   }
 
  private:
-  Events* events_;
+  void queue(std::function<void(Events*)> event) {
+    loop_->queueInLoop([state = events_, event = std::move(event)] {
+      if (*state != nullptr) event(*state);
+    });
+  }
+
+  Loop* const loop_;
+  const std::shared_ptr<Events*> events_;
 };
 
 struct RedisStore::Parts {
@@ -78,7 +87,7 @@ RedisStore::~RedisStore() {
 void RedisStore::start(Loop* loop, Events* events) {
   loop_ = loop;
   metrics_->storeDegraded = true;
-  events_ = std::make_unique<Gate>(events);
+  events_ = std::make_unique<Gate>(loop, events);
   parts_ = std::make_unique<Parts>(this);
   inLoop([](Parts* parts) { parts->node.start(); });
 }
@@ -159,8 +168,8 @@ void RedisStore::history(const Scope& scope, Loop* loop, std::function<void(std:
   inLoop([=](Parts* parts) { parts->conversations.history(scope, loop, done); });
 }
 
-void RedisStore::addExchange(const Scope& scope, const Exchange& exchange, bool replaceLast) {
-  inLoop([=](Parts* parts) { parts->conversations.add(scope, exchange, replaceLast); });
+void RedisStore::addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces) {
+  inLoop([=](Parts* parts) { parts->conversations.add(scope, exchange, replaces); });
 }
 
 // ---- answers ----

@@ -28,6 +28,12 @@ class RedisValue {
   }
   std::string string() const { return std::string(text()); }
 
+  // What went wrong, for a log: without what was sent, which Redis repeats when it does not know a command.
+  std::string error() const {
+    const std::string_view all = isError() ? text() : "the connection was lost";
+    return std::string(all.substr(0, all.find(", with args")));
+  }
+
   // Of an integer, or of a string that is one; 0 for everything else.
   std::int64_t number() const {
     if (reply_ == nullptr) return 0;

@@ -109,7 +109,7 @@ TEST_F(RedisPeopleTest, ADirectMessageReachesItsReaderOnAnyNodeOnce) {
   (*other)->received("ben", {posts[0].messageId, "not an id", "1 2", ""});
   EXPECT_EQ(texts(other->inbox("ben").second), "ann:more ");
   (*other)->received("ben", {posts[1].messageId});
-  EXPECT_EQ(texts(one->inbox("ben").second), "");
+  EXPECT_EQ(texts(other->inbox("ben").second), "");
   EXPECT_EQ(redis_->ask({"EXISTS", "ai_chat:i:ben"}), "0");
 }
 

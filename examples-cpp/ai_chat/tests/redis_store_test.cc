@@ -57,7 +57,7 @@ TEST_F(RedisStoreTest, AConversationIsSeenByAllNodesInItsOrder) {
   EXPECT_EQ(text(one->history(scope)), "");
   for (int i = 0; i < 5; ++i) {
     const std::string number = std::to_string(i);
-    (*one)->addExchange(scope, exchange("r" + number, "q" + number, "\u4f60\"\n" + number), false);
+    (*one)->addExchange(scope, exchange("r" + number, "q" + number, "\u4f60\"\n" + number), "");
   }
   const std::string all = "q0=\u4f60\"\n0(stop) q1=\u4f60\"\n1(stop) q2=\u4f60\"\n2(stop) q3=\u4f60\"\n3(stop) q4=\u4f60\"\n4(stop) ";
   EXPECT_EQ(text(one->history(scope)), all);
@@ -72,15 +72,15 @@ TEST_F(RedisStoreTest, ConversationsAreLimitedInTurnsAndBytes) {
   });
   const auto other = node();
   const Scope turns = Scope::session("turns");
-  for (int i = 0; i < 4; ++i) (*few)->addExchange(turns, exchange("r" + std::to_string(i), "q" + std::to_string(i), "a"), false);
+  for (int i = 0; i < 4; ++i) (*few)->addExchange(turns, exchange("r" + std::to_string(i), "q" + std::to_string(i), "a"), "");
   EXPECT_EQ(text(few->history(turns)), "q2=a(stop) q3=a(stop) ");
   EXPECT_EQ(text(other->history(turns)), "q2=a(stop) q3=a(stop) ");
   const Scope bytes = Scope::session("bytes");
-  (*few)->addExchange(bytes, exchange("r1", "12345", "12345"), false);
-  (*few)->addExchange(bytes, exchange("r2", "123456", "12345"), false);
+  (*few)->addExchange(bytes, exchange("r1", "12345", "12345"), "");
+  (*few)->addExchange(bytes, exchange("r2", "123456", "12345"), "");
   EXPECT_EQ(text(few->history(bytes)), "123456=12345(stop) ");
   EXPECT_EQ(text(other->history(bytes)), "123456=12345(stop) ");
-  (*few)->addExchange(bytes, exchange("r3", "123456789", "\u4f60\u4f60\u4f60\u4f60"), false);
+  (*few)->addExchange(bytes, exchange("r3", "123456789", "\u4f60\u4f60\u4f60\u4f60"), "");
   EXPECT_EQ(text(other->history(Scope::session("bytes"))).substr(0, 0), "");
   few->history(bytes);
   EXPECT_EQ(text(other->history(bytes)), "123456789=\u4f60\u4f60\u4f60(stop) ") << "cut between characters";
@@ -89,12 +89,12 @@ TEST_F(RedisStoreTest, ConversationsAreLimitedInTurnsAndBytes) {
 TEST_F(RedisStoreTest, AnAnswerMadeAgainReplacesTheLastOfTheSameQuestion) {
   const auto one = node();
   const Scope scope = Scope::session("s");
-  (*one)->addExchange(scope, exchange("r1", "q1", "a1"), false);
-  (*one)->addExchange(scope, exchange("r2", "q2", "a2"), false);
-  (*one)->addExchange(scope, exchange("r3", "q2", "again"), true);
-  (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), true);
+  (*one)->addExchange(scope, exchange("r1", "q1", "a1"), "");
+  (*one)->addExchange(scope, exchange("r2", "q2", "a2"), "");
+  (*one)->addExchange(scope, exchange("r3", "q2 in other words", "again"), "r2");
+  (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), "r1");
   EXPECT_EQ(text(one->history(scope)), "q1=a1(stop) q2=again(stop) q1=not the last(stop) ");
-  (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), false);
+  (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), "");
   EXPECT_EQ(text(node()->history(scope)), "q1=a1(stop) q2=again(stop) q1=not the last(stop) ") << "written twice";
   EXPECT_EQ(redis_->ask({"TTL", "ai_chat:c:s:s"}), std::to_string(7 * 24 * 3600));
 }
@@ -268,7 +268,7 @@ TEST_F(RedisStoreTest, StopWritesWhatWasAppendedAndLeaves) {
   (*one)->setOnline("ann", true);
   one->join("room", "ann");
   other->join("room", "ben");
-  (*one)->addExchange(Scope::session("s"), exchange("r", "q", "a"), false);
+  (*one)->addExchange(Scope::session("s"), exchange("r", "q", "a"), "");
   write(log.get(), 1, 500, true);
   EXPECT_TRUE(one->stop());
   EXPECT_TRUE(other->heard("-ann room"));

@@ -7,6 +7,7 @@
 #include <muduo/net/EventLoopThread.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <functional>
 #include <future>
 #include <memory>
@@ -56,7 +57,8 @@ class Node : public Store::Events {
   void die();   // as a process that is killed
   bool stop(double seconds = 5);
   RedisStore* operator->() { return store_.get(); }
-  Store::Loop* loop() { return caller_; }
+  Store::Loop* loop() { return caller_; }  // for callbacks
+  Store::Loop* storeLoop() { return loop_; }
   ChatMetrics& metrics() { return metrics_; }
   bool waitUntil(bool degraded) {
     return waitFor([&] { return store_->degraded() == degraded; });

@@ -174,6 +174,29 @@ TEST_F(AnswerLogTest, theModelGoesOnWhenTheReaderItWaitsForLeaves) {
   EXPECT_EQ(1, caughtUp);
 }
 
+TEST_F(AnswerLogTest, whoKnowsMoreThanWasKeptGetsTheEndOfALoss) {
+  const auto ahead = std::make_shared<Reader>();
+  const auto level = std::make_shared<Reader>();
+  log.addReader(ahead, 5);  // of what another node had told it
+  log.addReader(level, 2);
+  log.append(1, text("a"), false);
+  log.append(2, text("b"), false);
+  EXPECT_EQ("", readAll(&log, ahead));
+  log.lose(3, text("lost"), text("end"));
+  log.append(3, text("error"), false);
+  log.append(4, text("done"), true);
+  EXPECT_EQ("", readAll(&log, ahead));
+  EXPECT_EQ("lostend", ahead->refused);
+  EXPECT_EQ("error|done.", readAll(&log, level));
+  EXPECT_EQ("", level->refused);
+
+  for (const std::uint64_t after : {3, 4, 9}) {
+    const auto late = std::make_shared<Reader>();
+    log.addReader(late, after);
+    EXPECT_EQ("lostend", late->refused) << after;
+  }
+}
+
 // One writes, three read, and two of those come back again and again: each gets everything once.
 TEST_F(AnswerLogTest, threadsReadWhileOneWrites) {
   constexpr int kMessages = 20000;

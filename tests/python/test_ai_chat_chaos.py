@@ -358,7 +358,7 @@ async def test_a_network_that_cuts_stalls_and_delays(tmp_path):
             data = data[size:]
             await asyncio.sleep(choice.random() * 0.04)
 
-    async with Upstream(script) as upstream, cluster(upstream.url, tmp_path, "--merge", 5) as (_, one, two):
+    async with Upstream(script) as upstream, cluster(upstream.url, tmp_path, "--merge", 5, "--threads", 2) as (_, one, two):
         async with contextlib.AsyncExitStack() as stack:
             networks = [await stack.enter_async_context(Network(number, [one, two], 3000)) for number in range(READERS)]
             readers = [Reader([network], "r", f"session {number}", f"question {number}") for number, network in enumerate(networks)]
@@ -377,7 +377,7 @@ async def test_everything_at_once(tmp_path):
     count = 12
     go_on, to_the_end = asyncio.Event(), asyncio.Event()
     async with Upstream(Model(PIECES, pause=0.02, gates={10: go_on, 30: to_the_end})) as upstream:
-        async with cluster(upstream.url, tmp_path, "--merge", 5) as (redis, one, two), contextlib.AsyncExitStack() as stack:
+        async with cluster(upstream.url, tmp_path, "--merge", 5, "--threads", 2) as (redis, one, two), contextlib.AsyncExitStack() as stack:
             networks = [await stack.enter_async_context(Network(f"at once {number}", [one, two], 4000)) for number in range(count)]
             readers = [Reader([network], "r", f"session {number}") for number, network in enumerate(networks)]
             reading = asyncio.gather(*(reader.read() for reader in readers))

@@ -8,7 +8,7 @@ from ai_chat_cluster import (
     Balancer, Model, Reader, ask, check_answer, cluster, eventually, history, join, login, person, post, proxies, rest_of, resume,
     text_of, token,
 )
-from ai_chat_harness import DONE, Upstream, answers, asynchronous, delta, endless, finish, wait_until
+from ai_chat_harness import DONE, Upstream, answers, asynchronous, delta, endless, finish
 from test_ai_chat_ops import health
 
 PIECES = [f"{i} 你👩{'x' * (i % 5)} " for i in range(40)]
@@ -35,7 +35,7 @@ async def test_the_other_node_goes_on_with_the_conversation(tmp_path):
                 assert text_of(await rest_of(browser, f"r{number}")) == f"answer {number}"
             turns = [turn["content"] for turn in upstream.calls[-1].body["messages"]]
             assert turns == [f"{kind} {number}" for number in (1, 2, 3) for kind in ("question", "answer")] + ["question 4"]
-            await ask(first, "r5", "question 4", regenerate=True)
+            await ask(first, "r5", "question 4", regenerate="r4")
             await rest_of(first, "r5")
             assert await history(first) == await history(second)
             assert [turn["content"] for turn in await history(second)] == [*turns, "answer 5"]
@@ -141,6 +141,25 @@ async def test_a_room_over_two_nodes_sees_one_answer(tmp_path):
         await until(ada, lambda message: message["type"] == "stream" and message["requestId"] == "r2")
         await ada.send({"type": "stop", "requestId": "r2", "room": "room"})
         assert [(await rest_of(member, "r2"))[-1]["finish_reason"] for member in (bob, late)] == ["cancelled"] * 2
+        assert len(upstream.calls) == 2
+
+
+@asynchronous
+async def test_an_answer_in_a_room_that_waits_for_its_turn(tmp_path):
+    async with Upstream(endless()) as upstream, cluster(upstream.url, tmp_path, "--max-runs", 1) as (_, one, two):
+        async with person(one, "ada", "room") as ada, person(one, "bob", "room") as bob, person(two, "cleo", "room") as cleo:
+            await ask(ada, "r1", "First", room="room")
+            await ada.receive("stream")
+            await ask(bob, "r2", "Second", room="room")
+            assert (await ada.receive("status"))["status"] == "queued"
+            async with person(one, "dan", "room") as dan, person(two, "eve", "room") as eve:
+                # Who came while it waited sees it, too.
+                await ada.send({"type": "stop", "requestId": "r1", "room": "room"})
+                for member in dan, eve, cleo:
+                    await until(member, lambda message: message["type"] == "stream" and message["requestId"] == "r2")
+                await cleo.send({"type": "stop", "requestId": "r2", "room": "room"})
+                ends = [(await rest_of(member, "r2"))[-1] for member in (ada, bob, cleo, dan, eve)]
+                assert ends == ends[:1] * 5 and ends[0]["finish_reason"] == "cancelled"
         assert len(upstream.calls) == 2
 
 

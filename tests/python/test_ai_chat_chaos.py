@@ -4,6 +4,7 @@ is what the model has produced, and there is one end."""
 import asyncio
 import contextlib
 import random
+import signal
 
 import pytest
 from ai_chat_cluster import (
@@ -83,6 +84,42 @@ async def test_a_node_is_killed_in_mid_answer(tmp_path, certificate):
                 assert text_of(await rest_of(browser, "again")) == TEXT
                 assert [turn["content"] for turn in await history(browser)] == ["all", TEXT]
             assert len(upstream.calls) == 3
+
+
+@asynchronous
+async def test_a_node_that_stood_still_is_back(tmp_path):
+    """The others take it for lost, and its answer with it; who reads that there still gets all of it."""
+    go_on = asyncio.Event()
+    scripts = by_message(slow=Model(PIECES, gates={20: go_on}), quick=Model(PIECES[:5]))
+    async with Upstream(scripts) as upstream, cluster(upstream.url, tmp_path) as (_, one, two):
+        async with person(two, "ada", "room") as ada, person(one, "bob", "room") as bob:
+            reader, there = Reader([one], "r", message="slow"), Reader([two], "r", message="slow")
+            reading = asyncio.create_task(reader.read())
+            await reader.says(HALF)
+            reading_there = asyncio.create_task(there.read())
+            await there.says(HALF)
+            one.process.send_signal(signal.SIGSTOP)
+            try:
+                assert await reading_there == HALF
+                assert there.messages[-2]["code"] == "node_lost"
+                while (message := await ada.receive("presence"))["online"]:
+                    pass
+                assert message["user"] == "bob"
+                assert (await post(ada, "1", "Where are you?", to="bob"))["delivered"] is False
+                await post(ada, "2", "He is gone", room="room")
+            finally:
+                one.process.send_signal(signal.SIGCONT)
+            go_on.set()
+            assert await reading == TEXT and reader.nodes == ["one"]
+            assert await ada.receive("presence") == {"type": "presence", "room": "room", "user": "bob", "online": True}
+            texts = [(await bob.receive("message"))["text"] for _ in range(2)]
+            assert sorted(texts) == ["He is gone", "Where are you?"]
+            assert (await post(ada, "3", "Welcome back", to="bob"))["delivered"] is True
+            assert (await bob.receive("message"))["text"] == "Welcome back"
+            await ask(bob, "r2", "quick", room="room")
+            answer = await rest_of(ada, "r2")
+            check_answer(answer)
+            assert text_of(answer) == "".join(PIECES[:5]) and await rest_of(bob, "r2") == answer
 
 
 @asynchronous

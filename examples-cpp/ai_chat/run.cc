@@ -56,17 +56,25 @@ Run::Run(const Context& context, Question question, OverCallback onOver)
 
 // ---- before the model is asked ----
 
+// Also of what waits for its turn: so any node may read and stop it.
+void Run::claim() {
+  if (state_ != State::kQueued) return;
+  const std::weak_ptr<Run> weak = weak_from_this();
+  context_.store->claim(log_, context_.loop, [weak](Store::Claim claim) {
+    const auto self = weak.lock();
+    const bool isUnasked = self && (self->state_ == State::kQueued || self->state_ == State::kPreparing);
+    if (isUnasked && claim == Store::Claim::kTheirs) self->follow();
+  });
+  // Behind the claim, in the same order: there is one way to the store.
+  if (question_.id.scope.kind == Scope::Kind::kRoom) context_.store->announce(question_.id.scope.name, log_);
+}
+
 void Run::begin() {
   if (state_ != State::kQueued) return;
   state_ = State::kPreparing;
   context_.metrics->queueTime.observe(muduo::timeDifference(muduo::Timestamp::now(), askedAt_));
   const std::weak_ptr<Run> weak = weak_from_this();
-  context_.store->claim(log_, context_.loop, [weak](Store::Claim claim) {
-    const auto self = weak.lock();
-    if (self && self->state_ == State::kPreparing && claim == Store::Claim::kTheirs) self->follow();
-  });
-  // Behind the claim, in the same order: there is one way to the store.
-  if (question_.id.scope.kind == Scope::Kind::kRoom) context_.store->announce(question_.id.scope.name, log_);
+  // Behind the claim, too: it is answered first.
   context_.store->history(question_.id.scope, context_.loop, [weak](const std::vector<Exchange>& history) {
     const auto self = weak.lock();
     if (self && self->state_ == State::kPreparing) self->ask(history);

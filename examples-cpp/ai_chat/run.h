@@ -48,6 +48,7 @@ class Run : public std::enable_shared_from_this<Run>, muduo::noncopyable {
   // In the loop's thread, as all that follows. `onOver` is called once, when the log is done or is filled by another node.
   static std::shared_ptr<Run> make(const Context& context, Question question, OverCallback onOver);
 
+  void claim();  // first of all
   void begin();
   // Fine at any time.
   void stop();

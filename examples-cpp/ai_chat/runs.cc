@@ -46,6 +46,7 @@ Runs::Asked Runs::ask(const Run::Context& context, Question question) {
     queue_.push_back(run);
     ++payers_[run->question().payer].queued;
     ++metrics_->questions;
+    work.push_back([run] { inLoopOf(run, [](Run* asked) { asked->claim(); }); });
     admitLocked(&work);
     tellPlacesLocked(&work);
     countLocked();

@@ -75,6 +75,26 @@ async def test_stop_on_the_other_node_cancels_the_model(tmp_path):
 
 
 @asynchronous
+async def test_the_other_node_knows_what_waits_for_its_turn(tmp_path):
+    async with Upstream(endless()) as upstream, cluster(upstream.url, tmp_path, "--max-runs", 1) as (_, one, two):
+        async with one.browser() as first, two.browser() as second:
+            for request in "r1", "r2", "r3":
+                await ask(first, request, session=request)
+            while (await first.receive("status")).get("requestId") != "r3":
+                pass
+            for request in "r2", "r3":
+                await resume(second, request, session=request)
+            await second.send({"type": "stop", "requestId": "r3", "sessionId": "r3"})
+            assert [message["finish_reason"] for message in await rest_of(second, "r3")] == ["cancelled"]
+            await first.send({"type": "stop", "requestId": "r1"})
+            assert (await rest_of(first, "r1"))[-1]["finish_reason"] == "cancelled"
+            await until(second, lambda message: message["type"] == "stream" and message["requestId"] == "r2")
+            await second.send({"type": "stop", "requestId": "r2", "sessionId": "r2"})
+            assert (await rest_of(first, "r2"))[-1] == (await rest_of(second, "r2"))[-1]
+        assert len(upstream.calls) == 2
+
+
+@asynchronous
 async def test_asking_on_both_nodes_asks_once(tmp_path):
     model = Model(PIECES, pause=0.01)
     async with Upstream(model) as upstream, cluster(upstream.url, tmp_path) as (_, one, two):

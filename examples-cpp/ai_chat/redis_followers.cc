@@ -193,6 +193,15 @@ void RedisFollowers::sweep(const std::string& key) {
   node_->channels().unsubscribe(node_->key("a:", key));
 }
 
+// The channels may have been heard again before Redis could be asked.
+void RedisFollowers::onUp() {
+  std::vector<std::string> keys;
+  for (const auto& [key, followers] : channels_) keys.push_back(key);
+  for (const std::string& key : keys) {
+    for (const FollowerPtr& one : Followers(channels_[key])) read(key, one);
+  }
+}
+
 void RedisFollowers::onDown() {
   std::vector<std::string> keys;
   for (const auto& [key, followers] : channels_) {

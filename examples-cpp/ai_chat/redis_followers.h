@@ -27,6 +27,7 @@ class RedisFollowers : muduo::noncopyable {
   explicit RedisFollowers(RedisNode* node) : node_(node) {}
 
   void follow(const std::shared_ptr<AnswerLog>& log, Loop* loop, std::function<void(Found)> done);
+  void onUp();
   void onDown();
   void onTick();
   std::size_t size() const { return channels_.size(); }

@@ -103,6 +103,7 @@ RedisNode::Callbacks RedisStore::nodeCallbacks() {
   callbacks.onUp = [this] {
     parts_->conversations.onUp();
     parts_->answers.onUp();
+    parts_->followers.onUp();
     setDegraded(false);
   };
   callbacks.onDown = [this] {

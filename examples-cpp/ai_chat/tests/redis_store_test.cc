@@ -59,7 +59,9 @@ TEST_F(RedisStoreTest, AConversationIsSeenByAllNodesInItsOrder) {
     const std::string number = std::to_string(i);
     (*one)->addExchange(scope, exchange("r" + number, "q" + number, "\u4f60\"\n" + number), false);
   }
-  const std::string all = "q0=\u4f60\"\n0(stop) q1=\u4f60\"\n1(stop) q2=\u4f60\"\n2(stop) q3=\u4f60\"\n3(stop) q4=\u4f60\"\n4(stop) ";
+  const std::string all =
+      "q0=\u4f60\"\n0(stop) q1=\u4f60\"\n1(stop) q2=\u4f60\"\n2(stop) "
+      "q3=\u4f60\"\n3(stop) q4=\u4f60\"\n4(stop) ";
   EXPECT_EQ(text(one->history(scope)), all);
   EXPECT_EQ(text(other->history(scope)), all);
   EXPECT_EQ(text(other->history(Scope::room("s"))), "") << "a room of that name is another conversation";
@@ -72,7 +74,10 @@ TEST_F(RedisStoreTest, ConversationsAreLimitedInTurnsAndBytes) {
   });
   const auto other = node();
   const Scope turns = Scope::session("turns");
-  for (int i = 0; i < 4; ++i) (*few)->addExchange(turns, exchange("r" + std::to_string(i), "q" + std::to_string(i), "a"), false);
+  for (int i = 0; i < 4; ++i) {
+    const std::string number = std::to_string(i);
+    (*few)->addExchange(turns, exchange("r" + number, "q" + number, "a"), false);
+  }
   EXPECT_EQ(text(few->history(turns)), "q2=a(stop) q3=a(stop) ");
   EXPECT_EQ(text(other->history(turns)), "q2=a(stop) q3=a(stop) ");
   const Scope bytes = Scope::session("bytes");
@@ -81,7 +86,6 @@ TEST_F(RedisStoreTest, ConversationsAreLimitedInTurnsAndBytes) {
   EXPECT_EQ(text(few->history(bytes)), "123456=12345(stop) ");
   EXPECT_EQ(text(other->history(bytes)), "123456=12345(stop) ");
   (*few)->addExchange(bytes, exchange("r3", "123456789", "\u4f60\u4f60\u4f60\u4f60"), false);
-  EXPECT_EQ(text(other->history(Scope::session("bytes"))).substr(0, 0), "");
   few->history(bytes);
   EXPECT_EQ(text(other->history(bytes)), "123456789=\u4f60\u4f60\u4f60(stop) ") << "cut between characters";
 }
@@ -140,7 +144,9 @@ TEST_F(RedisStoreTest, AnAnswerIsFollowedFromItsBeginningAndInMidAnswer) {
   ASSERT_EQ(other->follow(late), Found::kFound);
   EXPECT_TRUE(waitFor([&] { return late->done(); }));
   EXPECT_EQ(textOf(late), expected(1, 700, true));
-  for (std::uint64_t after = 0; after < 700; after += 99) EXPECT_EQ(textOf(late, after), expected(after + 1, 700, true));
+  for (std::uint64_t after = 0; after < 700; after += 99) {
+    EXPECT_EQ(textOf(late, after), expected(after + 1, 700, true));
+  }
 }
 
 TEST_F(RedisStoreTest, AnAnswerThatIsNotKeptIsUnknown) {
@@ -218,8 +224,8 @@ TEST_F(RedisStoreTest, ANodeThatDiesLeavesAnErrorAndTheEnd) {
   ASSERT_TRUE(waitFor([&] { return copy->done() && copy2->done(); }));
   const std::string lost =
       "m1\nm2\nm3\n"
-      "{\"type\":\"error\",\"requestId\":\"r \\\"1\\\"\",\"seq\":4,\"code\":\"node_lost\",\"message\":\"The server that "
-      "made this answer is gone. Ask again.\",\"retryable\":true}\n"
+      "{\"type\":\"error\",\"requestId\":\"r \\\"1\\\"\",\"seq\":4,\"code\":\"node_lost\",\"message\":\"The server "
+      "that made this answer is gone. Ask again.\",\"retryable\":true}\n"
       "!{\"type\":\"stream\",\"requestId\":\"r \\\"1\\\"\",\"seq\":5,\"content\":\"\",\"done\":true,"
       "\"finish_reason\":\"error\"}\n";
   EXPECT_EQ(textOf(copy), lost);

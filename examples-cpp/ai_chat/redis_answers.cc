@@ -29,7 +29,8 @@ NodeLost::NodeLost(const std::string& requestId) {
   const std::string id = quotedJson(requestId);
   errorHead = "{\"type\":\"error\",\"requestId\":" + id + ",\"seq\":";
   errorTail =
-      ",\"code\":\"node_lost\",\"message\":\"The server that made this answer is gone. Ask again.\",\"retryable\":true}";
+      ",\"code\":\"node_lost\",\"message\":\"The server that made this answer is gone. Ask again.\","
+      "\"retryable\":true}";
   endHead = "{\"type\":\"stream\",\"requestId\":" + id + ",\"seq\":";
   endTail = ",\"content\":\"\",\"done\":true,\"finish_reason\":\"error\"}";
 }

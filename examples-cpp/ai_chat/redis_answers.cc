@@ -30,7 +30,8 @@ NodeLost::NodeLost(const std::string& requestId) {
   const std::string endBegin = "{\"type\":\"stream\",\"requestId\":" + quotedJson(requestId);
   errorHead = errorBegin + ",\"seq\":";
   errorTail =
-      ",\"code\":\"node_lost\",\"message\":\"The server that made this answer is gone. Ask again.\",\"retryable\":true}";
+      ",\"code\":\"node_lost\",\"message\":\"The server that made this answer is gone. Ask again.\","
+      "\"retryable\":true}";
   endHead = endBegin + ",\"seq\":";
   endTail = ",\"content\":\"\",\"done\":true,\"finish_reason\":\"error\"}";
   error = errorBegin + errorTail;

@@ -1,4 +1,5 @@
-// Conversations in Redis. What is added is written in order, and again after a loss; while Redis is away, memory answers.
+// Conversations in Redis. What is added is written in order, and again after a loss; while Redis is away, memory
+// answers.
 #ifndef AI_CHAT_REDIS_CONVERSATIONS_H
 #define AI_CHAT_REDIS_CONVERSATIONS_H
 

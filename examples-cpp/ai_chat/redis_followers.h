@@ -1,5 +1,5 @@
-// Answers that other nodes make, read from Redis: what is there, and what comes by the answer's channel. Where the channel
-// leaves a gap, and when nothing comes for a while, the rest is read from Redis.
+// Answers that other nodes make, read from Redis: what is there, and what comes by the answer's channel. Where the
+// channel leaves a gap, and when nothing comes for a while, the rest is read from Redis.
 #ifndef AI_CHAT_REDIS_FOLLOWERS_H
 #define AI_CHAT_REDIS_FOLLOWERS_H
 

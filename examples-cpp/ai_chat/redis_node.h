@@ -66,8 +66,7 @@ class RedisNode : muduo::noncopyable {
   // For so long that a node that is alive has been heard of.
   bool isSettled() const;
 
-  // False when Redis is away, or too much is under way; `done` is not called then. The first word of ARGV is the first of
-  // `words`.
+  // False when Redis is away, or too much is under way; `done` is not called then. `words` are ARGV.
   bool run(const RedisScript& script, const std::vector<std::string_view>& words, Done done);
   bool command(const std::vector<std::string_view>& words, Done done);
   std::string key(std::string_view name) const { return options_.prefix + std::string(name); }
@@ -87,7 +86,7 @@ class RedisNode : muduo::noncopyable {
 
   std::size_t pending() const { return commands_.pending(); }
   void countError(std::string_view what, const RedisValue& reply);
-  // It is there but cannot serve (full, a replica, loading). Then the connection is given up: all is as if it were away.
+  // It is there but cannot serve (full, a replica, loading). Then the connection is given up, as if it were away.
   bool isAway(const RedisValue& reply);
 
  private:

@@ -190,8 +190,8 @@ bool RedisRooms::complete(const std::string& name, Room* room, std::uint64_t mar
   return true;
 }
 
-// For those who are there already: what the events did not tell, as they were missed. For a room that is new here, nothing
-// has been missed.
+// For those who are there already: what the events did not tell, as they were missed. For a room that is new here,
+// nothing has been missed.
 void RedisRooms::catchUp(const std::string& name, Room* room, const Seen& seen) {
   const std::set<std::string> members(seen.state.members.begin(), seen.state.members.end());
   if (std::exchange(room->isKnown, true)) {

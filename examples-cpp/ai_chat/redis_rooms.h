@@ -1,5 +1,5 @@
-// Rooms in Redis: who is in them, their last posts, their answers under way; and what happens in those that somebody here
-// has joined, in one order for all nodes.
+// Rooms in Redis: who is in them, their last posts, their answers under way; and what happens in those that somebody
+// here has joined, in one order for all nodes.
 //
 // That order is the one of the room's channel. Whoever joins has a place in it: the mark that the joining script
 // publishes. What comes before it the new member knows from the reply; what comes behind is news.

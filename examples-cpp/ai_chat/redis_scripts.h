@@ -12,7 +12,8 @@
 //   i:USER         inbox: a stream, the stamp is the id and the messageId. Channel u:USER: "STAMP JSON"
 //   d:FROM\nID     messageId of what was sent already
 //   rm:ROOM, rn:ROOM\nUSER  users in a room; the nodes where one of them is
-//   r:ROOM         its last posts: a stream. Channel r:ROOM: "STAMP KIND TEXT", kind + - (presence) m (post) a (answer) = (mark)
+//   r:ROOM         its last posts: a stream. Channel r:ROOM: "STAMP KIND TEXT", of the kinds + - (presence), m (post),
+//                  a (answer) and = (mark)
 //   ra:ROOM        its answers under way, by stamp
 //   a:ANSWER       owner ("NODE/NUMBER"; empty: lost), last (seq), done; s:ANSWER its messages: a stream, the seq is
 //                  the id. Channel a:ANSWER: "SEQ JSON", with "!" behind the seq of the last; 0 for a status
@@ -49,7 +50,8 @@ struct RedisScripts {
 
   // answer, owner, milliseconds, those of a heartbeat. {1, last}: ours; {0}
   static const RedisScript claim;
-  // answer, owner, milliseconds, 1 when the last one is the end, first seq, messages... {1, last}, {"unknown"}, {"lost"}
+  // answer, owner, milliseconds, 1 when the last message is the end, first seq, messages...
+  // {"ok", last}, {"unknown"}, {"lost"}
   static const RedisScript append;
   // answer, after, count. {} or {owner lives, last, done, owner, entries}
   static const RedisScript read;

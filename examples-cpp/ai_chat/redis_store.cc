@@ -18,8 +18,8 @@ constexpr double kFlushStep = 0.02;  // seconds
 
 }  // namespace
 
-// Events are queued as callbacks are, so that what happens behind a reply comes behind it in the store's own loop, too. Lets
-// nothing through any more once the store stops.
+// Events are queued as callbacks are, so that what happens behind a reply comes behind it in the store's own loop, too.
+// Lets nothing through any more once the store stops.
 class RedisStore::Gate : public Store::Events {
  public:
   Gate(Loop* loop, Events* events) : loop_(loop), events_(std::make_shared<Events*>(events)) {}

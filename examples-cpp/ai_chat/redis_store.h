@@ -1,9 +1,9 @@
-// The store that several nodes share: one Redis server (with replicas, not Redis Cluster), two connections a node, both in the
-// store's loop.
+// The store that several nodes share: one Redis server (with replicas, not Redis Cluster), two connections a node, both
+// in the store's loop.
 //
-// While Redis is away the store is `degraded`: conversations come from memory, answers are made as before, and what needs
-// the others is kUnavailable. What was added meanwhile is written when Redis is back. Nothing that was acknowledged is lost,
-// as long as Redis itself loses nothing (appendonly).
+// While Redis is away the store is `degraded`: conversations come from memory, answers are made as before, and what
+// needs the others is kUnavailable. What was added meanwhile is written when Redis is back. Nothing that was
+// acknowledged is lost, as long as Redis itself loses nothing (appendonly).
 #ifndef AI_CHAT_REDIS_STORE_H
 #define AI_CHAT_REDIS_STORE_H
 
@@ -23,7 +23,8 @@ class ChatMetrics;
 class RedisStore : public Store {
  public:
   RedisStore(const RedisOptions& options, const Limits& limits, ChatMetrics* metrics);
-  // In the loop's thread: in a functor, or when the loop does not run any more. Without stop(), as if the process had died.
+  // In the loop's thread: in a functor, or when the loop does not run any more. Without stop(), as if the process had
+  // died.
   ~RedisStore() override;
 
   void start(Loop* loop, Events* events) override;

@@ -59,7 +59,9 @@ TEST_F(RedisStoreTest, AConversationIsSeenByAllNodesInItsOrder) {
     const std::string number = std::to_string(i);
     (*one)->addExchange(scope, exchange("r" + number, "q" + number, "\u4f60\"\n" + number), "");
   }
-  const std::string all = "q0=\u4f60\"\n0(stop) q1=\u4f60\"\n1(stop) q2=\u4f60\"\n2(stop) q3=\u4f60\"\n3(stop) q4=\u4f60\"\n4(stop) ";
+  const std::string all =
+      "q0=\u4f60\"\n0(stop) q1=\u4f60\"\n1(stop) q2=\u4f60\"\n2(stop) "
+      "q3=\u4f60\"\n3(stop) q4=\u4f60\"\n4(stop) ";
   EXPECT_EQ(text(one->history(scope)), all);
   EXPECT_EQ(text(other->history(scope)), all);
   EXPECT_EQ(text(other->history(Scope::room("s"))), "") << "a room of that name is another conversation";
@@ -72,7 +74,10 @@ TEST_F(RedisStoreTest, ConversationsAreLimitedInTurnsAndBytes) {
   });
   const auto other = node();
   const Scope turns = Scope::session("turns");
-  for (int i = 0; i < 4; ++i) (*few)->addExchange(turns, exchange("r" + std::to_string(i), "q" + std::to_string(i), "a"), "");
+  for (int i = 0; i < 4; ++i) {
+    const std::string number = std::to_string(i);
+    (*few)->addExchange(turns, exchange("r" + number, "q" + number, "a"), "");
+  }
   EXPECT_EQ(text(few->history(turns)), "q2=a(stop) q3=a(stop) ");
   EXPECT_EQ(text(other->history(turns)), "q2=a(stop) q3=a(stop) ");
   const Scope bytes = Scope::session("bytes");
@@ -81,21 +86,20 @@ TEST_F(RedisStoreTest, ConversationsAreLimitedInTurnsAndBytes) {
   EXPECT_EQ(text(few->history(bytes)), "123456=12345(stop) ");
   EXPECT_EQ(text(other->history(bytes)), "123456=12345(stop) ");
   (*few)->addExchange(bytes, exchange("r3", "123456789", "\u4f60\u4f60\u4f60\u4f60"), "");
-  EXPECT_EQ(text(other->history(Scope::session("bytes"))).substr(0, 0), "");
   few->history(bytes);
   EXPECT_EQ(text(other->history(bytes)), "123456789=\u4f60\u4f60\u4f60(stop) ") << "cut between characters";
 }
 
-TEST_F(RedisStoreTest, AnAnswerMadeAgainReplacesTheLastOfTheSameQuestion) {
+TEST_F(RedisStoreTest, AnAnswerMadeAgainReplacesTheOneItNames) {
   const auto one = node();
   const Scope scope = Scope::session("s");
   (*one)->addExchange(scope, exchange("r1", "q1", "a1"), "");
   (*one)->addExchange(scope, exchange("r2", "q2", "a2"), "");
   (*one)->addExchange(scope, exchange("r3", "q2 in other words", "again"), "r2");
   (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), "r1");
-  EXPECT_EQ(text(one->history(scope)), "q1=a1(stop) q2=again(stop) q1=not the last(stop) ");
+  EXPECT_EQ(text(one->history(scope)), "q1=a1(stop) q2 in other words=again(stop) q1=not the last(stop) ");
   (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), "");
-  EXPECT_EQ(text(node()->history(scope)), "q1=a1(stop) q2=again(stop) q1=not the last(stop) ") << "written twice";
+  EXPECT_EQ(text(node()->history(scope)), "q1=a1(stop) q2 in other words=again(stop) q1=not the last(stop) ") << "written twice";
   EXPECT_EQ(redis_->ask({"TTL", "ai_chat:c:s:s"}), std::to_string(7 * 24 * 3600));
 }
 
@@ -140,7 +144,9 @@ TEST_F(RedisStoreTest, AnAnswerIsFollowedFromItsBeginningAndInMidAnswer) {
   ASSERT_EQ(other->follow(late), Found::kFound);
   EXPECT_TRUE(waitFor([&] { return late->done(); }));
   EXPECT_EQ(textOf(late), expected(1, 700, true));
-  for (std::uint64_t after = 0; after < 700; after += 99) EXPECT_EQ(textOf(late, after), expected(after + 1, 700, true));
+  for (std::uint64_t after = 0; after < 700; after += 99) {
+    EXPECT_EQ(textOf(late, after), expected(after + 1, 700, true));
+  }
 }
 
 TEST_F(RedisStoreTest, AnAnswerThatIsNotKeptIsUnknown) {
@@ -218,8 +224,8 @@ TEST_F(RedisStoreTest, ANodeThatDiesLeavesAnErrorAndTheEnd) {
   ASSERT_TRUE(waitFor([&] { return copy->done() && copy2->done(); }));
   const std::string lost =
       "m1\nm2\nm3\n"
-      "{\"type\":\"error\",\"requestId\":\"r \\\"1\\\"\",\"seq\":4,\"code\":\"node_lost\",\"message\":\"The server that "
-      "made this answer is gone. Ask again.\",\"retryable\":true}\n"
+      "{\"type\":\"error\",\"requestId\":\"r \\\"1\\\"\",\"seq\":4,\"code\":\"node_lost\",\"message\":\"The server "
+      "that made this answer is gone. Ask again.\",\"retryable\":true}\n"
       "!{\"type\":\"stream\",\"requestId\":\"r \\\"1\\\"\",\"seq\":5,\"content\":\"\",\"done\":true,"
       "\"finish_reason\":\"error\"}\n";
   EXPECT_EQ(textOf(copy), lost);

@@ -84,7 +84,7 @@ RedisAddress RedisServer::address() const {
 
 void RedisServer::start() {
   std::vector<std::string> words = {serverProgram(), "--port", std::to_string(port_), "--bind", "127.0.0.1", "--dir",
-                                    folder_, "--save", "", "--logfile", folder_ + "/log", "--enable-debug-command", "yes"};
+                                    folder_, "--save", "", "--logfile", folder_ + "/log"};
   words.insert(words.end(), arguments_.begin(), arguments_.end());
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(&word[0]);

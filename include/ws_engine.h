@@ -1713,7 +1713,7 @@ ws_status ws_stream_finish(ws_stream *stream,
                            const ws_stream_usage *usage);
 
 /**
- * Ends the text with an error. What was written leaves first, then
+ * Ends the text with an error. What was written leaves first, without a character that is not complete, then
  * `{"type":"error","requestId":"r-1","seq":3,"code":"...","message":"...","retryable":true}`, then the last message, with the
  * `finish_reason` "error".
  *

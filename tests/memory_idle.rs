@@ -264,3 +264,24 @@ fn a_stream_that_waits_for_tokens() {
         ws_engine_free(engine);
     }
 }
+
+/// A reader that is always one message behind.
+#[test]
+fn a_stream_that_never_runs_empty() {
+    unsafe {
+        let engine = ws_engine_new(null());
+        let mut stream = null_mut();
+        assert_eq!(ws_stream_new(engine, null(), 0, &mut stream), WS_OK);
+        let mut message: ws_stream_message = std::mem::zeroed();
+        message.struct_size = size_of::<ws_stream_message>();
+        let before = LIVE.get();
+        for round in 0..1000 {
+            assert_eq!(ws_stream_write(stream, [b'x'; 4096].as_ptr().cast(), 4096), WS_OK);
+            assert!(round == 0 || ws_stream_next(stream, &mut message) == WS_OK);
+        }
+        assert!(ws_stream_pending_bytes(stream) > 4096);
+        assert!(LIVE.get() - before < 64 * 1024, "{} bytes are held", LIVE.get() - before);
+        ws_stream_free(stream);
+        ws_engine_free(engine);
+    }
+}

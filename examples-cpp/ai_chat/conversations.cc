@@ -13,7 +13,7 @@ std::vector<Exchange> Conversations::history(const Scope& scope) {
   return {conversation->exchanges.begin(), conversation->exchanges.end()};
 }
 
-void Conversations::add(const Scope& scope, const Exchange& exchange, bool replaceLast) {
+void Conversations::add(const Scope& scope, const Exchange& exchange, const std::string& replaces) {
   Exchange kept = exchange;
   kept.question = cutToWhole(exchange.question, limits_.bytes);
   kept.answer = cutToWhole(exchange.answer, limits_.bytes - kept.question.size());
@@ -21,8 +21,8 @@ void Conversations::add(const Scope& scope, const Exchange& exchange, bool repla
   if (kept.question.empty() || kept.answer.empty() || limits_.turns < 2 || limits_.conversations == 0) return;
 
   Conversation* conversation = use(scope.key());
-  const bool isAgain = !conversation->exchanges.empty() && conversation->exchanges.back().question == kept.question;
-  if (replaceLast && isAgain) dropLast(conversation);
+  const auto& before = conversation->exchanges;
+  if (!replaces.empty() && !before.empty() && before.back().requestId == replaces) dropLast(conversation);
   conversation->bytes += kept.size();
   bytes_ += kept.size();
   conversation->exchanges.push_back(std::move(kept));
@@ -36,7 +36,7 @@ void Conversations::add(const Scope& scope, const Exchange& exchange, bool repla
 void Conversations::set(const Scope& scope, const std::vector<Exchange>& exchanges) {
   Conversation* conversation = use(scope.key());
   while (!conversation->exchanges.empty()) dropFirst(conversation);
-  for (const Exchange& exchange : exchanges) add(scope, exchange, false);
+  for (const Exchange& exchange : exchanges) add(scope, exchange, std::string());
 }
 
 // Makes it if there is none.

@@ -22,7 +22,7 @@ class Conversations {
   // Oldest first; empty for one that is not known.
   std::vector<Exchange> history(const Scope& scope);
   // An answer that is too long to keep is kept in part; one without a word, not at all. See Store::addExchange.
-  void add(const Scope& scope, const Exchange& exchange, bool replaceLast);
+  void add(const Scope& scope, const Exchange& exchange, const std::string& replaces);
 
   // Instead of what is known of it.
   void set(const Scope& scope, const std::vector<Exchange>& exchanges);

@@ -43,7 +43,7 @@ void RedisConversations::history(const Scope& scope, Loop* loop, std::function<v
     // Redis may not have these yet.
     for (const Waiting& one : waiting_) {
       if (one.scope == scope && !has(exchanges, one.exchange.requestId)) {
-        cache_.add(scope, one.exchange, one.replaceLast);
+        cache_.add(scope, one.exchange, one.replaces);
       }
     }
     node_->tell(loop, done, cache_.history(scope));
@@ -51,11 +51,11 @@ void RedisConversations::history(const Scope& scope, Loop* loop, std::function<v
   if (!asks) node_->tell(loop, done, cache_.history(scope));
 }
 
-void RedisConversations::add(const Scope& scope, Exchange exchange, bool replaceLast) {
+void RedisConversations::add(const Scope& scope, Exchange exchange, const std::string& replaces) {
   if (!cutToFit(&exchange, node_->limits())) return;
-  cache_.add(scope, exchange, replaceLast);
+  cache_.add(scope, exchange, replaces);
   bytes_ += exchange.size();
-  waiting_.push_back({scope, std::move(exchange), replaceLast});
+  waiting_.push_back({scope, std::move(exchange), replaces});
   bool dropped = false;
   while (sent_ == 0 && waiting_.size() > 1 && (waiting_.size() > kMaxWaiting || bytes_ > node_->limits().totalBytes)) {
     bytes_ -= waiting_.front().exchange.size();
@@ -72,8 +72,8 @@ void RedisConversations::pump() {
     const Store::Limits& limits = node_->limits();
     const bool isSent = node_->run(
         RedisScripts::addExchange,
-        {next.scope.key(), exchangeToJson(next.exchange), next.exchange.requestId, next.exchange.question,
-         next.replaceLast ? "1" : "0", std::to_string(limits.turns / 2), std::to_string(limits.bytes),
+        {next.scope.key(), exchangeToJson(next.exchange), next.exchange.requestId, next.replaces,
+         std::to_string(limits.turns / 2), std::to_string(limits.bytes),
          std::to_string(static_cast<std::int64_t>(node_->options().conversationSeconds))},
         [this](const RedisValue& reply) {
           if (reply.isLost()) return;  // once more when Redis is back

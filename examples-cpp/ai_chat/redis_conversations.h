@@ -23,7 +23,7 @@ class RedisConversations : muduo::noncopyable {
   explicit RedisConversations(RedisNode* node) : node_(node), cache_(node->limits()) {}
 
   void history(const Scope& scope, Loop* loop, std::function<void(std::vector<Exchange>)> done);
-  void add(const Scope& scope, Exchange exchange, bool replaceLast);
+  void add(const Scope& scope, Exchange exchange, const std::string& replaces);
 
   void onUp() { pump(); }
   void onDown() { sent_ = 0; }
@@ -33,7 +33,7 @@ class RedisConversations : muduo::noncopyable {
   struct Waiting {
     Scope scope;
     Exchange exchange;
-    bool replaceLast;
+    const std::string& replaces;
   };
 
   void pump();

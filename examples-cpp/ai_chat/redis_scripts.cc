@@ -128,21 +128,21 @@ for i, json in ipairs(list) do kept[i] = cjson.decode(json) end
 for _, exchange in ipairs(kept) do
   if exchange.requestId == ARGV[3] then return 0 end
 end
-if ARGV[5] == '1' and #kept > 0 and kept[#kept].question == ARGV[4] then
+if ARGV[4] ~= '' and #kept > 0 and kept[#kept].requestId == ARGV[4] then
   call('RPOP', key)
   table.remove(kept)
 end
 call('RPUSH', key, ARGV[2])
 table.insert(kept, cjson.decode(ARGV[2]))
-local room, first = tonumber(ARGV[7]), #kept + 1
-while first > 1 and #kept - first + 1 < tonumber(ARGV[6]) do
+local room, first = tonumber(ARGV[6]), #kept + 1
+while first > 1 and #kept - first + 1 < tonumber(ARGV[5]) do
   local exchange = kept[first - 1]
   room = room - #exchange.question - #exchange.answer
   if room < 0 then break end
   first = first - 1
 end
 call('LTRIM', key, first - 1, -1)
-call('EXPIRE', key, ARGV[8])
+call('EXPIRE', key, ARGV[7])
 return 1
 )lua");
 

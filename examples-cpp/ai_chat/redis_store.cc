@@ -168,8 +168,8 @@ void RedisStore::history(const Scope& scope, Loop* loop, std::function<void(std:
   inLoop([=](Parts* parts) { parts->conversations.history(scope, loop, done); });
 }
 
-void RedisStore::addExchange(const Scope& scope, const Exchange& exchange, bool replaceLast) {
-  inLoop([=](Parts* parts) { parts->conversations.add(scope, exchange, replaceLast); });
+void RedisStore::addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces) {
+  inLoop([=](Parts* parts) { parts->conversations.add(scope, exchange, replaces); });
 }
 
 // ---- answers ----

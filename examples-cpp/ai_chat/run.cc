@@ -85,7 +85,7 @@ void Run::follow() {
 void Run::ask(const std::vector<Exchange>& history) {
   state_ = State::kAsking;
   std::size_t count = history.size();
-  if (question_.regenerate && count > 0 && history.back().question == asked()) --count;
+  if (count > 0 && !question_.regenerate.empty() && history.back().requestId == question_.regenerate) --count;
   std::vector<Turn> turns;
   turns.reserve(2 * count + 1);
   for (std::size_t i = 0; i < count; ++i) {

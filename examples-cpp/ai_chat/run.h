@@ -26,7 +26,7 @@ struct Question {
   std::string text;
   std::string from;         // the user, empty without login; in a room the model is told
   std::string payer;        // whose limit it counts against
-  bool regenerate = false;  // instead of the last exchange
+  std::string regenerate;   // requestId of the last exchange, instead of which this one is
 };
 
 // What readers of a log get that Store::follow() could not fill.

@@ -77,8 +77,8 @@ class Store : muduo::noncopyable {
   // ---- conversations ----
 
   virtual void history(const Scope& scope, Loop* loop, std::function<void(std::vector<Exchange>)> done) = 0;
-  // `replaceLast`: instead of the last exchange, if that has the same question (an answer that is made again).
-  virtual void addExchange(const Scope& scope, const Exchange& exchange, bool replaceLast) = 0;
+  // `replaces`: a requestId; if it is that of the last exchange, this one takes its place (an answer that is made again).
+  virtual void addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces) = 0;
 
   // ---- answers ----
 

@@ -70,13 +70,6 @@ Scope scope(const Json& json) {
 
 Scope optionalScope(const Json& json) { return has(json, "room") || has(json, "sessionId") ? scope(json) : Scope(); }
 
-bool flag(const Json& json, const char* name) {
-  const Json* value = member(json, name);
-  if (value == nullptr) return false;
-  if (!value->is_boolean()) throw Wrong{field(name) + "is not true or false"};
-  return value->get<bool>();
-}
-
 std::uint64_t number(const Json& json, const char* name) {
   const Json* value = member(json, name);
   if (value == nullptr) return 0;
@@ -89,7 +82,7 @@ Command chat(const Json& json) {
   command.message = text(json, "message", 1, std::numeric_limits<std::size_t>::max());
   command.scope = scope(json);
   command.requestId = optionalText(json, "requestId", kMaxIdBytes);
-  command.regenerate = flag(json, "regenerate");
+  command.regenerate = optionalText(json, "regenerate", kMaxIdBytes);
   return command;
 }
 

@@ -20,7 +20,7 @@ struct ChatCommand {
   Scope scope;
   std::string requestId;  // empty: the server makes one
   std::string message;
-  bool regenerate = false;
+  std::string regenerate;  // requestId of the exchange that this one replaces
 };
 struct StopCommand {
   Scope scope;            // none: what this connection asked for

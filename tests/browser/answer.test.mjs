@@ -130,7 +130,7 @@ test('an answer is made again in its place, and the server replaces it too', asy
   assert.equal(await chat.answers.count(), 2);
   assert.equal(await chat.questions.count(), 2);
   const { message, regenerate, sessionId } = chat.sent.at(-1);
-  assert.deepEqual([message, regenerate], ['plain question', true]);
+  assert.deepEqual([message, regenerate], ['plain question', chat.sent.at(-2).requestId]);
   assert.deepEqual(on.mock.histories.get(`session ${sessionId}`).filter(({ role }) => role === 'user').map(({ content }) => content), ['ten-year-old', 'plain question']);
   await chat.close();
 });
@@ -150,7 +150,7 @@ test('the last question can be edited and asked in other words', async () => {
   await chat.ended('done');
   assert.deepEqual(await chat.questions.locator('.body').allTextContents(), ['plain question']);
   assert.equal(await chat.answers.count(), 1);
-  assert.equal(chat.sent.at(-1).regenerate, true);
+  assert.equal(chat.sent.at(-1).regenerate, chat.sent.at(-2).requestId);
   await chat.close();
 });
 

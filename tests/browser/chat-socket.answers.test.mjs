@@ -43,11 +43,11 @@ describe('asking', () => {
     const socket = rig.online();
     chat.ask('a', { sessionId: 's-2', requestId: 'r-1' });
     chat.ask('b', { room: 'den', requestId: 'r-2' });
-    chat.ask('c', { regenerate: true, requestId: 'r-3' });
+    chat.ask('c', { regenerate: 'r-2', requestId: 'r-3' });
     assert.deepEqual(socket.said, [
       { type: 'chat', requestId: 'r-1', sessionId: 's-2', message: 'a' },
       { type: 'chat', requestId: 'r-2', room: 'den', message: 'b' },
-      { type: 'chat', requestId: 'r-3', sessionId: 's-1', message: 'c', regenerate: true },
+      { type: 'chat', requestId: 'r-3', sessionId: 's-1', message: 'c', regenerate: 'r-2' },
     ]);
   });
 

@@ -54,9 +54,9 @@ describe('after a lost connection', () => {
 
   test('a question that may not have arrived is asked again, with its id', () => {
     rig.online();
-    chat.ask('x', { requestId: 'r', regenerate: true });
+    chat.ask('x', { requestId: 'r', regenerate: 'q' });
     const next = rig.again();
-    assert.deepEqual(next.said, [{ type: 'chat', requestId: 'r', sessionId: 's-1', message: 'x', regenerate: true }]);
+    assert.deepEqual(next.said, [{ type: 'chat', requestId: 'r', sessionId: 's-1', message: 'x', regenerate: 'q' }]);
     next.status('r', 'thinking');
     assert.equal(rig.again().said[0].type, 'resume', 'the server knows it now');
   });

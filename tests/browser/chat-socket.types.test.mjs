@@ -35,7 +35,7 @@ ${body}
 const GOOD = `
   const off = chat.on('state', ({ state, retryInMs }) => { if (state === 'waiting') console.log(retryInMs?.toFixed()); });
   off();
-  const answer = chat.ask('Hello', { room: 'den', regenerate: true });
+  const answer = chat.ask('Hello', { room: 'den', regenerate: 'r' });
   for await (const piece of answer) console.log(piece.length);
   const { text, usage, error } = await answer.result;
   console.log(text.length, usage?.total_tokens.toFixed(), error instanceof ChatError && error.retryable);

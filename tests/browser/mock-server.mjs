@@ -136,7 +136,7 @@ class Client {
 
   // ---- answers ----
 
-  on_chat({ message, sessionId, room, requestId = `r-${Math.random()}`, regenerate = false }) {
+  on_chat({ message, sessionId, room, requestId = `r-${Math.random()}`, regenerate = '' }) {
     const refuse = (code, text) => {
       this.error(code, text, { requestId });
       this.send({ type: 'stream', requestId, content: '', done: true, finish_reason: 'error' });

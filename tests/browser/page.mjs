@@ -126,9 +126,13 @@ export class ChatPage {
     return this.answer.locator('.body').evaluate((body) => body.textContent);
   }
 
-  /** Distance of the conversation from its end, in pixels. */
+  /** Distance of the conversation from its end, in pixels, as it was drawn: behind a frame, before anything else changes. */
   distanceFromEnd() {
-    return this.log.evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);
+    return this.log.evaluate((log) => new Promise((resolve) => {
+      const drawn = new MessageChannel();
+      drawn.port1.onmessage = () => resolve(log.scrollHeight - log.clientHeight - log.scrollTop);
+      requestAnimationFrame(() => drawn.port2.postMessage(0));
+    }));
   }
 
   /** Asks and gets an answer: the page works. */

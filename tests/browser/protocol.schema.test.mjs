@@ -78,7 +78,7 @@ const POST = { messageId: '1', from: 'bob', room: 'den', text: 'x', at: 1 };
 
 describe('the schema', () => {
   for (const [side, message] of [
-    ['client', { type: 'chat', room: 'den', message: 'x', requestId: 'r', regenerate: true }],
+    ['client', { type: 'chat', room: 'den', message: 'x', requestId: 'r', regenerate: 'q' }],
     ['client', { type: 'stop' }],
     ['client', { type: 'resume', requestId: 'r', sessionId: 's' }],
     ['client', { type: 'ping' }],
@@ -103,7 +103,7 @@ describe('the schema', () => {
     ['client', { type: 'chat', message: 'x' }],
     ['client', { type: 'chat', sessionId: 's', message: '' }],
     ['client', { type: 'chat', sessionId: '', message: 'x' }],
-    ['client', { type: 'chat', sessionId: 's', message: 'x', regenerate: 'yes' }],
+    ['client', { type: 'chat', sessionId: 's', message: 'x', regenerate: true }],
     ['client', { type: 'chat', sessionId: 's', message: 'x', mood: 'good' }],
     ['client', { type: 'resume', requestId: 'r', after: 1 }],
     ['client', { type: 'resume', requestId: 'r', sessionId: 's', after: -1 }],

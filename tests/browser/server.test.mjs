@@ -12,7 +12,7 @@ const open = (options) => ChatPage.open(on.browser, on.chat.url, options);
 /** What the reader sees of paragraphs without markup. */
 const shown = (text) => text.replaceAll('\n\n', '');
 
-test('asks, and goes on where it was after a reload and a second tab', async () => {
+test('asks, and goes on where it was after a reload', async () => {
   const chat = await open();
   await chat.ask('plain question');
   await chat.ended('done');

@@ -254,7 +254,7 @@ async def test_history_and_regenerate():
         for request, question in ("1", "one"), ("2", "two"):
             await ask(browser, request, question)
             await rest_of(browser, request)
-        await ask(browser, "3", "two", regenerate=True)
+        await ask(browser, "3", "two", regenerate="2")
         await rest_of(browser, "3")
         assert [turn["content"] for turn in upstream.calls[-1].body["messages"]] == ["one", "answer 1", "two"]
         await browser.send({"type": "history", "sessionId": "s"})

@@ -26,8 +26,8 @@ Store::Limits limits(std::size_t conversations, std::size_t turns, std::size_t b
 struct Chats : Conversations {
   using Conversations::Conversations;
   void say(const std::string& session, const std::string& question, const std::string& answer,
-           bool replaceLast = false) {
-    add(Scope::session(session), {"r", question, answer, "stop"}, replaceLast);
+           const std::string& replaces = "") {
+    add(Scope::session(session), {"r-" + question, question, answer, "stop"}, replaces);
   }
   std::string said(const std::string& session) { return text(history(Scope::session(session))); }
 };
@@ -41,7 +41,7 @@ TEST(Conversations, KeepTheOrder) {
   EXPECT_EQ(chats.said("s"), "U:q1 A:a1 U:q2 A:a2 ");
   EXPECT_EQ(chats.size(), 2u);
   EXPECT_EQ(chats.bytes(), 16u);
-  EXPECT_EQ(chats.history(Scope::session("s"))[0].requestId, "r");
+  EXPECT_EQ(chats.history(Scope::session("s"))[0].requestId, "r-q1");
   EXPECT_EQ(chats.history(Scope::session("s"))[0].finishReason, "stop");
   EXPECT_TRUE(chats.history(Scope::room("s")).empty());  // a room of that name is another conversation
 }
@@ -50,15 +50,15 @@ TEST(Conversations, AnAnswerThatIsMadeAgain) {
   Chats chats{Store::Limits{}};
   chats.say("s", "q1", "a1");
   chats.say("s", "q2", "a2");
-  chats.say("s", "q2", "better", true);
-  EXPECT_EQ(chats.said("s"), "U:q1 A:a1 U:q2 A:better ");
-  chats.say("s", "q3", "a3", true);  // not the last question: nothing to replace
-  EXPECT_EQ(chats.said("s"), "U:q1 A:a1 U:q2 A:better U:q3 A:a3 ");
-  chats.say("s", "q3", "", true);    // stopped before its first word: what was there stays
-  EXPECT_EQ(chats.said("s"), "U:q1 A:a1 U:q2 A:better U:q3 A:a3 ");
-  chats.say("t", "q", "a", true);
+  chats.say("s", "q2b", "better", "r-q2");
+  EXPECT_EQ(chats.said("s"), "U:q1 A:a1 U:q2b A:better ");
+  chats.say("s", "q3", "a3", "r-q1");  // not the last one: nothing to replace
+  EXPECT_EQ(chats.said("s"), "U:q1 A:a1 U:q2b A:better U:q3 A:a3 ");
+  chats.say("s", "q4", "", "r-q3");    // stopped before its first word: what was there stays
+  EXPECT_EQ(chats.said("s"), "U:q1 A:a1 U:q2b A:better U:q3 A:a3 ");
+  chats.say("t", "q", "a", "r-q");
   EXPECT_EQ(chats.said("t"), "U:q A:a ");
-  EXPECT_EQ(chats.bytes(), 18u);
+  EXPECT_EQ(chats.bytes(), 19u);
 }
 
 TEST(Conversations, LimitOfTurns) {

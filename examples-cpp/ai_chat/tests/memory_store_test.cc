@@ -130,8 +130,8 @@ TEST(TokenHash, IsSha256) {
 // ---- what one node has ----
 
 TEST_F(MemoryStoreTest, Conversations) {
-  store_->addExchange(Scope::session("s"), {"r-1", "q", "a", "stop"}, false);
-  store_->addExchange(Scope::session("s"), {"r-2", "q", "b", "length"}, true);
+  store_->addExchange(Scope::session("s"), {"r-1", "q", "a", "stop"}, "");
+  store_->addExchange(Scope::session("s"), {"r-2", "q", "b", "length"}, "r-1");
   const auto [exchanges] =
       wait<std::vector<Exchange>>([&](auto done) { store_->history(Scope::session("s"), &loop_, done); });
   ASSERT_EQ(exchanges.size(), 1u);
@@ -489,7 +489,7 @@ TEST_F(MemoryStoreTest, ThreadsShareIt) {
         store_->inbox(me, loop, [this, me](Status, std::vector<Post> posts) {
           for (const Post& waiting : posts) store_->received(me, {waiting.messageId});
         });
-        store_->addExchange(Scope::session(std::to_string(i % 9)), {"r", "question", "answer", "stop"}, false);
+        store_->addExchange(Scope::session(std::to_string(i % 9)), {"r", "question", "answer", "stop"}, "");
         store_->leave("room" + std::to_string(i % 7), me);
       }
       store_->history(Scope::session("1"), loop, [&](std::vector<Exchange>) { ++called; });

@@ -66,7 +66,7 @@ TEST(RedisFailureTest, WithoutRedisWhatMemoryCanDoGoesOn) {
   EXPECT_TRUE(node->degraded());
   EXPECT_EQ(node.claim(newLog("r")), Claim::kOurs);
   EXPECT_EQ(node.follow(newLog("r2")), Found::kUnavailable);
-  node->addExchange(scope, exchange(1), false);
+  node->addExchange(scope, exchange(1), "");
   EXPECT_EQ(text(node.history(scope)), "q1 ");
   EXPECT_EQ(node.login("ann", "0123456789abcdef"), Status::kUnavailable);
   EXPECT_EQ(node.send(direct("1", "hello")).status, Status::kUnavailable);
@@ -109,7 +109,7 @@ TEST(RedisFailureTest, RedisIsKilledInMidAnswer) {
       // A client sends until it is acknowledged.
       const std::string words = "w" + std::to_string(++number);
       if (i == 10) redis.kill();
-      (*one)->addExchange(scope, exchange(number), false);
+      (*one)->addExchange(scope, exchange(number), "");
       if (i == 10) {
         EXPECT_TRUE(one->waitUntil(true));
         EXPECT_TRUE(other->waitUntil(true));
@@ -259,12 +259,12 @@ TEST(RedisFailureTest, ARedisThatHangsIsAwayUntilItAnswers) {
   other->follow(copy);
   write(log.get(), 1, 5);
   EXPECT_TRUE(waitFor([&] { return copy->last() == 5; }));
-  (*one)->addExchange(scope, exchange(0), false);
+  (*one)->addExchange(scope, exchange(0), "");
   one->history(scope);
 
   redis.stopTime(true);
   write(log.get(), 6, 10);
-  for (int i = 1; i < 5; ++i) (*one)->addExchange(scope, exchange(i), false);
+  for (int i = 1; i < 5; ++i) (*one)->addExchange(scope, exchange(i), "");
   EXPECT_EQ(one->send(direct("1", "hello")).status, Status::kUnavailable) << "within the time of patience";
   EXPECT_TRUE(one->waitUntil(true));
   EXPECT_EQ(text(one->history(scope)), "q0 q1 q2 q3 q4 ");
@@ -286,7 +286,7 @@ TEST(RedisFailureTest, ARedisThatTakesNoWritesIsAway) {
   redis.ask({"CONFIG", "SET", "maxmemory", "1"});
   EXPECT_TRUE(one->waitUntil(true));
   EXPECT_EQ(one->claim(newLog("r")), Claim::kOurs);
-  (*one)->addExchange(Scope::session("s"), exchange(1), false);
+  (*one)->addExchange(Scope::session("s"), exchange(1), "");
   redis.ask({"CONFIG", "SET", "maxmemory", "0"});
   EXPECT_TRUE(one->waitUntil(false));
   EXPECT_EQ(text(nodeOf(redis)->history(Scope::session("s"))), "q1 ");
@@ -410,7 +410,7 @@ TEST(RedisFailureTest, StopDoesNotWaitForeverForRedis) {
   redis.stopTime(true);
   const auto log = newLog("r");
   (*one)->claim(log, one->loop(), [](Claim) { ADD_FAILURE() << "nothing is called any more"; });
-  (*one)->addExchange(Scope::session("s"), exchange(1), false);
+  (*one)->addExchange(Scope::session("s"), exchange(1), "");
   EXPECT_TRUE(one->stop(0.3));
 }
 

@@ -34,12 +34,12 @@ TEST(Wire, chat) {
   EXPECT_EQ(Scope::session("s"), chat.scope);
   EXPECT_EQ("hi", chat.message);
   EXPECT_EQ("", chat.requestId);
-  EXPECT_FALSE(chat.regenerate);
+  EXPECT_EQ("", chat.regenerate);
   chat = decoded<ChatCommand>({{"type", "chat"}, {"room", "r"}, {"sessionId", "s"}, {"message", "hi"}, {"requestId", "q"},
-                               {"regenerate", true}, {"unknown", {1, 2}}});
+                               {"regenerate", "p"}, {"unknown", {1, 2}}});
   EXPECT_EQ(Scope::room("r"), chat.scope) << "a room counts for more";
   EXPECT_EQ("q", chat.requestId);
-  EXPECT_TRUE(chat.regenerate);
+  EXPECT_EQ("p", chat.regenerate);
   chat = decoded<ChatCommand>({{"type", "chat"}, {"sessionId", "s"}, {"message", "hi"}, {"requestId", nullptr}});
   EXPECT_EQ("", chat.requestId) << "null says nothing";
 }

@@ -224,11 +224,11 @@ export class ChatSocket {
    * Asks the model, in a session or a room that one is in. Without a connection the question waits. What goes wrong is in the
    * answer's `result`.
    * @param {string} message
-   * @param {{ sessionId?: string, room?: string, regenerate?: boolean, requestId?: string }} [options]
-   *   `regenerate`: the last exchange of the session is replaced; `requestId`: asking twice with one asks once
+   * @param {{ sessionId?: string, room?: string, regenerate?: string, requestId?: string }} [options]
+   *   `regenerate`: the requestId of the last exchange, which this one replaces; `requestId`: asking twice with one asks once
    * @returns {Answer}
    */
-  ask(message, { sessionId = this.#sessionId, room, regenerate = false, requestId = newId() } = {}) {
+  ask(message, { sessionId = this.#sessionId, room, regenerate = '', requestId = newId() } = {}) {
     if (message === '') throw new TypeError('there is no message');
     const existing = this.#feeds.get(requestId);
     if (existing) return existing.answer;

@@ -91,7 +91,7 @@ export class Chats {
   ask(text, editing) {
     const conversation = this.#open;
     if (!conversation || this.#live.has(conversation.id)) return false;
-    const replaced = editing && this.#dropLastExchange(conversation);
+    const replaced = editing ? this.#dropLastExchange(conversation) : '';
     const question = { role: /** @type {const} */ ('user'), text, at: Date.now() };
     this.#conversations.add(conversation, question);
     this.#showQuestion(question);
@@ -131,13 +131,13 @@ export class Chats {
     if (!conversation || this.#live.has(conversation.id) || conversation.turns.at(-1) !== turn) return;
     conversation.turns.pop();
     if (this.#lastAnswer) this.#view.remove(this.#lastAnswer);
-    this.#answer(conversation, turn.question, turn.stored === true);
+    this.#answer(conversation, turn.question, turn.stored ?? '');
   }
 
-  /** @param {Conversation} conversation @returns {boolean} whether the server has it in its history */
+  /** @param {Conversation} conversation @returns {string} the requestId under which the server has it, or nothing */
   #dropLastExchange(conversation) {
     const answer = conversation.turns.at(-1);
-    const stored = answer?.role === 'assistant' && answer.stored === true;
+    const stored = answer?.role === 'assistant' ? answer.stored ?? '' : '';
     if (answer?.role === 'assistant') {
       conversation.turns.pop();
       if (this.#lastAnswer) this.#view.remove(this.#lastAnswer);
@@ -149,7 +149,7 @@ export class Chats {
     return stored;
   }
 
-  /** @param {Conversation} conversation @param {string} question @param {boolean} regenerate */
+  /** @param {Conversation} conversation @param {string} question @param {string} regenerate  the requestId of what it replaces, or nothing */
   #answer(conversation, question, regenerate) {
     const answer = this.#socket.ask(question, { sessionId: conversation.id, regenerate });
     /** @type {AssistantTurn} */
@@ -183,7 +183,7 @@ export class Chats {
     const { conversation, turn, answer } = live;
     if (this.#live.get(conversation.id) !== live) return; // deleted meanwhile
     this.#live.delete(conversation.id);
-    turn.stored = answer.toJSON().after > 0;
+    if (answer.toJSON().after > 0) turn.stored = answer.requestId;
     const { firstPieceMs, tokensPerSecond } = answer.stats;
     turn.stats = { firstMs: firstPieceMs, tokensPerSecond, tokens: result.usage?.completion_tokens ?? null };
     this.#settle(turn, result);

@@ -17,7 +17,7 @@
  * @property {string} [finish]    the model's own word
  * @property {Stats} [stats]
  * @property {import('./chat-socket.js').AnswerState} [answer]  how to go on with it, while it is under way
- * @property {boolean} [stored]   the server has it in its history: to ask again replaces it there
+ * @property {string} [stored]    its requestId, when the server has it in its history: to ask again replaces it there
  */
 /** @typedef {UserTurn | AssistantTurn} Turn */
 /** @typedef {{ id: string, title: string, named: boolean, at: number, answering: boolean, unread: boolean }} Entry  `id`: the session the server knows it by */

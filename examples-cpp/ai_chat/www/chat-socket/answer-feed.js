@@ -67,10 +67,10 @@ export class AnswerFeed {
   #isWhole = true; // all of it came to this object, none to an earlier page
 
   /**
-   * @param {{ requestId: string, scope: import('./wire.js').Scope, message: string | null, regenerate?: boolean, isOwn: boolean }} of
+   * @param {{ requestId: string, scope: import('./wire.js').Scope, message: string | null, regenerate?: string, isOwn: boolean }} of
    * @param {FeedOwner} owner
    */
-  constructor({ requestId, scope, message, regenerate = false, isOwn }, owner) {
+  constructor({ requestId, scope, message, regenerate = '', isOwn }, owner) {
     this.requestId = requestId;
     this.scope = scope;
     this.message = message;
@@ -145,7 +145,7 @@ export class AnswerFeed {
     this.#begin();
     if (this.status === 'waiting') this.#setStatus({ status: 'asked' });
     const message = { type: 'chat', requestId: this.requestId, ...this.scope, message: this.message };
-    return this.regenerate ? { ...message, regenerate: true } : message;
+    return this.regenerate ? { ...message, regenerate: this.regenerate } : message;
   }
 
   stop() {

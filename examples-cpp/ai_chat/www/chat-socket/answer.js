@@ -39,7 +39,7 @@
  * @property {string} [sessionId]    one of these two
  * @property {string} [room]
  * @property {string | null} message  the question; null: another asked
- * @property {boolean} regenerate
+ * @property {string} regenerate     the requestId of the answer that this one replaces, or nothing
  * @property {number} after           seq of the last message that is in `text`
  * @property {string} text
  * @property {{ code: string, message: string, retryable: boolean } | null} error

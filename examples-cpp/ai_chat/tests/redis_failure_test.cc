@@ -294,7 +294,8 @@ TEST(RedisFailureTest, ARedisThatTakesNoWritesIsAway) {
 
 TEST(RedisFailureTest, ANodeThatWasTakenForDeadDoesNotWriteBehindTheEnd) {
   RedisServer redis;
-  const auto one = nodeOf(redis);
+  // It keeps its connection, so nothing but Redis itself stops it.
+  const auto one = nodeOf(redis, [](RedisOptions* options, Store::Limits*) { options->patience = 60; });
   const auto other = nodeOf(redis);
   one->join("room", "ann");
   other->join("room", "ben");
@@ -310,9 +311,8 @@ TEST(RedisFailureTest, ANodeThatWasTakenForDeadDoesNotWriteBehindTheEnd) {
   one->storeLoop()->queueInLoop([&] { wake.get_future().wait(); });
   EXPECT_TRUE(waitFor([&] { return copy->done(); }));
   EXPECT_TRUE(other->heard("-ann room"));
-  wake.set_value();
-
   write(log.get(), 4, 10, true);
+  wake.set_value();
   EXPECT_TRUE(other->heard("+ann room")) << "it is back";
   EXPECT_TRUE(one->waitUntil(false));
   one->history(Scope::session("s"));  // behind what it would write

@@ -294,7 +294,8 @@ TEST(RedisFailureTest, ARedisThatTakesNoWritesIsAway) {
 
 TEST(RedisFailureTest, ANodeThatWasTakenForDeadDoesNotWriteBehindTheEnd) {
   RedisServer redis;
-  const auto one = nodeOf(redis);
+  // It keeps its connection, so nothing but Redis itself stops it.
+  const auto one = nodeOf(redis, [](RedisOptions* options, Store::Limits*) { options->patience = 60; });
   const auto other = nodeOf(redis);
   one->join("room", "ann");
   other->join("room", "ben");
@@ -310,10 +311,12 @@ TEST(RedisFailureTest, ANodeThatWasTakenForDeadDoesNotWriteBehindTheEnd) {
   one->storeLoop()->queueInLoop([&] { wake.get_future().wait(); });
   EXPECT_TRUE(waitFor([&] { return copy->done(); }));
   EXPECT_TRUE(other->heard("-ann room"));
-  wake.set_value();
-
   write(log.get(), 4, 10, true);
+  wake.set_value();
   EXPECT_TRUE(other->heard("+ann room")) << "it is back";
+  EXPECT_TRUE(one->waitUntil(false));
+  one->history(Scope::session("s"));  // behind what it would write
+  EXPECT_EQ(redis.ask({"XLEN", "ai_chat:s:" + log->id().key()}), "5");
   EXPECT_EQ(copy->last(), 5u);
   const auto late = newLog("r");
   EXPECT_EQ(other->follow(late), Found::kFound);
@@ -321,6 +324,28 @@ TEST(RedisFailureTest, ANodeThatWasTakenForDeadDoesNotWriteBehindTheEnd) {
   EXPECT_EQ(textOf(late), textOf(copy));
   EXPECT_NE(textOf(late).find("node_lost"), std::string::npos);
   EXPECT_EQ(textOf(log), expected(1, 10, true)) << "who reads it there gets all of it";
+}
+
+TEST(RedisFailureTest, WhoIsBackFirstWaitsForTheOthers) {
+  RedisServer redis;
+  const auto slow = [](RedisOptions* options, Store::Limits*) { options->nodeLost = 2; };
+  const auto one = nodeOf(redis, slow);
+  const auto other = nodeOf(redis, slow);
+  one->join("room", "ann");
+  other->join("room", "ben");
+  EXPECT_TRUE(one->heard("+ben room"));
+  redis.kill();
+  EXPECT_TRUE(one->waitUntil(true) && other->waitUntil(true));
+  std::promise<void> wake;
+  other->storeLoop()->queueInLoop([&] { wake.get_future().wait(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(2200));  // every heartbeat is out of date
+  redis.start();
+  EXPECT_TRUE(one->waitUntil(false));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  wake.set_value();
+  EXPECT_TRUE(other->waitUntil(false));
+  EXPECT_EQ(one->look("room").second.members.size(), 2u);
+  EXPECT_EQ(one->count("-ben room"), 0u);
 }
 
 TEST(RedisFailureTest, AnswersThatEndedWithoutRedisComeLater) {

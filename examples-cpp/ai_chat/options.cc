@@ -216,8 +216,9 @@ std::vector<Option> table(CommandLine* line, Extras* extras) {
       {"first-token-timeout", "S", seconds(&model.firstTokenTimeout), "seconds from the question to the first token"},
       {"idle-timeout", "S", seconds(&model.idleTimeout), "seconds from token to token"},
       {"retries", "N", number(&model.retries, 0, 10),
-       "times a question is asked again when the upstream says \"not now\" before the first token"},
-      {"max-retry-after", "S", seconds(&model.maxRetryAfter, 0, 3600), "longest time that the upstream may ask to wait"},
+       "times a question is asked again when the upstream is busy or gone, before the first token"},
+      {"max-retry-after", "S", seconds(&model.maxRetryAfter, 0, 3600),
+       "longest wait before that; an upstream that asks for a longer one is not asked again"},
 
       {nullptr, "", none, "Answers"},
       {"max-message", "BYTES", number(&chat.maxMessageBytes, 1, 512 * 1024), "longest question"},

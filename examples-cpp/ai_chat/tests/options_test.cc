@@ -17,8 +17,8 @@ class OptionsTest : public testing::Test {
  protected:
   OptionsTest() {
     ::unsetenv("API_KEY");
-    char folder[] = "/tmp/options_test.XXXXXX";
-    folder_ = ::mkdtemp(folder);
+    folder_ = testing::TempDir() + "options_test.XXXXXX";
+    EXPECT_NE(::mkdtemp(&folder_[0]), nullptr);
   }
   ~OptionsTest() override {
     for (const std::string& file : files_) std::remove(file.c_str());

@@ -52,6 +52,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        // SAFETY: a plain system call; the child has not been waited for, so the number is still its own.
+        unsafe { libc::kill(self.child.id() as libc::pid_t, libc::SIGTERM) };
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

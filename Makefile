@@ -9,7 +9,7 @@ FUZZ_TARGET  ?=
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 LIB     := target/release/libwsengine.so
 
-.PHONY: all help run test conformance exhaustive fuzz bench bench-e2e bench-counts install lint clean
+.PHONY: all help run test conformance exhaustive fuzz bench bench-e2e bench-chat bench-counts install lint clean
 
 all: lib ## builds the library (target/release/libwsengine.so, .a) and the header (include/ws_engine.h)
 
@@ -45,6 +45,10 @@ bench: ## installs what is missing and measures the library beside its peers, in
 bench-e2e: lib ## installs what is missing and measures whole echo servers over loopback, about 12 minutes; writes docs/BENCHMARKS-E2E.md. E2E_FILTER='16 KiB,memory' E2E_SERVERS='wsengine' ROUNDS=1 for a part
 	tests/setup.sh bench-e2e
 	@CARGO='$(CARGO)' benches/e2e/run.sh
+
+bench-chat: lib ## installs what is missing and measures 1,000 chats at once on one ai_chat, about 4 minutes; writes its section of docs/BENCHMARKS.md. CHAT_FILTER='Redis,fast' ROUNDS=1 for a part
+	tests/setup.sh bench-chat
+	@CARGO='$(CARGO)' benches/chat/run.sh
 
 bench-counts: lib ## counts instructions per message and prints them beside the committed table. UPDATE=1 writes that; PROFILE=WORKLOAD shows where they are
 	tests/setup.sh bench-counts

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing for `make run`, `make test`, `make conformance`, `make fuzz`, `make bench`, `make bench-e2e`
-# or `make bench-counts`, and says so: Debian packages through apt, Python packages and cargo-fuzz into target/setup/,
-# npm packages into the folders of the tests. What is there already is left alone.
+# Installs what is missing for `make run`, `make test`, `make conformance`, `make fuzz`, `make bench`, `make bench-e2e`,
+# `make bench-chat` or `make bench-counts`, and says so: Debian packages through apt, Python packages and cargo-fuzz into
+# target/setup/, npm packages into the folders of the tests. What is there already is left alone.
 #
-#     tests/setup.sh run|test|conformance|fuzz|bench|bench-e2e|bench-counts
+#     tests/setup.sh run|test|conformance|fuzz|bench|bench-e2e|bench-chat|bench-counts
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,8 +19,9 @@ main() {
         fuzz) need_program g++ g++; install_packages; cargo_fuzz ;;  # libFuzzer is C++
         bench) bench_packages; install_packages ;;
         bench-e2e) need_program g++ g++; need_program make make; need_program python3 python3; install_packages ;;
+        bench-chat) chat_packages; need_program redis-check-rdb redis-tools; install_packages; redis ;;
         bench-counts) need_program cc gcc; need_program python3 python3; need_program valgrind valgrind; install_packages ;;
-        *) echo "usage: tests/setup.sh run|test|conformance|fuzz|bench|bench-e2e|bench-counts" >&2; exit 2 ;;
+        *) echo "usage: tests/setup.sh run|test|conformance|fuzz|bench|bench-e2e|bench-chat|bench-counts" >&2; exit 2 ;;
     esac
 }
 

@@ -20,6 +20,9 @@ TIE = 0.05  # nearer than this to the best peer is no lead and no lag
 SAME_SIZE = 1.05  # compressed sizes up to this apart are compared
 SMALL_READS = ", 8 KiB reads"
 
+# What benches/chat/page.py writes into the document; it is kept.
+CHAT_BEGINS, CHAT_ENDS = "<!-- written by make bench-chat -->\n", "<!-- end of make bench-chat -->\n"
+
 
 def main():
     report = json.loads(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target/bench/report.json").read_text())
@@ -28,11 +31,18 @@ def main():
     CHART.parent.mkdir(parents=True, exist_ok=True)
     CHART.write_text(chart(summary))
     template = (Path(__file__).parent / "BENCHMARKS.template.md").read_text()
-    for name, text in sections(report["machine"], cells, summary).items():
+    for name, text in {**sections(report["machine"], cells, summary), "chat": chat_section()}.items():
         template = template.replace("{{" + name + "}}", text)
     assert "{{" not in template, "a section of the template is not filled"
     DOCUMENT.write_text(template)
     print(f"written: {DOCUMENT.relative_to(ROOT)}, {CHART.relative_to(ROOT)}")
+
+
+def chat_section():
+    document = DOCUMENT.read_text() if DOCUMENT.exists() else ""
+    if CHAT_BEGINS not in document:
+        return CHAT_BEGINS + "## Chats at once\n\nNot measured yet: `make bench-chat`.\n" + CHAT_ENDS
+    return CHAT_BEGINS + document.split(CHAT_BEGINS)[1].split(CHAT_ENDS)[0] + CHAT_ENDS
 
 
 # ---- the figures ----

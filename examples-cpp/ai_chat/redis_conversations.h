@@ -33,7 +33,7 @@ class RedisConversations : muduo::noncopyable {
   struct Waiting {
     Scope scope;
     Exchange exchange;
-    const std::string& replaces;
+    std::string replaces;  // the requestId of the answer that it takes the place of, or nothing
   };
 
   void pump();

@@ -99,7 +99,8 @@ TEST_F(RedisStoreTest, AnAnswerMadeAgainReplacesTheOneItNames) {
   (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), "r1");
   EXPECT_EQ(text(one->history(scope)), "q1=a1(stop) q2 in other words=again(stop) q1=not the last(stop) ");
   (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), "");
-  EXPECT_EQ(text(node()->history(scope)), "q1=a1(stop) q2 in other words=again(stop) q1=not the last(stop) ") << "written twice";
+  EXPECT_EQ(text(node()->history(scope)), "q1=a1(stop) q2 in other words=again(stop) q1=not the last(stop) ")
+      << "written twice";
   EXPECT_EQ(redis_->ask({"TTL", "ai_chat:c:s:s"}), std::to_string(7 * 24 * 3600));
 }
 

@@ -49,6 +49,7 @@ test_packages() {
     need_program cmake cmake            # the installed library and the adapter in a user's build
     need_program pkg-config pkg-config  # the same
     need_program chromium chromium
+    need_program firefox-esr firefox-esr
     need_package fonts-noto-cjk  # Chinese in screenshots
     need_program redis-check-rdb redis-tools
 }

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "ai_chat/log.h"
 #include "ai_chat/redis_store.h"
 #include "redis_support.h"
 
@@ -392,6 +393,7 @@ TEST(RedisFailureTest, ThePasswordIsUsedAndAWrongOneSaysSo) {
     return [password](RedisOptions* options, Store::Limits*) { options->address.password = password; };
   };
   const auto right = nodeOf(redis, with("open sesame"));
+  Log::setUp(Log::kWarning, Log::Format::kText);
   testing::internal::CaptureStderr();
   {
     Node wrong(redis, with("wrong one"));

@@ -51,11 +51,23 @@ class ChatConnection::AnswerReader : public AnswerLog::Reader, public std::enabl
 
 namespace {
 
-// The answer that the browser waits for after this command.
-std::string awaited(const Command& command) {
-  if (const auto* chat = std::get_if<ChatCommand>(&command)) return chat->requestId;
-  if (const auto* resume = std::get_if<ResumeCommand>(&command)) return resume->answer.requestId;
-  return std::string();
+// The same command, as one that is not understood.
+BadCommand refused(const Command& command, std::string code, std::string why) {
+  BadCommand bad{std::move(code), std::move(why), "", "", false};
+  if (const auto* chat = std::get_if<ChatCommand>(&command)) {
+    bad.requestId = chat->requestId;
+    bad.awaitsAnswer = true;
+  } else if (const auto* resume = std::get_if<ResumeCommand>(&command)) {
+    bad.requestId = resume->answer.requestId;
+    bad.awaitsAnswer = true;
+  } else if (const auto* message = std::get_if<MessageCommand>(&command)) {
+    bad.id = message->id;
+  } else if (const auto* broken = std::get_if<BadCommand>(&command)) {
+    bad.requestId = broken->requestId;
+    bad.id = broken->id;
+    bad.awaitsAnswer = broken->awaitsAnswer;
+  }
+  return bad;
 }
 
 }  // namespace
@@ -78,7 +90,7 @@ void ChatConnection::onMessage(std::string_view data, bool isText) {
   const bool fast = tooFast();
   if (!isText) return refuse("bad_request", "binary messages are not understood: send JSON as text", false, std::string());
   Command command = decodeCommand(data);
-  if (fast) return refuse("too_fast", "too many messages in one second", true, awaited(command));
+  if (fast) return refuse(refused(command, "too_fast", "too many messages in one second"), /*retryable=*/true);
   std::visit([this](auto& one) { on(one); }, command);
 }
 
@@ -164,8 +176,10 @@ void ChatConnection::on(HistoryCommand& command) {
 
 void ChatConnection::on(PingCommand& command) { send(encodePong(command.id)); }
 
-void ChatConnection::on(BadCommand& command) {
-  send(encodeError({command.code, command.why, false, command.requestId, command.id}));
+void ChatConnection::on(BadCommand& command) { refuse(command, /*retryable=*/false); }
+
+void ChatConnection::refuse(const BadCommand& command, bool retryable) {
+  send(encodeError({command.code, command.why, retryable, command.requestId, command.id}));
   if (command.awaitsAnswer) send(encodeRefused(command.requestId));
 }
 

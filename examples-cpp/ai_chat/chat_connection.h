@@ -58,6 +58,7 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   bool tooFast();
   bool mayAskIn(const Scope& scope, const std::string& requestId);
   void refuse(const char* code, const std::string& why, bool retryable, const std::string& requestId);
+  void refuse(const BadCommand& command, bool retryable);
   void stop(const AnswerId& id);
   void watchPressure();
   void pump(const std::shared_ptr<AnswerReader>& reader);

@@ -113,8 +113,14 @@ void Run::ask(const std::vector<Exchange>& history) {
   callbacks.onThinking = [weak] {
     if (const auto self = weak.lock()) self->status(encodeStatus(self->question_.id.requestId, "thinking"));
   };
-  callbacks.onRetry = [weak](double seconds) {
-    if (const auto self = weak.lock()) self->status(encodeRetrying(self->question_.id.requestId, seconds));
+  callbacks.onRetry = [weak](double seconds, const std::string& detail) {
+    const auto self = weak.lock();
+    if (!self) return;
+    Log(Log::kInfo, "upstream_retry")
+        .add("requestId", self->question_.id.requestId)
+        .add("detail", detail)
+        .add("seconds", seconds);
+    self->status(encodeRetrying(self->question_.id.requestId, seconds));
   };
   callbacks.onEnd = [weak](const UpstreamResult& result) {
     if (const auto self = weak.lock()) self->onEnd(result);
@@ -149,7 +155,6 @@ void Run::onMessage(const wsmuduo::TokenStream::Message& message) {
   log_->append(message.seq, std::make_shared<const std::string>(json), message.isDone);
   if (!message.isDone && request_ && !paused_ && log_->isAhead(kHighWater)) {
     paused_ = true;
-    ++context_.metrics->pauses;
     request_->pause();
   }
 }

@@ -336,12 +336,11 @@ void UpstreamRequest::giveUpTry(const UpstreamFailure& failure) {
   const double step = std::min(options_.retryFirst * std::exp2(std::min(retriesDone_, 30)), options_.maxRetryAfter);
   const double seconds =
       retryAfter > 0 ? retryAfter + random(std::min(0.1 * retryAfter, 1.0)) : step / 2 + random(step / 2);
-  LOG_INFO << logged(failure) << "; asked again in " << seconds << " s";
   ++retriesDone_;
   if (metrics_ != nullptr) ++metrics_->upstreamRetries;
   state_ = State::kWaiting;
   setDeadline(seconds);
-  if (callbacks_.onRetry) callbacks_.onRetry(seconds);
+  if (callbacks_.onRetry) callbacks_.onRetry(seconds, logged(failure));
 }
 
 // ---- ends ----

@@ -58,8 +58,8 @@ class UpstreamRequest : private CurlTransfer,
     std::function<void(std::string_view bytes)> onTokens;
     // The model has the question. Once a try, before its first token.
     std::function<void()> onThinking;
-    // It will be asked again in so many seconds.
-    std::function<void(double seconds)> onRetry;
+    // It will be asked again in so many seconds. `detail`: what went wrong, for the log.
+    std::function<void(double seconds, const std::string& detail)> onRetry;
     std::function<void(const UpstreamResult&)> onEnd;
   };
 

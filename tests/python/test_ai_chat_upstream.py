@@ -265,6 +265,20 @@ async def test_a_server_that_only_repeats_the_request():
         assert ["stream_options" in call.body for call in upstream.calls] == [True, False, True, False]
 
 
+@asynchronous
+async def test_a_question_that_is_asked_again_is_logged_with_its_name(tmp_path):
+    (tmp_path / "key").write_text(KEY)
+    script = one_after_the_other(refuses("503 Service Unavailable", json.dumps({"error": KEY}).encode()), HI)
+    async with Upstream(script) as upstream, AiChat(
+            upstream.url, "--verbose", "--log-format", "json", "--api-key-file", tmp_path / "key") as chat, chat.browser() as browser:
+        await browser.send({"type": "chat", "sessionId": "s", "message": "Hello", "requestId": "r-17"})
+        assert await browser.answer() == ("hi", None)
+    lines = [json.loads(line) for line in chat.stderr.decode().splitlines()]
+    (retry,) = [line for line in lines if line["event"] == "upstream_retry"]
+    assert retry["requestId"] == "r-17" and "503" in retry["detail"] and 0 < retry["seconds"] < 5
+    assert KEY not in chat.stderr.decode()
+
+
 # ---- forms of an answer ----
 
 

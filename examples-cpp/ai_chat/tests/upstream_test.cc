@@ -71,7 +71,8 @@ class UpstreamTest : public testing::Test {
     UpstreamRequest::Callbacks callbacks;
     callbacks.onTokens = [this](std::string_view bytes) { happens("tokens:" + std::string(bytes)); };
     callbacks.onThinking = [this] { happens("thinking"); };
-    callbacks.onRetry = [this](double seconds) {
+    callbacks.onRetry = [this](double seconds, const std::string& detail) {
+      EXPECT_EQ(detail.find(options_.url + ": "), 0u) << detail;
       waits_.push_back(seconds);
       happens("retry");
     };

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kHighWater = 256 * 1024;
 constexpr std::size_t kLowWater = 64 * 1024;
 
+constexpr std::size_t kWriteBytes = 256 * 1024;
 const char kCancelled[] = "cancelled";
 const char kError[] = "error";
 
@@ -108,7 +109,11 @@ void Run::ask(const std::vector<Exchange>& history) {
   UpstreamRequest::Callbacks callbacks;
   callbacks.onTokens = [weak](std::string_view bytes) {
     const auto self = weak.lock();
-    if (self && self->stream_) self->stream_->write(muduo::StringPiece(bytes.data(), static_cast<int>(bytes.size())));
+    // In parts: the stream takes no more at once than may wait for a connection, and a model may say all of it at once.
+    for (std::size_t at = 0; self && self->stream_ && at < bytes.size(); at += kWriteBytes) {
+      const std::string_view part = bytes.substr(at, kWriteBytes);
+      self->stream_->write(muduo::StringPiece(part.data(), static_cast<int>(part.size())));
+    }
   };
   callbacks.onThinking = [weak] {
     if (const auto self = weak.lock()) self->status(encodeStatus(self->question_.id.requestId, "thinking"));

@@ -282,6 +282,19 @@ async def test_a_question_that_is_asked_again_is_logged_with_its_name(tmp_path):
 # ---- forms of an answer ----
 
 
+@asynchronous
+async def test_a_whole_completion_that_is_very_long():
+    """More than may wait for a connection at once."""
+    text = "0123456789" * 600_000
+    body = json.dumps({"choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]}).encode()
+
+    async def script(call):
+        await call.send(head(content_type="application/json", Content_Length=len(body)) + body)
+
+    async with Upstream(script) as upstream, AiChat(upstream.url, "--max-answer", 10_000_000) as chat:
+        assert await chat.ask() == (text, None)
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "text/event-stream"])
 @asynchronous
 async def test_a_whole_completion(content_type):

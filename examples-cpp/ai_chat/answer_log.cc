@@ -183,6 +183,11 @@ std::vector<std::shared_ptr<AnswerLog::Reader>> AnswerLog::readersLocked() const
   return readers;
 }
 
+bool AnswerLog::isRefused() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return refusal_ != nullptr;
+}
+
 // Bytes of the first `count` messages.
 std::uint64_t AnswerLog::endLocked(std::size_t count) const { return count == 0 ? 0 : entries_[count - 1].end; }
 

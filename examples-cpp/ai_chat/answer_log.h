@@ -6,6 +6,7 @@
 
 #include <muduo/base/noncopyable.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -79,6 +80,11 @@ class AnswerLog : muduo::noncopyable {
 
  private:
   struct Entry {
+  bool isRefused() const;
+
+  // Somebody reads it on another node. Told by the store, from time to time.
+  void setReadElsewhere(bool isRead) { readElsewhere_ = isRead; }
+  bool isReadElsewhere() const { return readElsewhere_; }
     Message json;
     std::uint64_t end;  // bytes up to here
   };
@@ -106,6 +112,8 @@ class AnswerLog : muduo::noncopyable {
   std::uint64_t lostAt_ = 0;  // see lose()
   Message lost_, lostEnd_;
   std::vector<Place> places_;
+  std::string answerId_;  // of the first message
+  std::atomic<bool> readElsewhere_{false};
   bool awaited_ = false;  // the model waits for a reader
   std::size_t low_ = 0;
   std::function<void()> caughtUp_;

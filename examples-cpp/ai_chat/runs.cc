@@ -13,6 +13,7 @@ namespace {
 
 // Of answers that are over, for readers who come back; the oldest go first.
 constexpr std::size_t kKeptBytes = 256 * 1024 * 1024;
+constexpr std::size_t kEntryBytes = 2048;  // of one, beside its messages
 
 const char kEnding[] = "the server is about to end: ask again in a moment";
 
@@ -31,7 +32,7 @@ Runs::Asked Runs::ask(const Run::Context& context, Question question) {
   std::shared_ptr<Run> run;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto known = entries_.find(question.id);
+    const auto known = lookUpLocked(question.id);
     if (known != entries_.end()) return {known->second.log, false};
     if (draining_) return {nullptr, false, "shutting_down", kEnding};
     const auto load = payers_.find(question.payer);
@@ -55,14 +56,23 @@ Runs::Asked Runs::ask(const Run::Context& context, Question question) {
   return {run->log(), true};
 }
 
-std::shared_ptr<AnswerLog> Runs::find(const AnswerId& id) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+// One that another node was said to make, and that was not to be had there, is not known: it may be asked for again.
+std::unordered_map<AnswerId, Runs::Entry, AnswerIdHash>::iterator Runs::lookUpLocked(const AnswerId& id) {
   const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.run || !found->second.log->isRefused()) return found;
+  entries_.erase(found);
+  return entries_.end();
+}
+
+std::shared_ptr<AnswerLog> Runs::find(const AnswerId& id) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = lookUpLocked(id);
   return found == entries_.end() ? nullptr : found->second.log;
 }
 
 std::shared_ptr<AnswerLog> Runs::keep(const std::shared_ptr<AnswerLog>& copy) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  lookUpLocked(copy->id());
   const auto kept = entries_.emplace(copy->id(), Entry{copy, nullptr, Stage::kCopied});
   countLocked();
   return kept.first->second.log;
@@ -188,18 +198,19 @@ bool Runs::isExpiredLocked(Entry* entry, muduo::Timestamp now, Work* work) {
 
 void Runs::forgetOldestLocked() {
   std::size_t bytes = 0;
-  std::vector<std::pair<muduo::Timestamp, AnswerId>> over;
   for (const auto& [id, entry] : entries_) {
-    if (entry.stage != Stage::kOver) continue;
-    bytes += entry.log->bytes();
-    over.emplace_back(entry.since, id);
+    if (entry.stage == Stage::kOver) bytes += kEntryBytes + entry.log->bytes();
   }
   if (bytes <= kKeptBytes) return;
+  std::vector<std::pair<muduo::Timestamp, AnswerId>> over;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.stage == Stage::kOver) over.emplace_back(entry.since, id);
+  }
   std::sort(over.begin(), over.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [since, id] : over) {
     if (bytes <= kKeptBytes) break;
     const auto entry = entries_.find(id);
-    bytes -= entry->second.log->bytes();
+    bytes -= kEntryBytes + entry->second.log->bytes();
     entries_.erase(entry);
   }
 }

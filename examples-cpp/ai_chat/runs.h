@@ -33,7 +33,7 @@ class Runs : muduo::noncopyable {
   // In the context's loop. A question that is known already is not asked again.
   Asked ask(const Run::Context& context, Question question);
 
-  std::shared_ptr<AnswerLog> find(const AnswerId& id) const;
+  std::shared_ptr<AnswerLog> find(const AnswerId& id);
   // A copy of what another node makes serves all readers here: returns the one that is known, else keeps this one.
   std::shared_ptr<AnswerLog> keep(const std::shared_ptr<AnswerLog>& copy);
   void forget(const std::shared_ptr<AnswerLog>& copy);
@@ -75,6 +75,7 @@ class Runs : muduo::noncopyable {
   };
   using Work = std::vector<std::function<void()>>;  // for when the lock is released
 
+  std::unordered_map<AnswerId, Entry, AnswerIdHash>::iterator lookUpLocked(const AnswerId& id);
   void onOver(const std::shared_ptr<Run>& run);
   void admitLocked(Work* work);
   void tellPlacesLocked(Work* work);

@@ -16,6 +16,7 @@ constexpr std::size_t kBatchBytes = 64 * 1024;
 constexpr std::size_t kBatchMessages = 256;
 constexpr std::size_t kMaxSentBytes = 8 * 1024 * 1024;
 constexpr std::size_t kMaxAbandoned = 10000;
+constexpr std::size_t kMaxChannels = 500;  // in one command
 // An answer under way may be silent for long; one whose node is gone ends up with Limits::answerSeconds.
 constexpr double kSilentSeconds = 3600;
 
@@ -270,6 +271,7 @@ void RedisAnswers::forget(const CopyPtr& copy) {
     node_->command({"ZREM", node_->key("ra:", copy->room), copy->key}, [](const RedisValue&) {});
   }
   copy->log->removeReader(copy.get());
+  copy->log->setReadElsewhere(false);
   copy->state = Copy::State::kUnclaimed;
   const auto found = copies_.find(copy->key);
   if (found != copies_.end() && found->second == copy) copies_.erase(found);
@@ -298,6 +300,7 @@ void RedisAnswers::onDown() {
     copy->isWaiting = false;
     copy->isStalled = false;
     copy->state = Copy::State::kUnclaimed;
+    copy->log->setReadElsewhere(false);
   }
 }
 
@@ -317,6 +320,30 @@ void RedisAnswers::onTick() {
     copy->state == Copy::State::kUnclaimed ? claimAtRedis(copy) : pump(copy);
   }
   for (const CopyPtr& copy : late) giveUp(copy);
+  if (node_->isUp()) askWhoReads();
+}
+
+// Of those without a reader here, whether other nodes listen: an answer is not to be cancelled because its reader went there.
+void RedisAnswers::askWhoReads() {
+  std::vector<CopyPtr> asked;
+  std::vector<std::string> words = {"PUBSUB", "NUMSUB"};
+  const auto ask = [&] {
+    if (asked.empty()) return;
+    node_->command(std::vector<std::string_view>(words.begin(), words.end()), [asked](const RedisValue& reply) {
+      for (std::size_t i = 0; i < asked.size() && 2 * i + 1 < reply.size(); ++i) {
+        asked[i]->log->setReadElsewhere(reply[2 * i + 1].number() > 0);
+      }
+    });
+    asked.clear();
+    words.resize(2);
+  };
+  for (const auto& [key, copy] : copies_) {
+    if (copy->state != Copy::State::kWriting || copy->log->done() || copy->log->readers() > 0) continue;
+    asked.push_back(copy);
+    words.push_back(node_->key("a:", key));
+    if (asked.size() == kMaxChannels) ask();
+  }
+  ask();
 }
 
 // Redis has been away for longer than anybody may resume the answer.

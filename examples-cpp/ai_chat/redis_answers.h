@@ -63,6 +63,7 @@ class RedisAnswers : muduo::noncopyable {
   void forget(const CopyPtr& copy);
   void giveUp(const CopyPtr& copy);
   void loseAbandoned();
+  void askWhoReads();
 
   RedisNode* const node_;
   const std::shared_ptr<RedisAnswers*> alive_;  // readers in other threads hold a weak pointer

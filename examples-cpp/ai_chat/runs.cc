@@ -185,7 +185,7 @@ void Runs::tick() {
 bool Runs::isExpiredLocked(Entry* entry, muduo::Timestamp now, Work* work) {
   if (entry->stage == Stage::kCopied && entry->log->done()) leaveStageLocked(entry, Stage::kOver);
   if (entry->stage != Stage::kOver) {
-    const bool lonely = entry->log->readers() == 0;
+    const bool lonely = entry->log->readers() == 0 && !entry->log->isReadElsewhere();
     if (lonely != entry->lonely) entry->since = now;
     entry->lonely = lonely;
     if (!lonely) return false;

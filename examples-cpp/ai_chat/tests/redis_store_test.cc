@@ -177,6 +177,21 @@ TEST_F(RedisStoreTest, StatusesPassByAndStopsGoToTheNodeThatMakesIt) {
   EXPECT_EQ(other->count("stop r"), 0u);
 }
 
+TEST_F(RedisStoreTest, TheNodeThatMakesAnAnswerKnowsThatOthersReadIt) {
+  const auto one = node();
+  const auto other = node();
+  const auto log = newLog("r");
+  one->claim(log);
+  const auto unread = newLog("unread");
+  one->claim(unread);
+  auto copy = newLog("r");
+  other->follow(copy);
+  EXPECT_TRUE(waitFor([&] { return log->isReadElsewhere(); }));
+  copy.reset();
+  EXPECT_TRUE(waitFor([&] { return !log->isReadElsewhere(); }));
+  EXPECT_FALSE(unread->isReadElsewhere());
+}
+
 TEST_F(RedisStoreTest, WhoNobodyReadsIsNotFollowed) {
   const auto one = node();
   const auto other = node();

@@ -67,6 +67,13 @@ void RedisFollowers::onText(const std::string& key, std::string_view text) {
   const auto known = channels_.find(key);
   const std::size_t space = text.find(' ');
   if (known == channels_.end() || space == std::string_view::npos || space == 0) return;
+  if (text[0] == '=') {
+    for (const FollowerPtr& follower : Followers(known->second)) {
+      if (follower->maker != text.substr(space + 1)) read(key, follower);
+    }
+    sweep(key);
+    return;
+  }
   const std::uint64_t seq = std::strtoull(std::string(text.substr(0, space)).c_str(), nullptr, 10);
   const bool done = text[space - 1] == '!';
   const std::string_view json = text.substr(space + 1);
@@ -126,6 +133,12 @@ void RedisFollowers::onRead(const std::string& key, const FollowerPtr& follower,
   }
 
   const std::uint64_t before = log->last();
+  if (before == 0) follower->maker = reply[5].string();
+  if (follower->maker != reply[5].text()) {
+    // Redis has lost it, and then got what yet another node made under this name.
+    endLost(follower);
+    return;
+  }
   const RedisValue entries = reply[4];
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const std::uint64_t seq = std::strtoull(entries[i][0].string().c_str(), nullptr, 10);
@@ -152,7 +165,10 @@ void RedisFollowers::onMissing(const FollowerPtr& follower) {
     tell(follower, Found::kUnknown);
     return;
   }
-  if (++follower->misses < kMaxMisses) return;  // onTick() looks again
+  if (++follower->misses >= kMaxMisses) endLost(follower);  // else onTick() looks again
+}
+
+void RedisFollowers::endLost(const FollowerPtr& follower) {
   const std::shared_ptr<AnswerLog> log = follower->log.lock();
   const NodeLost text(log->id().requestId);
   const std::string error = std::to_string(log->last() + 1);

@@ -42,6 +42,7 @@ class RedisFollowers : muduo::noncopyable {
     int misses = 0;                    // times in a row that Redis had nothing of it, or nothing that goes on
     muduo::Timestamp newsAt;
     bool isOver = false;
+    std::string maker;  // the owner that the answer had at first
   };
   using FollowerPtr = std::shared_ptr<Follower>;
   using Followers = std::vector<FollowerPtr>;  // of one answer: as a rule one
@@ -50,6 +51,7 @@ class RedisFollowers : muduo::noncopyable {
   void read(const std::string& key, const FollowerPtr& follower);
   void onRead(const std::string& key, const FollowerPtr& follower, const RedisValue& reply);
   void onMissing(const FollowerPtr& follower);
+  void endLost(const FollowerPtr& follower);
   void lose(const std::string& key, const FollowerPtr& follower, const std::string& owner);
   void tell(const FollowerPtr& follower, Found found);
   void sweep(const std::string& key);

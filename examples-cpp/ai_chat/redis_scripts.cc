@@ -154,7 +154,7 @@ local key = P .. 'a:' .. answer
 local known = call('HGET', key, 'owner')
 if known and known ~= owner then return {0} end
 if not known then
-  call('HSET', key, 'owner', owner, 'last', 0)
+  call('HSET', key, 'owner', owner, 'maker', owner, 'last', 0)
   call('DEL', P .. 's:' .. answer)
 end
 keep(answer, ARGV[3])
@@ -188,7 +188,7 @@ return {'ok', last}
 
 const RedisScript RedisScripts::read(R"lua(
 local answer = ARGV[1]
-local known = call('HMGET', P .. 'a:' .. answer, 'owner', 'last', 'done')
+local known = call('HMGET', P .. 'a:' .. answer, 'owner', 'last', 'done', 'maker')
 if not known[1] then return {} end
 local alive = (known[3] or known[1] == '' or lives(nodeOf(known[1]))) and 1 or 0
 local entries = call('XRANGE', P .. 's:' .. answer, '(' .. ARGV[2] .. '-0', '+', 'COUNT', ARGV[3])

@@ -15,8 +15,9 @@
 //   r:ROOM         its last posts: a stream. Channel r:ROOM: "STAMP KIND TEXT", of the kinds + - (presence), m (post),
 //                  a (answer) and = (mark)
 //   ra:ROOM        its answers under way, by stamp
-//   a:ANSWER       owner ("NODE/NUMBER"; empty: lost), last (seq), done; s:ANSWER its messages: a stream, the seq is
-//                  the id. Channel a:ANSWER: "SEQ JSON", with "!" behind the seq of the last; 0 for a status
+//   a:ANSWER       owner ("NODE/NUMBER"; empty: lost), maker (the owner at first), last (seq), done; s:ANSWER its
+//                  messages: a stream, the seq is the id. Channel a:ANSWER: "SEQ JSON", with "!" behind the seq of the
+//                  last; 0 for a status; "= MAKER" when it begins
 //   c:SCOPE        exchanges of a conversation: a list of JSON
 #ifndef AI_CHAT_REDIS_SCRIPTS_H
 #define AI_CHAT_REDIS_SCRIPTS_H
@@ -53,7 +54,7 @@ struct RedisScripts {
   // answer, owner, milliseconds, 1 when the last message is the end, first seq, messages...
   // {"ok", last}, {"unknown"}, {"lost"}
   static const RedisScript append;
-  // answer, after, count. {} or {owner lives, last, done, owner, entries}
+  // answer, after, count. {} or {owner lives, last, done, owner, entries, maker}
   static const RedisScript read;
   // answer, owner, milliseconds, 1 even if its node lives, four pieces of text around two numbers
   static const RedisScript lose;

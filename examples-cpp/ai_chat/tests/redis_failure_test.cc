@@ -396,6 +396,36 @@ TEST(RedisFailureTest, ThePasswordIsUsedAndAWrongOneSaysSo) {
   Log::setUp(Log::kWarning, Log::Format::kText);
   testing::internal::CaptureStderr();
   {
+TEST(RedisFailureTest, WhoFollowsOneTextGetsNothingOfAnother) {
+  RedisServer redis;
+  const auto patient = [](RedisOptions* options, Store::Limits*) { options->nodeLost = 30; };
+  const auto one = nodeOf(redis, patient);
+  const auto other = nodeOf(redis, patient);
+  const auto third = nodeOf(redis, patient);
+  const auto log = newLog("r");
+  ASSERT_EQ(one->claim(log), Claim::kOurs);
+  write(log.get(), 1, 5);
+  const auto copy = newLog("r");
+  ASSERT_EQ(third->follow(copy), Found::kFound);
+  EXPECT_TRUE(waitFor([&] { return copy->last() == 5; }));
+
+  one->die();
+  redis.ask({"FLUSHALL"});
+  const auto log2 = newLog("r");
+  ASSERT_EQ(other->claim(log2), Claim::kOurs);
+  for (std::uint64_t seq = 1; seq <= 20; ++seq) {
+    log2->append(seq, std::make_shared<const std::string>("another"), seq == 20);
+  }
+  ASSERT_TRUE(waitFor([&] { return copy->done(); }));
+  EXPECT_EQ(copy->last(), 7u);
+  EXPECT_EQ(textOf(copy).find("m1\nm2\nm3\nm4\nm5\n{\"type\":\"error\""), 0u) << textOf(copy);
+  EXPECT_NE(textOf(copy).find("node_lost"), std::string::npos);
+  const auto late = newLog("r");
+  EXPECT_EQ(third->follow(late), Found::kFound);
+  EXPECT_TRUE(waitFor([&] { return late->done(); }));
+  EXPECT_EQ(late->last(), 20u);
+}
+
     Node wrong(redis, with("wrong one"));
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     EXPECT_TRUE(wrong->degraded());

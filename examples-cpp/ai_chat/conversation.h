@@ -44,6 +44,7 @@ struct Exchange {
   std::string question;  // UTF-8, as the answer
   std::string answer;    // in part, if it was stopped, failed, or is too long to keep
   std::string finishReason;
+  bool isUnread = false;  // nobody on this node read its end
   std::size_t size() const { return question.size() + answer.size(); }
 };
 

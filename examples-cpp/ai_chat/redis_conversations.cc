@@ -70,11 +70,12 @@ void RedisConversations::pump() {
   while (node_->isUp() && sent_ < waiting_.size() && sent_ < kMaxSent) {
     const Waiting& next = waiting_[sent_];
     const Store::Limits& limits = node_->limits();
+    const std::string answer = next.exchange.isUnread ? AnswerId{next.scope, next.exchange.requestId}.key() : "";
     const bool isSent = node_->run(
         RedisScripts::addExchange,
         {next.scope.key(), exchangeToJson(next.exchange), next.exchange.requestId, next.replaces,
          std::to_string(limits.turns / 2), std::to_string(limits.bytes),
-         std::to_string(static_cast<std::int64_t>(node_->options().conversationSeconds))},
+         std::to_string(static_cast<std::int64_t>(node_->options().conversationSeconds)), answer},
         [this](const RedisValue& reply) {
           if (reply.isLost()) return;  // once more when Redis is back
           if (reply.isError()) {

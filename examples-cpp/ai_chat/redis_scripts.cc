@@ -120,6 +120,8 @@ const RedisScript RedisScripts::leaveAll("bury(ARGV[1]) call('DEL', P .. 'n:' ..
 // ---- conversations ----
 
 const RedisScript RedisScripts::addExchange(R"lua(
+-- This node was taken for dead: all who read it were told that it is lost, and to ask again.
+if ARGV[8] ~= '' and call('HGET', P .. 'a:' .. ARGV[8], 'owner') == '' then return 0 end
 local key = P .. 'c:' .. ARGV[1]
 local list = call('LRANGE', key, 0, -1)
 local kept = {}
@@ -156,6 +158,7 @@ if known and known ~= owner then return {0} end
 if not known then
   call('HSET', key, 'owner', owner, 'maker', owner, 'last', 0)
   call('DEL', P .. 's:' .. answer)
+  call('PUBLISH', key, '= ' .. owner)
 end
 keep(answer, ARGV[3])
 -- If Redis has lost everything, the heartbeat is not there yet, and others must not take the owner for dead.
@@ -192,7 +195,7 @@ local known = call('HMGET', P .. 'a:' .. answer, 'owner', 'last', 'done', 'maker
 if not known[1] then return {} end
 local alive = (known[3] or known[1] == '' or lives(nodeOf(known[1]))) and 1 or 0
 local entries = call('XRANGE', P .. 's:' .. answer, '(' .. ARGV[2] .. '-0', '+', 'COUNT', ARGV[3])
-return {alive, tonumber(known[2]), known[3] and 1 or 0, known[1], entries}
+return {alive, tonumber(known[2]), known[3] and 1 or 0, known[1], entries, known[4] or ''}
 )lua");
 
 const RedisScript RedisScripts::lose(R"lua(

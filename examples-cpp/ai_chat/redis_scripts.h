@@ -46,7 +46,7 @@ struct RedisScripts {
   static const RedisScript drop;  // node, holding
   static const RedisScript leaveAll;  // node
 
-  // scope, JSON, requestId, question, replaceLast, exchanges, bytes, seconds
+  // scope, JSON, requestId, requestId that it replaces or empty, exchanges, bytes, seconds, answer if nobody read it here
   static const RedisScript addExchange;
 
   // answer, owner, milliseconds, those of a heartbeat. {1, last}: ours; {0}

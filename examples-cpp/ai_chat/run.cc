@@ -152,8 +152,9 @@ void Run::onMessage(const wsmuduo::TokenStream::Message& message) {
   if (message.isDone) {
     // Before the end is seen, so that the next question finds it. Nothing said is nothing to remember.
     if (!answer_.empty()) {
-      context_.store->addExchange(question_.id.scope, {question_.id.requestId, asked(), answer_, finishReason_},
-                                  question_.regenerate);
+      Exchange exchange{question_.id.requestId, asked(), answer_, finishReason_};
+      exchange.isUnread = log_->readers() == 0;
+      context_.store->addExchange(question_.id.scope, exchange, question_.regenerate);
       if (question_.id.scope.kind == Scope::Kind::kRoom) postAnswer();
     }
   }

@@ -314,11 +314,21 @@ TEST(RedisFailureTest, ANodeThatWasTakenForDeadDoesNotWriteBehindTheEnd) {
   EXPECT_TRUE(other->heard("-ann room"));
   write(log.get(), 4, 10, true);
   wake.set_value();
+  const Scope scope = log->id().scope;
+  Exchange unread = exchange(1);
+  unread.requestId = "r";
+  unread.isUnread = true;
+  (*one)->addExchange(scope, unread, "");
+  (*one)->addExchange(scope, exchange(2), "");
   EXPECT_TRUE(other->heard("+ann room")) << "it is back";
   EXPECT_TRUE(one->waitUntil(false));
   one->history(Scope::session("s"));  // behind what it would write
   EXPECT_EQ(redis.ask({"XLEN", "ai_chat:s:" + log->id().key()}), "5");
   EXPECT_EQ(copy->last(), 5u);
+  EXPECT_EQ(text(other->history(scope)), "q2 ") << "all who read the lost one were told to ask again";
+  unread.isUnread = false;
+  (*one)->addExchange(scope, unread, "");
+  EXPECT_EQ(text(one->history(scope)), "q2 q1 ") << "who read it here has all of it";
   const auto late = newLog("r");
   EXPECT_EQ(other->follow(late), Found::kFound);
   EXPECT_TRUE(waitFor([&] { return late->done(); }));
@@ -386,16 +396,6 @@ TEST(RedisFailureTest, TwoNodesThatMadeOneAnswerWithoutRedis) {
   EXPECT_EQ(textOf(copy), expected(1, copy->last(), true)) << "one of them, whole";
 }
 
-TEST(RedisFailureTest, ThePasswordIsUsedAndAWrongOneSaysSo) {
-  RedisServer redis({"--save", ""});
-  redis.ask({"CONFIG", "SET", "requirepass", "open sesame"});
-  const auto with = [](const std::string& password) {
-    return [password](RedisOptions* options, Store::Limits*) { options->address.password = password; };
-  };
-  const auto right = nodeOf(redis, with("open sesame"));
-  Log::setUp(Log::kWarning, Log::Format::kText);
-  testing::internal::CaptureStderr();
-  {
 TEST(RedisFailureTest, WhoFollowsOneTextGetsNothingOfAnother) {
   RedisServer redis;
   const auto patient = [](RedisOptions* options, Store::Limits*) { options->nodeLost = 30; };
@@ -426,6 +426,16 @@ TEST(RedisFailureTest, WhoFollowsOneTextGetsNothingOfAnother) {
   EXPECT_EQ(late->last(), 20u);
 }
 
+TEST(RedisFailureTest, ThePasswordIsUsedAndAWrongOneSaysSo) {
+  RedisServer redis({"--save", ""});
+  redis.ask({"CONFIG", "SET", "requirepass", "open sesame"});
+  const auto with = [](const std::string& password) {
+    return [password](RedisOptions* options, Store::Limits*) { options->address.password = password; };
+  };
+  const auto right = nodeOf(redis, with("open sesame"));
+  Log::setUp(Log::kWarning, Log::Format::kText);
+  testing::internal::CaptureStderr();
+  {
     Node wrong(redis, with("wrong one"));
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     EXPECT_TRUE(wrong->degraded());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "answer_id.h"
+
 namespace ai_chat {
 
 // ---- writing ----
@@ -13,6 +15,7 @@ bool AnswerLog::append(std::uint64_t seq, Message json, bool done) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (done_ || seq != entries_.size() + 1) return false;
     const std::uint64_t size = json->size();
+    if (seq == 1) answerId_ = answerIdOf(*json);
     entries_.push_back({std::move(json), endLocked(entries_.size()) + size});
     done_ = done;
     for (Place& place : places_) {
@@ -73,8 +76,9 @@ void AnswerLog::setCaughtUp(std::size_t low, std::function<void()> callback) {
 
 // ---- reading ----
 
-void AnswerLog::addReader(const std::shared_ptr<Reader>& reader, std::uint64_t after) {
+void AnswerLog::addReader(const std::shared_ptr<Reader>& reader, std::uint64_t after, const std::string& answerId) {
   bool tell = false;
+  bool isOther = false;
   Message status, refusal, refusalEnd;
   std::function<void()> caughtUp;
   {
@@ -85,13 +89,16 @@ void AnswerLog::addReader(const std::shared_ptr<Reader>& reader, std::uint64_t a
     Place place{reader, reader.get(), std::min<std::uint64_t>(after, entries_.size()), reader->paces(), false};
     // A reader may know more than a copy that is still being filled: what it knows is not for it.
     place.skip = after > entries_.size() ? after : 0;
+    if (after > 0) place.answerId = answerId;
+    isOther = !refusal && isOtherLocked(&place);
     tell = place.told = place.next < entries_.size();
-    places_.push_back(std::move(place));
+    if (!isOther) places_.push_back(std::move(place));
     if (entries_.empty()) status = status_;
     caughtUp = takeCaughtUpLocked();
   }
   if (caughtUp) caughtUp();
   if (refusal) return reader->onRefused(refusal, refusalEnd);
+  if (isOther) return reader->onOther();
   if (status) reader->onStatus(status);
   if (tell) reader->onMore();
 }
@@ -111,20 +118,23 @@ void AnswerLog::removeReader(const Reader* reader) {
 AnswerLog::Next AnswerLog::read(const Reader* reader) {
   Next next;
   std::function<void()> caughtUp;
-  std::shared_ptr<Reader> lost;
+  std::shared_ptr<Reader> gone;
+  Message lost, lostEnd;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto place = find(reader);
     if (place == places_.end()) return next;
-    if (lostAt_ != 0 && place->skip >= lostAt_) {
-      lost = place->reader.lock();
+    const bool isLost = lostAt_ != 0 && place->skip >= lostAt_;
+    if (isLost || isOtherLocked(&*place)) {
+      gone = place->reader.lock();
+      if (isLost) lost = lost_, lostEnd = lostEnd_;
       places_.erase(place);
+      caughtUp = takeCaughtUpLocked();
     }
   }
-  if (lost) {
-    lost->onRefused(lost_, lostEnd_);
-    return next;
-  }
+  if (caughtUp) caughtUp();
+  if (gone) lost ? gone->onRefused(lost, lostEnd) : gone->onOther();
+  if (gone) return next;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto place = find(reader);
@@ -173,6 +183,11 @@ std::size_t AnswerLog::readers() const {
   }));
 }
 
+bool AnswerLog::isRefused() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return refusal_ != nullptr;
+}
+
 // ---- inside ----
 
 std::vector<std::shared_ptr<AnswerLog::Reader>> AnswerLog::readersLocked() const {
@@ -183,13 +198,15 @@ std::vector<std::shared_ptr<AnswerLog::Reader>> AnswerLog::readersLocked() const
   return readers;
 }
 
-bool AnswerLog::isRefused() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return refusal_ != nullptr;
-}
-
 // Bytes of the first `count` messages.
 std::uint64_t AnswerLog::endLocked(std::size_t count) const { return count == 0 ? 0 : entries_[count - 1].end; }
+
+// It has read another text under this name, or more than all there is of this one.
+bool AnswerLog::isOtherLocked(Place* place) const {
+  if (done_ && place->skip > entries_.size()) return true;
+  if (place->answerId.empty() || entries_.empty()) return false;
+  return std::exchange(place->answerId, std::string()) != answerId_;
+}
 
 // What lies before the reader that is farthest.
 std::uint64_t AnswerLog::aheadLocked() const {

@@ -32,6 +32,8 @@ class AnswerLog : muduo::noncopyable {
     virtual void onStatus(const Message& json) = 0;
     // There is no such answer after all, or nothing more of it that this reader could use: an error, and the end.
     virtual void onRefused(const Message& /*error*/, const Message& /*end*/) {}
+    // What this reader has read elsewhere is not the beginning of this answer: see answer_id.h. It is no reader any more.
+    virtual void onOther() {}
     // The store's copy is none whose pace matters to the model.
     virtual bool paces() const { return true; }
   };
@@ -59,7 +61,8 @@ class AnswerLog : muduo::noncopyable {
   // ---- reading: any thread ----
 
   // From the message behind `after` on. The reader is called from now on, first when there is something to read already.
-  void addReader(const std::shared_ptr<Reader>& reader, std::uint64_t after);
+  // `answerId`: that of what it has read elsewhere, if it knows.
+  void addReader(const std::shared_ptr<Reader>& reader, std::uint64_t after, const std::string& answerId = std::string());
   void removeReader(const Reader* reader);
   // The reader's next message and its seq, or null: wait for onMore().
   struct Next {
@@ -77,14 +80,14 @@ class AnswerLog : muduo::noncopyable {
   bool done() const;
   std::size_t bytes() const;
   std::size_t readers() const;  // those that pace
-
- private:
-  struct Entry {
   bool isRefused() const;
 
   // Somebody reads it on another node. Told by the store, from time to time.
   void setReadElsewhere(bool isRead) { readElsewhere_ = isRead; }
   bool isReadElsewhere() const { return readElsewhere_; }
+
+ private:
+  struct Entry {
     Message json;
     std::uint64_t end;  // bytes up to here
   };
@@ -95,10 +98,12 @@ class AnswerLog : muduo::noncopyable {
     bool paces;
     bool told;               // onMore() was called and not all has been read
     std::uint64_t skip = 0;  // entries that it has seen elsewhere
+    std::string answerId{};  // of those; empty: it has been looked at, or is not known
   };
 
   std::vector<std::shared_ptr<Reader>> readersLocked() const;
   std::uint64_t endLocked(std::size_t count) const;
+  bool isOtherLocked(Place* place) const;
   std::uint64_t aheadLocked() const;
   std::function<void()> takeCaughtUpLocked();
   std::vector<Place>::iterator find(const Reader* reader);
@@ -107,13 +112,13 @@ class AnswerLog : muduo::noncopyable {
   mutable std::mutex mutex_;
   std::vector<Entry> entries_;  // entry i has seq i + 1
   bool done_ = false;
+  std::string answerId_;  // of the first message
+  std::atomic<bool> readElsewhere_{false};
   Message status_;  // the last one
   Message refusal_, refusalEnd_;
   std::uint64_t lostAt_ = 0;  // see lose()
   Message lost_, lostEnd_;
   std::vector<Place> places_;
-  std::string answerId_;  // of the first message
-  std::atomic<bool> readElsewhere_{false};
   bool awaited_ = false;  // the model waits for a reader
   std::size_t low_ = 0;
   std::function<void()> caughtUp_;

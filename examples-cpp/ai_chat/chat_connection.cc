@@ -27,11 +27,17 @@ class ChatConnection::AnswerReader : public AnswerLog::Reader, public std::enabl
     inLoop([json](ChatConnection* connection) { connection->send(*json); });
   }
   void onRefused(const AnswerLog::Message& error, const AnswerLog::Message& end) override {
-    inLoop([id = log_->id(), error, end](ChatConnection* connection) {
-      connection->readers_.erase(id);
-      connection->asked_.erase(id);
+    inLoop([self = shared_from_this(), error, end](ChatConnection* connection) {
+      if (!connection->forget(self)) return;
       connection->send(*error);
       connection->send(*end);
+    });
+  }
+  void onOther() override {
+    inLoop([self = shared_from_this()](ChatConnection* connection) {
+      if (!connection->forget(self)) return;
+      connection->refuse("node_lost", "the answer that was read is gone, and another was made instead: ask again", true,
+                         self->log_->id().requestId);
     });
   }
 
@@ -163,7 +169,7 @@ void ChatConnection::stop(const AnswerId& id) {
 void ChatConnection::on(ResumeCommand& command) {
   if (!mayAskIn(command.answer.scope, command.answer.requestId)) return;
   ++context_.metrics->resumes;
-  watch(service_->findOrFollow(command.answer, context_.loop), command.after);
+  watch(service_->findOrFollow(command.answer, context_.loop), command.after, command.answerId);
 }
 
 void ChatConnection::on(HistoryCommand& command) {
@@ -195,12 +201,22 @@ void ChatConnection::refuse(const char* code, const std::string& why, bool retry
 
 // ---- answers are sent ----
 
-void ChatConnection::watch(const std::shared_ptr<AnswerLog>& log, std::uint64_t after) {
+void ChatConnection::watch(const std::shared_ptr<AnswerLog>& log, std::uint64_t after, const std::string& answerId) {
   if (over_) return;
   auto& reader = readers_[log->id()];
   if (reader) reader->log()->removeReader(reader.get());
   reader = std::make_shared<AnswerReader>(shared_from_this(), log);
-  log->addReader(std::shared_ptr<AnswerReader>(reader), after);
+  log->addReader(std::shared_ptr<AnswerReader>(reader), after, answerId);
+}
+
+// False: another one has taken its place.
+bool ChatConnection::forget(const std::shared_ptr<AnswerReader>& reader) {
+  reader->log()->removeReader(reader.get());
+  const auto known = readers_.find(reader->log()->id());
+  if (known == readers_.end() || known->second != reader) return false;
+  readers_.erase(known);
+  asked_.erase(reader->log()->id());
+  return true;
 }
 
 void ChatConnection::watchOnce(const std::shared_ptr<AnswerLog>& log) {
@@ -228,11 +244,7 @@ void ChatConnection::pump(const std::shared_ptr<AnswerReader>& reader) {
       return;
     }
     if (!next.done) continue;
-    const AnswerId id = reader->log()->id();
-    reader->log()->removeReader(reader.get());
-    const auto known = readers_.find(id);
-    if (known != readers_.end() && known->second == reader) readers_.erase(known);
-    asked_.erase(id);
+    forget(reader);
     return;
   }
 }

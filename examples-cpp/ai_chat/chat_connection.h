@@ -30,8 +30,8 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   // Once, when it is made.
   void open();
   void onMessage(std::string_view data, bool isText);
-  // Sends the answer, from the message behind `after` on.
-  void watch(const std::shared_ptr<AnswerLog>& log, std::uint64_t after);
+  // Sends the answer, from the message behind `after` on. `answerId`: that of what the browser has of it, if it told.
+  void watch(const std::shared_ptr<AnswerLog>& log, std::uint64_t after, const std::string& answerId = std::string());
   // The same from the beginning, unless it is sent already.
   void watchOnce(const std::shared_ptr<AnswerLog>& log);
   // No more of the answers in that room.
@@ -60,6 +60,7 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   void refuse(const char* code, const std::string& why, bool retryable, const std::string& requestId);
   void refuse(const BadCommand& command, bool retryable);
   void stop(const AnswerId& id);
+  bool forget(const std::shared_ptr<AnswerReader>& reader);
   void watchPressure();
   void pump(const std::shared_ptr<AnswerReader>& reader);
   void pumpAll();

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "answer_id.h"
 #include "log.h"
 #include "room_posts.h"
 #include "utf8.h"
@@ -16,8 +17,8 @@ namespace {
 // How far the model may be ahead of the fastest reader.
 constexpr std::size_t kHighWater = 256 * 1024;
 constexpr std::size_t kLowWater = 64 * 1024;
-
 constexpr std::size_t kWriteBytes = 256 * 1024;
+
 const char kCancelled[] = "cancelled";
 const char kError[] = "error";
 
@@ -53,6 +54,7 @@ Run::Run(const Context& context, Question question, OverCallback onOver)
       question_(std::move(question)),
       onOver_(std::move(onOver)),
       log_(std::make_shared<AnswerLog>(question_.id)),
+      answerId_(newAnswerId()),
       askedAt_(muduo::Timestamp::now()) {}
 
 // ---- before the model is asked ----
@@ -158,7 +160,9 @@ void Run::onMessage(const wsmuduo::TokenStream::Message& message) {
       if (question_.id.scope.kind == Scope::Kind::kRoom) postAnswer();
     }
   }
-  log_->append(message.seq, std::make_shared<const std::string>(json), message.isDone);
+  log_->append(message.seq,
+               std::make_shared<const std::string>(message.seq == 1 ? withAnswerId(json, answerId_) : std::string(json)),
+               message.isDone);
   if (!message.isDone && request_ && !paused_ && log_->isAhead(kHighWater)) {
     paused_ = true;
     request_->pause();

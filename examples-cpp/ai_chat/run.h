@@ -80,6 +80,7 @@ class Run : public std::enable_shared_from_this<Run>, muduo::noncopyable {
   const Question question_;
   const OverCallback onOver_;
   const std::shared_ptr<AnswerLog> log_;
+  const std::string answerId_;  // see answer_id.h
   const muduo::Timestamp askedAt_;
   wsmuduo::TokenStreamPtr stream_;
   std::shared_ptr<UpstreamRequest> request_;

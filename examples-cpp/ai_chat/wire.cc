@@ -93,6 +93,7 @@ Command resume(const Json& json) {
   command.answer.requestId = text(json, "requestId", 1, kMaxIdBytes);
   command.answer.scope = scope(json);
   command.after = number(json, "after");
+  command.answerId = optionalText(json, "answerId", kMaxIdBytes);
   return command;
 }
 

@@ -29,6 +29,7 @@ struct StopCommand {
 struct ResumeCommand {
   AnswerId answer;
   std::uint64_t after = 0;
+  std::string answerId;  // of what it has read; empty: it does not know
 };
 struct HistoryCommand {
   std::string sessionId;

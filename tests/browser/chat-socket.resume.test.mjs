@@ -31,6 +31,19 @@ describe('after a lost connection', () => {
     assert.equal((await answer.result).text, 'abcd');
   });
 
+  test('the server is told which text it is, in another page too', () => {
+    rig.online();
+    const answer = chat.ask('x', { requestId: 'r' });
+    rig.socket.say({ type: 'stream', requestId: 'r', seq: 1, content: 'a', done: false, answerId: 'id-1' });
+    rig.socket.say({ type: 'stream', requestId: 'r', seq: 2, content: 'b', done: false, answerId: 'no' });
+    const resume = { type: 'resume', requestId: 'r', sessionId: 's-1', after: 2, answerId: 'id-1' };
+    assert.deepEqual(rig.again().said, [resume]);
+    const page = new Rig();
+    const socket = page.online();
+    page.chat.continue(JSON.parse(JSON.stringify(answer)));
+    assert.deepEqual(socket.said, [resume]);
+  });
+
   test('what comes twice is dropped', () => {
     const answer = interrupted(['a', 'b']);
     const heard = listen(answer);

@@ -15,7 +15,7 @@ function whole() {
 
 /** What a `…` may stand for. */
 const SAMPLES = {
-  after: 3, answers: [], at: 1, code: 'overloaded', content: 'text', degraded: false, delivered: true, done: false,
+  after: 3, answerId: '5f0c3a9be1d24876', answers: [], at: 1, code: 'overloaded', content: 'text', degraded: false, delivered: true, done: false,
   finish_reason: 'stop', from: 'bob', id: 'm-1', members: ['ann'], message: 'x', messageId: '1', messageIds: ['1'], messages: [],
   node: 'n-1', online: true, requestId: 'r', retryable: true, room: 'den', seq: 1, sessionId: 's', status: 'thinking', text: 'x',
   to: 'ann', token: '0123456789abcdef', unread: 0, user: 'ann',

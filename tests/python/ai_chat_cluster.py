@@ -255,7 +255,9 @@ class Reader:
     async def read_from(self, browser):
         self.nodes.append((await browser.receive("service"))["node"])
         if self.messages:
-            await resume(browser, self.request, self.messages[-1]["seq"], self.session)
+            # By the name of what it has, so that it never gets a part of something else.
+            name = {key: value for key, value in self.messages[0].items() if key == "answerId"}
+            await resume(browser, self.request, self.messages[-1]["seq"], self.session, **name)
         else:
             await ask(browser, self.request, self.message, self.session)
         for count in itertools.count(1):

@@ -8,8 +8,8 @@ import signal
 
 import pytest
 from ai_chat_cluster import (
-    NODE_LOST, Balancer, Model, Node, Reader, Redis, ask, check_answer, cluster, eventually, history, join, login, person, post, proxies,
-    rest_of, resume, service, store_is_up, text_of, token,
+    NODE_LOST, Balancer, Model, Node, Reader, Redis, ask, check_answer, cluster, eventually, history, join, login, numbered, person, post,
+    proxies, rest_of, resume, service, store_is_up, text_of, token,
 )
 from ai_chat_faults import Aimock, Network
 from ai_chat_harness import DONE, AiChat, Upstream, asynchronous, delta, finish, head
@@ -256,6 +256,62 @@ async def test_rooms_come_back_with_redis(tmp_path):
                 return len(texts) == 6
 
             await eventually(all_of_it)
+
+
+@asynchronous
+async def test_two_nodes_made_one_answer_without_redis(tmp_path):
+    """Nobody gets a part of each."""
+    gates = {10: asyncio.Event(), 20: asyncio.Event()}
+    models = [Model([piece.replace("x", mark) for piece in PIECES], gates=gates) for mark in "yz"]
+
+    async def script(call):
+        await models[len(upstream.calls) - 1](call)
+
+    async with Upstream(script) as upstream, cluster(upstream.url, tmp_path, "--merge", 1) as (redis, one, two):
+        await redis.kill()
+        async with one.browser() as here, two.browser() as there:
+            for browser in here, there:
+                await service(browser, degraded=True)
+            texts = []
+            for browser, model in zip((here, there), models, strict=True):
+                await ask(browser, "r")
+                text, messages = "".join(model.pieces[:10]), []
+                while text_of(messages) != text:
+                    messages.append(await numbered(browser, "r"))
+                texts.append(messages)
+            assert texts[0][0]["answerId"] != texts[1][0]["answerId"]
+
+            async def swap(after):
+                for browser, messages in zip((there, here), texts, strict=True):
+                    await resume(browser, "r", after, answerId=messages[0]["answerId"])
+                    error, end = await rest_of(browser, "r")
+                    assert (error["code"], error["retryable"], "seq" in error, "seq" in end) == ("node_lost", True, False, False)
+
+            await swap(after=1)
+            for browser, messages in zip((here, there), texts, strict=True):
+                await resume(browser, "r", len(messages), answerId=messages[0]["answerId"])
+            for gate in gates.values():
+                gate.set()
+            for browser, messages, model in zip((here, there), texts, models, strict=True):
+                messages += await rest_of(browser, "r")
+                check_answer(messages)
+                assert text_of(messages) == model.text
+            await redis.start()
+            for browser in here, there:
+                await service(browser, degraded=False)
+            await swap(after=1)
+            await resume(here, "r", after=1000)
+            assert [message["type"] for message in await rest_of(here, "r")] == ["error", "stream"], "it does not wait in vain"
+        async with Node("three", upstream.url, redis) as three, three.browser() as browser:
+            await store_is_up(three)
+
+            async def is_known():
+                await resume(browser, "r")
+                messages = await rest_of(browser, "r")
+                return messages in texts
+
+            await eventually(is_known)
+        assert len(upstream.calls) == 2
 
 
 @asynchronous

@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "ai_chat/answer_id.h"
+
 namespace ai_chat {
 namespace {
 
@@ -17,6 +19,7 @@ class Reader : public AnswerLog::Reader {
   void onMore() override { ++woken; }
   void onStatus(const Message& json) override { statuses.push_back(*json); }
   void onRefused(const Message& error, const Message& end) override { refused = *error + *end; }
+  void onOther() override { refused = "another"; }
   bool paces() const override { return paces_; }
 
   int woken = 0;
@@ -194,6 +197,71 @@ TEST_F(AnswerLogTest, whoKnowsMoreThanWasKeptGetsTheEndOfALoss) {
     const auto late = std::make_shared<Reader>();
     log.addReader(late, after);
     EXPECT_EQ("lostend", late->refused) << after;
+  }
+}
+
+TEST_F(AnswerLogTest, whoKnowsMoreThanThereIsDoesNotWaitForever) {
+  const auto early = std::make_shared<Reader>();
+  log.addReader(early, 3);
+  log.append(1, text("a"), false);
+  log.append(2, text("b"), true);
+  EXPECT_EQ("", readAll(&log, early));
+  EXPECT_EQ("another", early->refused);
+  const auto late = std::make_shared<Reader>();
+  log.addReader(late, 3);
+  EXPECT_EQ("another", late->refused);
+  const auto level = std::make_shared<Reader>();
+  log.addReader(level, 2);
+  EXPECT_EQ("", readAll(&log, level));
+  EXPECT_EQ("", level->refused);
+  EXPECT_EQ(1u, log.readers());
+}
+
+TEST_F(AnswerLogTest, nobodyGetsAPartOfOneTextAndAPartOfAnother) {
+  const std::string ours = newAnswerId(), theirs = newAnswerId();
+  const auto early = std::make_shared<Reader>();
+  const auto foreign = std::make_shared<Reader>();
+  const auto fresh = std::make_shared<Reader>();
+  log.addReader(early, 1, ours);
+  log.addReader(foreign, 1, theirs);
+  log.addReader(fresh, 0, theirs);  // has nothing of it
+  const std::string first = withAnswerId("{\"a\":1}", ours);
+  log.append(1, text(first), false);
+  log.append(2, text("b"), false);
+  EXPECT_EQ("b|", readAll(&log, early));
+  EXPECT_EQ("", readAll(&log, foreign));
+  EXPECT_EQ("another", foreign->refused);
+  EXPECT_EQ(first + "|b|", readAll(&log, fresh));
+
+  const auto late = std::make_shared<Reader>();
+  log.addReader(late, 1, theirs);
+  EXPECT_EQ("another", late->refused);
+  EXPECT_EQ(0, late->woken);
+  EXPECT_EQ(2u, log.readers());
+}
+
+TEST_F(AnswerLogTest, theModelGoesOnWhenTheReaderItWaitsForHasReadAnother) {
+  int caughtUp = 0;
+  log.setCaughtUp(10, [&] { ++caughtUp; });
+  const auto foreign = std::make_shared<Reader>();
+  log.addReader(foreign, 1, newAnswerId());
+  log.append(1, text(withAnswerId("{\"a\":1}", newAnswerId())), false);
+  log.append(2, text(std::string(100, 'b')), false);
+  EXPECT_TRUE(log.isAhead(50));
+  readAll(&log, foreign);
+  EXPECT_EQ(1, caughtUp);
+}
+
+TEST(AnswerIdTest, isAtTheEndOfAMessageAndNowhereElse) {
+  const std::string id = newAnswerId();
+  EXPECT_NE(id, newAnswerId());
+  EXPECT_EQ(16u, id.size());
+  const std::string json = withAnswerId("{\"seq\":1,\"done\":false}", id);
+  EXPECT_EQ("{\"seq\":1,\"done\":false,\"answerId\":\"" + id + "\"}", json);
+  EXPECT_EQ(id, answerIdOf(json));
+  for (const std::string& none : {std::string(), std::string("{}"), std::string("{\"seq\":1,\"done\":false}"), json + " ",
+                                  "{\"content\":\"\\\",\\\"answerId\\\":\\\"" + id + "\\\"}\"}"}) {
+    EXPECT_EQ("", answerIdOf(none)) << none;
   }
 }
 

@@ -83,6 +83,8 @@ TEST(Wire, stopResumeAndHistory) {
   const auto resume = decoded<ResumeCommand>({{"type", "resume"}, {"requestId", "q"}, {"sessionId", "s"}, {"after", 7}});
   EXPECT_EQ((AnswerId{Scope::session("s"), "q"}), resume.answer);
   EXPECT_EQ(7u, resume.after);
+  EXPECT_EQ("", resume.answerId);
+  EXPECT_EQ("a", decoded<ResumeCommand>({{"type", "resume"}, {"requestId", "q"}, {"sessionId", "s"}, {"answerId", "a"}}).answerId);
   for (const json& after : std::vector<json>{-1, 1.5, "7", true}) {
     EXPECT_TRUE(refused({{"type", "resume"}, {"requestId", "q"}, {"sessionId", "s"}, {"after", after}}).awaitsAnswer);
   }

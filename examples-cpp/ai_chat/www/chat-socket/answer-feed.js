@@ -44,6 +44,8 @@ export class AnswerFeed {
   /** The numbered error that came before the end. @type {ChatError | null} */ error = null;
   /** Seq of the last message that has been taken in. */
   after = 0;
+  /** Which text it is: the server that goes on with it must have the same. */
+  answerId = '';
 
   /** The question was sent, on any connection. */
   wasSent = false;
@@ -82,6 +84,7 @@ export class AnswerFeed {
   /** @param {AnswerState} state */
   restore(state) {
     this.after = state.after;
+    this.answerId = state.answerId ?? '';
     this.text = state.text;
     this.stopWanted = state.stopping;
     this.wasSent = true;
@@ -93,10 +96,10 @@ export class AnswerFeed {
 
   /** @returns {AnswerState} */
   toJSON() {
-    const { requestId, scope, message, regenerate, after, text, result } = this;
+    const { requestId, scope, message, regenerate, after, answerId, text, result } = this;
     const error = (result ? result.error : this.error)?.toJSON() ?? null;
     const end = result && { finishReason: result.finishReason, usage: result.usage };
-    return { requestId, ...scope, message, regenerate, after, text, error, stopping: this.stopWanted && !result, end };
+    return { requestId, ...scope, message, regenerate, after, ...(answerId ? { answerId } : {}), text, error, stopping: this.stopWanted && !result, end };
   }
 
   /** @returns {AnswerStats} */
@@ -129,7 +132,8 @@ export class AnswerFeed {
     if (this.isKnown && !this.isAttached && !this.isRecovering) {
       this.isAttached = true;
       this.#begin();
-      return { type: 'resume', requestId: this.requestId, ...this.scope, after: this.after };
+      const message = { type: 'resume', requestId: this.requestId, ...this.scope, after: this.after };
+      return this.answerId ? { ...message, answerId: this.answerId } : message;
     }
     if (this.stopWanted && !this.#stopSent && this.isAttached) {
       this.#stopSent = true;
@@ -181,7 +185,7 @@ export class AnswerFeed {
   }
 
   /** @param {any} message of the type `stream` @returns {boolean} false: this server cannot be understood */
-  onStream({ seq, content, done, finish_reason: finishReason, usage }) {
+  onStream({ seq, content, done, finish_reason: finishReason, usage, answerId }) {
     if (this.isHeld) return true; // the end of what was refused
     this.#known();
     if (typeof content !== 'string' || typeof done !== 'boolean') return this.#nonsense();
@@ -192,6 +196,7 @@ export class AnswerFeed {
     }
     if (!isSeq(seq)) return this.#nonsense();
     if (!this.#isNext(seq)) return this.#gaps <= MAX_GAPS;
+    this.#note(answerId);
     this.#add(content);
     if (done) this.settle(String(finishReason ?? 'stop'), usage ?? null, this.error);
     return true;
@@ -203,6 +208,7 @@ export class AnswerFeed {
     if (message.seq !== undefined) {
       if (!isSeq(message.seq)) return this.#nonsense();
       if (!this.#isNext(message.seq)) return this.#gaps <= MAX_GAPS;
+      this.#note(message.answerId);
     }
     this.error = ChatError.from(message);
     if (message.seq === undefined) this.settle('error', null, this.error); // refused; a `stream` without seq follows, and says nothing more
@@ -242,6 +248,11 @@ export class AnswerFeed {
     this.after = seq;
     this.#awaitsResume = false;
     return true;
+  }
+
+  /** Of the first message. @param {unknown} answerId */
+  #note(answerId) {
+    if (this.after === 1 && typeof answerId === 'string') this.answerId = answerId;
   }
 
   /** @param {string} content */

@@ -41,6 +41,7 @@
  * @property {string | null} message  the question; null: another asked
  * @property {string} regenerate     the requestId of the answer that this one replaces, or nothing
  * @property {number} after           seq of the last message that is in `text`
+ * @property {string} [answerId]     which text the server streamed
  * @property {string} text
  * @property {{ code: string, message: string, retryable: boolean } | null} error
  * @property {boolean} stopping       `stop` was called, and not confirmed

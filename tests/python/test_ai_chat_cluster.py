@@ -62,10 +62,9 @@ async def test_resume_on_the_other_node(tmp_path):
 async def test_an_answer_whose_reader_is_on_the_other_node_is_not_cancelled(tmp_path):
     go_on = asyncio.Event()
     async with Upstream(Model(PIECES, gates={20: go_on})) as upstream, cluster(upstream.url, tmp_path, "--grace", 1) as (_, one, two):
-        reader = Reader([one, two], "r", cut_after=1)
+        reader = Reader([one, *[two] * 100], "r", cut_after=1)
         reading = asyncio.create_task(reader.read())
         await reader.says("".join(PIECES[:20]))
-        reader.doors = iter([two] * 100)
         await asyncio.sleep(4)  # longer than the time of grace
         go_on.set()
         assert await reading == TEXT and reader.messages[-1]["finish_reason"] == "stop"

@@ -57,23 +57,23 @@ class ChatConnection::AnswerReader : public AnswerLog::Reader, public std::enabl
 
 namespace {
 
-// The same command, as one that is not understood.
-BadCommand refused(const Command& command, std::string code, std::string why) {
-  BadCommand bad{std::move(code), std::move(why), "", "", false};
+// The refusal of `command`, with all that its sender needs in order to wait no longer.
+BadCommand tooFast(const Command& command) {
+  BadCommand refused;
+  if (const auto* bad = std::get_if<BadCommand>(&command)) refused = *bad;
   if (const auto* chat = std::get_if<ChatCommand>(&command)) {
-    bad.requestId = chat->requestId;
-    bad.awaitsAnswer = true;
-  } else if (const auto* resume = std::get_if<ResumeCommand>(&command)) {
-    bad.requestId = resume->answer.requestId;
-    bad.awaitsAnswer = true;
-  } else if (const auto* message = std::get_if<MessageCommand>(&command)) {
-    bad.id = message->id;
-  } else if (const auto* broken = std::get_if<BadCommand>(&command)) {
-    bad.requestId = broken->requestId;
-    bad.id = broken->id;
-    bad.awaitsAnswer = broken->awaitsAnswer;
+    refused.requestId = chat->requestId;
+    refused.awaitsAnswer = true;
   }
-  return bad;
+  if (const auto* resume = std::get_if<ResumeCommand>(&command)) {
+    refused.requestId = resume->answer.requestId;
+    refused.awaitsAnswer = true;
+  }
+  if (const auto* message = std::get_if<MessageCommand>(&command)) refused.id = message->id;
+  refused.code = "too_fast";
+  refused.why = "too many messages in one second";
+  refused.retryable = true;
+  return refused;
 }
 
 }  // namespace
@@ -93,14 +93,14 @@ void ChatConnection::open() {
 
 void ChatConnection::onMessage(std::string_view data, bool isText) {
   if (over_) return;
-  const bool fast = tooFast();
+  const bool fast = isTooFast();
   if (!isText) return refuse("bad_request", "binary messages are not understood: send JSON as text", false, std::string());
   Command command = decodeCommand(data);
-  if (fast) return refuse(refused(command, "too_fast", "too many messages in one second"), /*retryable=*/true);
+  if (fast) command = tooFast(command);
   std::visit([this](auto& one) { on(one); }, command);
 }
 
-bool ChatConnection::tooFast() {
+bool ChatConnection::isTooFast() {
   const muduo::Timestamp now = muduo::Timestamp::now();
   if (muduo::timeDifference(now, second_) >= 1) {
     second_ = now;
@@ -182,10 +182,8 @@ void ChatConnection::on(HistoryCommand& command) {
 
 void ChatConnection::on(PingCommand& command) { send(encodePong(command.id)); }
 
-void ChatConnection::on(BadCommand& command) { refuse(command, /*retryable=*/false); }
-
-void ChatConnection::refuse(const BadCommand& command, bool retryable) {
-  send(encodeError({command.code, command.why, retryable, command.requestId, command.id}));
+void ChatConnection::on(BadCommand& command) {
+  send(encodeError({command.code, command.why, command.retryable, command.requestId, command.id}));
   if (command.awaitsAnswer) send(encodeRefused(command.requestId));
 }
 

@@ -55,10 +55,9 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   template <typename PeopleCommand>
   void on(PeopleCommand& command);
 
-  bool tooFast();
+  bool isTooFast();
   bool mayAskIn(const Scope& scope, const std::string& requestId);
   void refuse(const char* code, const std::string& why, bool retryable, const std::string& requestId);
-  void refuse(const BadCommand& command, bool retryable);
   void stop(const AnswerId& id);
   bool forget(const std::shared_ptr<AnswerReader>& reader);
   void watchPressure();

@@ -62,11 +62,14 @@ Run::Run(const Context& context, Question question, OverCallback onOver)
 // Also of what waits for its turn: so any node may read and stop it.
 void Run::claim() {
   if (state_ != State::kQueued) return;
-  const std::weak_ptr<Run> weak = weak_from_this();
-  context_.store->claim(log_, context_.loop, [weak](Store::Claim claim) {
-    const auto self = weak.lock();
-    const bool isUnasked = self && (self->state_ == State::kQueued || self->state_ == State::kPreparing);
-    if (isUnasked && claim == Store::Claim::kTheirs) self->follow();
+  // Keeps it until then: it may have been stopped meanwhile.
+  context_.store->claim(log_, context_.loop, [self = shared_from_this()](Store::Claim claim) {
+    if (claim != Store::Claim::kTheirs) return;
+    if (self->state_ == State::kQueued || self->state_ == State::kPreparing) {
+      self->follow();
+    } else if (self->finishReason_ == kCancelled) {
+      self->context_.store->stopAnswer(self->question_.id);  // the stop was meant for that one
+    }
   });
   // Behind the claim, in the same order: there is one way to the store.
   if (question_.id.scope.kind == Scope::Kind::kRoom) context_.store->announce(question_.id.scope.name, log_);

@@ -259,6 +259,24 @@ async def test_rooms_come_back_with_redis(tmp_path):
 
 
 @asynchronous
+async def test_a_stop_that_comes_before_redis_says_who_makes_it(tmp_path):
+    """The question was sent again to another node, and stopped there at once: that stops the answer where it is made."""
+    async with Upstream(half) as upstream, cluster(upstream.url, tmp_path) as (redis, one, two):
+        async with one.browser() as here, two.browser() as there:
+            await ask(here, "r")
+            await here.receive("stream")
+            redis.stop_time()
+            try:
+                await ask(there, "r")
+                await there.send({"type": "stop", "requestId": "r"})
+                assert [message["finish_reason"] for message in await rest_of(there, "r")] == ["cancelled"]
+            finally:
+                redis.go_on()
+            assert (await rest_of(here, "r"))[-1]["finish_reason"] == "cancelled"
+        assert len(upstream.calls) == 1
+
+
+@asynchronous
 async def test_two_nodes_made_one_answer_without_redis(tmp_path):
     """Nobody gets a part of each."""
     gates = {10: asyncio.Event(), 20: asyncio.Event()}

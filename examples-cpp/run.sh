@@ -30,7 +30,7 @@ trap stop EXIT
 trap 'stop; exit 0' INT TERM
 
 echo "Building the chat (about a minute the first time)."
-make --no-print-directory --silent
+make --no-print-directory --silent -j"$(nproc)"
 
 if [ -z "$UPSTREAM" ]; then
     echo "Starting the local model (SmolLM2-135M: small, English only)."

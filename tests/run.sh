@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test. `make test` calls this after tests/setup.sh. The last line is the sum:
-# `N passed, M failed`. Names of suites as arguments run only those: rust cpp python browser.
+# `N passed, M failed`. Names of suites as arguments run only those: rust cpp python adapter browser.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,14 +17,7 @@ mkdir -p "$LOG"
 passed=0
 failed=0
 
-# suite NAME COMMAND...: runs it, keeps its output, and adds its counts.
-suite() {
-    echo "== $1"
-    run "$@"
-    report "$1"
-}
-
-# run NAME COMMAND...: alone, as a part of what runs side by side.
+# run NAME COMMAND...: one suite; its output and exit code are kept until report().
 run() {
     local name=$1
     shift
@@ -32,25 +25,30 @@ run() {
     echo $? > "$LOG/$name.status"
 }
 
-# report NAME: what became of it. Output without counts is one failure.
+# report: what became of all that ran since the last report. Output without counts is one failure.
 report() {
-    local name=$1 log="$LOG/$1.log" status counts
-    status=$(cat "$LOG/$name.status")
-    counts=$(count < "$log")
-    local good=${counts% *} bad=${counts#* }
-    if [ $((good + bad)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
-        bad=$((bad + 1))
-    fi
-    passed=$((passed + good))
-    failed=$((failed + bad))
-    if [ "$bad" -gt 0 ]; then
-        tail -n 200 "$log"
-        echo "== $name: $good passed, $bad failed, exit code $status (all of it: $log)"
-    else
-        echo "   $good passed"
-    fi
-    grep '^SKIPPED' "$log" # neither passed nor failed: pytest -rs says why
-    return 0
+    local file name log status counts good bad
+    for file in "$LOG"/*.status; do
+        name=$(basename "$file" .status)
+        log=$LOG/$name.log
+        status=$(cat "$file")
+        rm "$file"
+        counts=$(count < "$log")
+        good=${counts% *}
+        bad=${counts#* }
+        if [ $((good + bad)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
+            bad=$((bad + 1))
+        fi
+        passed=$((passed + good))
+        failed=$((failed + bad))
+        if [ "$bad" -gt 0 ]; then
+            tail -n 200 "$log"
+            echo "   $name: $good passed, $bad failed, exit code $status (all of it: $log)"
+        else
+            echo "   $name: $good passed"
+        fi
+        grep '^SKIPPED' "$log" # neither passed nor failed: pytest -rs says why
+    done
 }
 
 # The sums that cargo, GoogleTest, pytest and node print: "PASSED FAILED".
@@ -87,41 +85,61 @@ wrapper_test() {
 }
 
 rust() {
-    suite rust cargo test --quiet
+    run rust cargo test --quiet
 }
 
 cpp() {
-    suite wrapper wrapper_test
-    suite muduo-standin make -C examples-cpp/muduo_standin test
-    suite adapter-unit examples-cpp/build/adapter_unit_test
-    suite ai-chat-unit examples-cpp/build/ai_chat_unit_test
+    run wrapper wrapper_test
+    run muduo-standin make -C examples-cpp/muduo_standin test
+    run adapter-unit examples-cpp/build/adapter_unit_test
+    run ai-chat-unit examples-cpp/build/ai_chat_unit_test
 }
 
+# The time limit of a test is for one that hangs, not for one that is slow.
 python() {
-    # The time limit of a test is for one that hangs, not for one that is slow.
-    suite python "$PYTHON" -m pytest -q -rs -p no:cacheprovider --timeout=600 tests/python
-    # These wait for their clocks and sockets most of the time. The sanitizer has the shapes of the echo servers that the
-    # first does not.
-    echo "== adapter, adapter-asan and adapter-tsan, side by side"
+    run python "$PYTHON" -m pytest -q -rs -p no:cacheprovider --timeout=600 tests/python
+}
+
+# The sanitizer has the shapes of the echo servers that the first does not.
+adapter() (
     run adapter "$PYTHON" -m pytest -q -p no:cacheprovider --timeout=600 examples-cpp/tests --shapes='E,A with 2 loops,B' &
     run adapter-asan make -C examples-cpp test-adapter-sanitized PYTHON="$PYTHON" &
     run adapter-tsan make -C examples-cpp test-races PYTHON="$PYTHON" &
     wait
-    report adapter
-    report adapter-asan
-    report adapter-tsan
-}
+)
 
 browser() {
-    suite browser sh -c 'cd tests/browser && node --test'
+    run browser sh -c 'cd tests/browser && node --test'
+}
+
+# stage TITLE COMMAND: with a line before it, and the report behind.
+stage() {
+    echo "== $1"
+    "$2"
+    report
+}
+
+# These wait for clocks, sockets and pages most of the time.
+waiting() {
+    python &
+    browser
+    adapter
+    wait
 }
 
 build make lib
 build make -C examples-c
-build make -C examples-cpp all tests
-build make -j2 -C examples-cpp sanitized races
-for name in ${*:-rust cpp python browser}; do
-    "$name"
-done
+build make -j"$(nproc)" -C examples-cpp all tests
+build make -j"$(nproc)" -C examples-cpp sanitized races
+rm -f "$LOG"/*.status
+if [ $# -gt 0 ]; then
+    for name; do
+        stage "$name" "$name"
+    done
+else
+    stage rust rust
+    stage cpp cpp
+    stage "python, beside browser and adapter" waiting
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -51,11 +51,23 @@ class ChatConnection::AnswerReader : public AnswerLog::Reader, public std::enabl
 
 namespace {
 
-// The answer that the browser waits for after this command.
-std::string awaited(const Command& command) {
-  if (const auto* chat = std::get_if<ChatCommand>(&command)) return chat->requestId;
-  if (const auto* resume = std::get_if<ResumeCommand>(&command)) return resume->answer.requestId;
-  return std::string();
+// The refusal of `command`, with all that its sender needs in order to wait no longer.
+BadCommand tooFast(const Command& command) {
+  BadCommand refused;
+  if (const auto* bad = std::get_if<BadCommand>(&command)) refused = *bad;
+  if (const auto* chat = std::get_if<ChatCommand>(&command)) {
+    refused.requestId = chat->requestId;
+    refused.awaitsAnswer = true;
+  }
+  if (const auto* resume = std::get_if<ResumeCommand>(&command)) {
+    refused.requestId = resume->answer.requestId;
+    refused.awaitsAnswer = true;
+  }
+  if (const auto* message = std::get_if<MessageCommand>(&command)) refused.id = message->id;
+  refused.code = "too_fast";
+  refused.why = "too many messages in one second";
+  refused.retryable = true;
+  return refused;
 }
 
 }  // namespace
@@ -75,14 +87,14 @@ void ChatConnection::open() {
 
 void ChatConnection::onMessage(std::string_view data, bool isText) {
   if (over_) return;
-  const bool fast = tooFast();
+  const bool fast = isTooFast();
   if (!isText) return refuse("bad_request", "binary messages are not understood: send JSON as text", false, std::string());
   Command command = decodeCommand(data);
-  if (fast) return refuse("too_fast", "too many messages in one second", true, awaited(command));
+  if (fast) command = tooFast(command);
   std::visit([this](auto& one) { on(one); }, command);
 }
 
-bool ChatConnection::tooFast() {
+bool ChatConnection::isTooFast() {
   const muduo::Timestamp now = muduo::Timestamp::now();
   if (muduo::timeDifference(now, second_) >= 1) {
     second_ = now;
@@ -165,7 +177,7 @@ void ChatConnection::on(HistoryCommand& command) {
 void ChatConnection::on(PingCommand& command) { send(encodePong(command.id)); }
 
 void ChatConnection::on(BadCommand& command) {
-  send(encodeError({command.code, command.why, false, command.requestId, command.id}));
+  send(encodeError({command.code, command.why, command.retryable, command.requestId, command.id}));
   if (command.awaitsAnswer) send(encodeRefused(command.requestId));
 }
 

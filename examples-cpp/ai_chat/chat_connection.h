@@ -55,7 +55,7 @@ class ChatConnection : public std::enable_shared_from_this<ChatConnection>, mudu
   template <typename PeopleCommand>
   void on(PeopleCommand& command);
 
-  bool tooFast();
+  bool isTooFast();
   bool mayAskIn(const Scope& scope, const std::string& requestId);
   void refuse(const char* code, const std::string& why, bool retryable, const std::string& requestId);
   void stop(const AnswerId& id);

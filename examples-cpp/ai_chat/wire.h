@@ -55,13 +55,14 @@ struct JoinCommand {
 struct LeaveCommand {
   std::string room;
 };
-// Not understood. A `chat` or `resume` gets a done:true behind the error.
+// Not understood, or refused. A `chat` or `resume` gets a done:true behind the error.
 struct BadCommand {
   std::string code;
   std::string why;        // for people
   std::string requestId;  // what could be read of it
   std::string id;
   bool awaitsAnswer = false;
+  bool retryable = false;
 };
 using Command = std::variant<ChatCommand, StopCommand, ResumeCommand, HistoryCommand, PingCommand, LoginCommand,
                              MessageCommand, ReceivedCommand, JoinCommand, LeaveCommand, BadCommand>;

@@ -80,10 +80,10 @@ export async function startModel() {
   };
 }
 
-/** @param {string} upstream @param {number} port  0: any */
-export async function startChat(upstream, port = 0) {
+/** @param {string} upstream @param {number} port  0: any @param {string[]} more  options */
+export async function startChat(upstream, port = 0, more = []) {
   const [program, ...first] = AI_CHAT;
-  const options = ['--port', String(port), '--upstream', upstream, '--model', 'mock', '--www', WWW];
+  const options = [...more, '--port', String(port), '--upstream', upstream, '--model', 'mock', '--www', WWW];
   const { child, match } = await start(program, [...first, ...options], /http:\/\/127\.0\.0\.1:(\d+)\//);
   return { url: match[0], port: Number(match[1]), stop: (signal) => stop(child, signal) };
 }

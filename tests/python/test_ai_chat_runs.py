@@ -240,6 +240,12 @@ async def test_too_many_messages_a_second():
         await ask(browser, "r")
         error, end = await rest_of(browser, "r")  # who waits for an answer waits no longer
         assert (error["code"], error["retryable"], end["done"]) == ("too_fast", True, True)
+        for question in "without a requestId", 7:
+            text, error = await browser.ask(question)
+            assert (text, error["code"]) == ("", "too_fast")
+        await browser.send({"type": "message", "id": "m1", "to": "ben", "text": "hello"})
+        error = await browser.receive()
+        assert (error["code"], error["id"]) == ("too_fast", "m1")
 
 
 # ---- conversations ----

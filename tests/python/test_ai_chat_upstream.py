@@ -199,7 +199,7 @@ async def test_stop_during_the_wait():
 @asynchronous
 async def test_the_end_of_the_server_during_the_wait():
     async with Upstream(refuses("429 Slow", Retry_After=25)) as upstream:
-        async with AiChat(upstream.url, "--max-retry-after", 30, "--retries", 1) as chat, chat.browser() as browser:
+        async with AiChat(upstream.url, "--max-retry-after", 30, "--retries", 1, "--drain", 0) as chat, chat.browser() as browser:
             await browser.say("Hello")
             await wait_until(lambda: upstream.calls)
             await asyncio.sleep(0.1 * SLOWNESS)
@@ -340,7 +340,8 @@ async def test_every_split_of_a_stream():
         await call.send(STREAM[at:])
         return "next"
 
-    async with Upstream(script) as upstream, AiChat(upstream.url, "--history-turns", 0) as chat, chat.browser() as browser:
+    async with Upstream(script) as upstream, AiChat(upstream.url, "--history-turns", 0, "--max-commands", 1000) as chat, \
+            chat.browser() as browser:
         for at in range(len(STREAM)):
             assert await browser.ask("Hello") == ("Grü你", None), f"cut at {at}"
         assert len(upstream.calls) == len(STREAM)

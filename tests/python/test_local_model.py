@@ -75,15 +75,29 @@ def chat(model):
         yield f"ws://127.0.0.1:{program.match[1]}/ws/chat"
 
 
-async def ask(connection, question, session):
-    """Sends a question; returns the messages of its answer, as bytes from the wire decoded strictly."""
+async def say(connection, question, session):
     await connection.send(json.dumps({"type": "chat", "sessionId": session, "message": question}))
+
+
+async def receive(connection):
+    """The next message of an answer, as bytes from the wire decoded strictly."""
+    while True:
+        message = json.loads((await connection.recv(decode=False)).decode("utf-8", errors="strict"))
+        if message["type"] not in ("service", "status"):
+            return message
+
+
+async def rest(connection):
     messages = []
     async with asyncio.timeout(ANSWER_TIMEOUT):
         while not messages or not messages[-1].get("done"):
-            raw = await connection.recv(decode=False)
-            messages.append(json.loads(raw.decode("utf-8", errors="strict")))
+            messages.append(await receive(connection))
     return messages
+
+
+async def ask(connection, question, session):
+    await say(connection, question, session)
+    return await rest(connection)
 
 
 def text_of(messages):
@@ -110,15 +124,14 @@ def test_the_local_model_answers_through_ai_chat(chat):
 def test_a_stopped_answer_leaves_the_local_model_free(chat):
     async def talk():
         async with websockets.connect(chat) as connection:
-            await connection.send(json.dumps({"type": "chat", "sessionId": "stop", "message": "Tell me a long story about a ship."}))
-            received = [json.loads(await connection.recv()) for _ in range(3)]
+            await say(connection, "Tell me a long story about a ship.", "stop")
+            received = [await receive(connection) for _ in range(3)]
             await connection.send(json.dumps({"type": "stop"}))
-            async with asyncio.timeout(5):
-                while not received[-1]["done"]:
-                    received.append(json.loads(await connection.recv()))
+            received += await rest(connection)
             again = await ask(connection, "Say hello.", "stop")
             return received, again
 
     received, again = asyncio.run(talk())
     assert {message["type"] for message in received + again} == {"stream"}
+    assert received[-1]["finish_reason"] == "cancelled"
     assert text_of(again)

@@ -13,25 +13,7 @@ namespace {
 
 using Status = Store::Status;
 
-class RedisPeopleTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() { redis_ = new RedisServer; }
-  static void TearDownTestSuite() {
-    delete redis_;
-    redis_ = nullptr;
-  }
-  void SetUp() override { redis_->ask({"FLUSHALL"}); }
-
-  static std::unique_ptr<Node> node(const std::function<void(RedisOptions*, Store::Limits*)>& adjust = nullptr) {
-    auto made = std::make_unique<Node>(*redis_, adjust);
-    EXPECT_TRUE(made->waitUntil(/*degraded=*/false));
-    return made;
-  }
-
-  static RedisServer* redis_;
-};
-
-RedisServer* RedisPeopleTest::redis_ = nullptr;
+class RedisPeopleTest : public RedisTest {};
 
 Post direct(const std::string& from, const std::string& to, const std::string& id, const std::string& text) {
   Post post;

@@ -17,26 +17,7 @@ namespace {
 using Claim = Store::Claim;
 using Found = Store::Found;
 
-// One server for all of these tests; each has a prefix of its own.
-class RedisStoreTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() { redis_ = new RedisServer; }
-  static void TearDownTestSuite() {
-    delete redis_;
-    redis_ = nullptr;
-  }
-  void SetUp() override { redis_->ask({"FLUSHALL"}); }
-
-  static std::unique_ptr<Node> node(const std::function<void(RedisOptions*, Store::Limits*)>& adjust = nullptr) {
-    auto made = std::make_unique<Node>(*redis_, adjust);
-    EXPECT_TRUE(made->waitUntil(/*degraded=*/false));
-    return made;
-  }
-
-  static RedisServer* redis_;
-};
-
-RedisServer* RedisStoreTest::redis_ = nullptr;
+class RedisStoreTest : public RedisTest {};
 
 std::string text(const std::vector<Exchange>& exchanges) {
   std::string all;

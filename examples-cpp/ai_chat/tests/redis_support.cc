@@ -243,6 +243,8 @@ bool Node::heard(const std::string& event, double seconds) {
 
 // ---- logs ----
 
+RedisServer* RedisTest::redis_ = nullptr;
+
 std::shared_ptr<AnswerLog> newLog(const std::string& requestId, const Scope& scope) {
   return std::make_shared<AnswerLog>(AnswerId{scope, requestId});
 }

@@ -114,6 +114,25 @@ class Node : public Store::Events {
   std::vector<std::string> events_;
 };
 
+// One server for the tests of a suite; it is emptied before each.
+class RedisTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { redis_ = new RedisServer; }
+  static void TearDownTestSuite() {
+    delete redis_;
+    redis_ = nullptr;
+  }
+  void SetUp() override { redis_->ask({"FLUSHALL"}); }
+
+  static std::unique_ptr<Node> node(const std::function<void(RedisOptions*, Store::Limits*)>& adjust = nullptr) {
+    auto made = std::make_unique<Node>(*redis_, adjust);
+    EXPECT_TRUE(made->waitUntil(/*degraded=*/false));
+    return made;
+  }
+
+  static RedisServer* redis_;
+};
+
 std::shared_ptr<AnswerLog> newLog(const std::string& requestId, const Scope& scope = Scope::session("session"));
 // Appends the messages `first` to `last`; the last one is the end if `done`.
 void write(AnswerLog* log, std::uint64_t first, std::uint64_t last, bool done = false);

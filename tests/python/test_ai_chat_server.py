@@ -1,6 +1,8 @@
 """The AI chat server as a server: the page, the end, the command line, secrets."""
 
 import asyncio
+import contextlib
+import http.client
 import json
 import re
 import select
@@ -63,6 +65,16 @@ def test_the_page(tmp_path):
                 assert "content-security-policy" in headers
             status, headers, body = await fetch("/", "HEAD")
             assert (status, body) == (200, b"")
+            kept = http.client.HTTPConnection("127.0.0.1", chat.port, timeout=PATIENCE)
+            with contextlib.closing(kept):
+                for path in "/big.js", "/none", "/healthz", "/":
+                    lengths = []
+                    for method in "HEAD", "GET":
+                        await asyncio.to_thread(kept.request, method, path)
+                        answer = await asyncio.to_thread(kept.getresponse)
+                        lengths.append(answer.headers["content-length"])
+                        assert len(await asyncio.to_thread(answer.read)) == (0 if method == "HEAD" else int(lengths[1]))
+                    assert lengths[0] == lengths[1] != "0", path
             status, headers, body = await fetch("/", "POST")
             assert (status, headers["allow"]) == (405, "GET, HEAD")
 

@@ -159,7 +159,7 @@ void ChatService::onJoined(const wsmuduo::WebSocketConnectionPtr& webSocket, con
   for (const RoomState::Answer& answer : state.answers) {
     chat->watchOnce(findOrFollow({Scope::room(room), answer.requestId}, webSocket->getLoop()));
   }
-  // What waits here for its turn has not been announced yet.
+  // What waits here for its turn may not have been announced yet.
   for (const auto& log : runs_.underWayIn(Scope::room(room))) chat->watchOnce(log);
 }
 

@@ -60,7 +60,7 @@ class TokenStream : muduo::noncopyable {
   ~TokenStream();
 
   /// Takes the next bytes of the text. False, with nothing taken: it is finished, or more than Options::maxBufferedAmount would
-  /// wait here for the connection.
+  /// wait here for the connection; or this is not the connection's loop (logged).
   bool write(const muduo::StringPiece& bytes);
 
   /// The end of the text; the last message has what was not in any yet, the reason ("stop", "length"; "stop" if

@@ -108,7 +108,7 @@ fn machine() -> serde_json::Value {
     serde_json::json!({
         "cpu": model.unwrap_or("unknown"),
         "cores": cpu.lines().filter(|line| line.starts_with("processor")).count(),
-        "kernel": kernel.trim(),
+        "kernel": kernel.split(['-', '\n']).next(), // without what a distribution adds
         "virtual": cpu.lines().any(|line| line.starts_with("flags") && line.split(' ').any(|flag| flag == "hypervisor")),
     })
 }

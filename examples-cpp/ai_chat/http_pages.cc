@@ -17,20 +17,19 @@ bool isRead(const HttpRequest& request) {
   return request.method() == HttpRequest::kGet || request.method() == HttpRequest::kHead;
 }
 
-void answer(const HttpRequest& request, HttpResponse* response, int status, const char* message, const char* type,
-            const std::string& body) {
+void answer(HttpResponse* response, int status, const char* message, const char* type, const std::string& body) {
   response->setStatusCode(static_cast<HttpResponse::HttpStatusCode>(status));
   response->setStatusMessage(message);
   response->setContentType(type);
   response->addHeader("Cache-Control", "no-store");
   response->addHeader("X-Content-Type-Options", "nosniff");
-  if (request.method() != HttpRequest::kHead) response->setBody(body);
+  response->setBody(body);  // also to HEAD: the server leaves it out, and tells its length
 }
 
-void refuseMethod(const HttpRequest& request, HttpResponse* response) {
+void refuseMethod(HttpResponse* response) {
   response->addHeader("Allow", "GET, HEAD");
   response->setCloseConnection(true);
-  answer(request, response, 405, "Method Not Allowed", "text/plain; charset=utf-8", "GET and HEAD only.\n");
+  answer(response, 405, "Method Not Allowed", "text/plain; charset=utf-8", "GET and HEAD only.\n");
 }
 
 }  // namespace
@@ -51,22 +50,22 @@ void HttpPages::serveOperator(const HttpRequest& request, HttpResponse* response
   if (request.path() == "/healthz") {
     serveHealth(request, response);
   } else if (!isRead(request)) {
-    refuseMethod(request, response);
+    refuseMethod(response);
   } else if (request.path() == "/metrics") {
-    answer(request, response, 200, "OK", "text/plain; version=0.0.4; charset=utf-8", metrics());
+    answer(response, 200, "OK", "text/plain; version=0.0.4; charset=utf-8", metrics());
   } else {
-    answer(request, response, 404, "Not Found", kText, "There are /metrics and /healthz here.\n");
+    answer(response, 404, "Not Found", kText, "There are /metrics and /healthz here.\n");
   }
 }
 
 void HttpPages::serveHealth(const HttpRequest& request, HttpResponse* response) const {
   const bool isDraining = draining_;
   if (!isRead(request)) {
-    refuseMethod(request, response);
+    refuseMethod(response);
   } else if (isDraining) {
-    answer(request, response, 503, "Service Unavailable", "application/json", health(isDraining));
+    answer(response, 503, "Service Unavailable", "application/json", health(isDraining));
   } else {
-    answer(request, response, 200, "OK", "application/json", health(isDraining));
+    answer(response, 200, "OK", "application/json", health(isDraining));
   }
 }
 

@@ -168,6 +168,16 @@ bool levelOf(std::string_view word, Log::Level* level) {
   return false;
 }
 
+// Peers hang up as they like. That is no error of ours, and anybody could fill the log with it.
+bool isHangUp(std::string_view message, std::string_view source) {
+  constexpr std::string_view kConnection = "TcpConnection.cc:";
+  if (source.substr(0, kConnection.size()) != kConnection) return false;
+  for (const std::string_view words : {"Connection reset by peer", "Broken pipe"}) {
+    if (message.find(words) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 void takeFromMuduo(const char* data, int length) {
   const int savedErrno = errno;
   std::string_view line(data, static_cast<std::size_t>(length));
@@ -190,6 +200,7 @@ void takeFromMuduo(const char* data, int length) {
     source = rest.substr(dash + 3);
     rest = rest.substr(0, dash);
   }
+  if (isHangUp(rest, source)) level = Log::kDebug;
   Log(level, "muduo").add("message", rest).add("source", source).add("thread", thread);
   errno = savedErrno;
 }

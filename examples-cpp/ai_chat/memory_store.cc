@@ -193,7 +193,8 @@ Store::Status MemoryStore::storeInRoom(Post post, Event* event) {
   if (place == nullptr) return Status::kFull;
   if (!place->members.empty()) *event = [post](Events* events) { events->onRoomPost(post); };
 
-  post.text = cutToWhole(post.text, limits_.bytes);  // the answer of a model may be longer than what is kept of it
+  // What the model is asked and says may be longer than what is kept of it; what people say to each other is not.
+  if (post.from.empty() || !post.requestId.empty()) post.text = cutToWhole(post.text, limits_.bytes);
   const std::size_t cost = costOf(post);
   place->bytes += cost;
   roomsBytes_ += cost;

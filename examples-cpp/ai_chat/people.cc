@@ -42,6 +42,7 @@ struct People::Member {
 
   const Connection conn;
 
+  std::string proxied;  // who the proxy says it is
   // Changed in the store's loop, under the lock.
   std::string user;
   std::set<std::string> rooms;
@@ -84,7 +85,9 @@ void People::onConnection(const Connection& conn) {
       const std::lock_guard<std::mutex> lock(mutex_);
       members_.emplace(conn.get(), member);
     }
-    if (!user.empty()) admit(member, user);
+    if (user.empty()) return;
+    if (isName(user)) member->proxied = user;
+    admit(member, user);
   });
 }
 
@@ -330,6 +333,8 @@ void People::onDegraded(bool degraded) {
   if (degraded) return;
   for (const auto& [conn, member] : members_) {
     if (member->lacksInbox && !member->isReading) readInbox(member);
+    // Its client may not log in, so it could not try again.
+    if (!member->proxied.empty() && member->user.empty() && !member->isBusy) admit(member, member->proxied);
   }
 }
 

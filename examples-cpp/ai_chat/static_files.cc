@@ -182,13 +182,13 @@ void StaticFiles::serve(const muduo::net::HttpRequest& request, muduo::net::Http
     response->setStatusCode(HttpResponse::k404NotFound);
     response->setStatusMessage("Not Found");
     response->setContentType("text/plain; charset=utf-8");
-    if (request.method() == HttpRequest::kGet) response->setBody("There is nothing here.\n");
+    response->setBody("There is nothing here.\n");
     return;
   }
   response->setStatusCode(HttpResponse::k200Ok);
   response->setStatusMessage("OK");
   response->setContentType(file->contentType);
-  if (request.method() == HttpRequest::kGet) response->setBody(file->body);
+  response->setBody(file->body);  // also to HEAD: the server leaves it out, and tells its length
 }
 
 }  // namespace ai_chat

@@ -23,7 +23,8 @@ using muduo::net::TcpConnectionPtr;
 namespace {
 
 const size_t kMaxHead = 64 * 1024;
-const double kLingerSeconds = 2;  // for a refused peer to read why
+const size_t kMaxUnread = 64 * 1024;  // of answers, before the next request is looked at
+const double kLingerSeconds = 2;      // for a refused peer to read why
 
 /// What the connection's context holds: here it is ours, since callbacks never see the connection.
 struct HttpState {
@@ -149,6 +150,7 @@ void HttpServer::onMessage(const TcpConnectionPtr& conn, Buffer* buf, muduo::Tim
     // In the middle of a request's head, which the parser takes line by line, there is nothing to ask: a head that the
     // adapter has let pass before it was complete is not an upgrade.
     if (state->headBytes == 0 && webSocketServer_.onMessage(conn, buf, receiveTime)) return;
+    if (state->headBytes == 0 && conn->outputBuffer()->readableBytes() > kMaxUnread) return holdUp(conn);
 
     const size_t before = buf->readableBytes();
     if (!state->context.parseRequest(buf, receiveTime)) return refuse(conn, state, buf, "400 Bad Request");
@@ -169,6 +171,17 @@ void HttpServer::onMessage(const TcpConnectionPtr& conn, Buffer* buf, muduo::Tim
     if (response.closeConnection()) finish(conn, state);
     state->context.reset();
   }
+}
+
+/// A peer that asks and does not read must not fill the memory with answers.
+void HttpServer::holdUp(const TcpConnectionPtr& conn) {
+  conn->stopRead();
+  conn->setWriteCompleteCallback([this](const TcpConnectionPtr& written) {
+    written->setWriteCompleteCallback(muduo::net::WriteCompleteCallback());
+    if (!written->connected()) return;
+    written->startRead();
+    onMessage(written, written->inputBuffer(), muduo::Timestamp::now());
+  });
 }
 
 }  // namespace wsmuduo

@@ -67,6 +67,7 @@ class HttpServer : muduo::noncopyable {
  private:
   void onConnection(const muduo::net::TcpConnectionPtr& conn);
   void onMessage(const muduo::net::TcpConnectionPtr& conn, muduo::net::Buffer* buf, muduo::Timestamp receiveTime);
+  void holdUp(const muduo::net::TcpConnectionPtr& conn);
 
   WebSocketServer webSocketServer_;  // before server_: must outlive it
   HttpCallback httpCallback_;

@@ -191,6 +191,81 @@ describe('login', () => {
     assert.deepEqual([rig.happened('logout'), rig.happened('left')], [[], []]);
   });
 
+  test('as somebody else it is on another connection, out of the rooms; answers go on', async () => {
+    await inRoom();
+    const first = rig.socket;
+    const answer = chat.ask('x', { requestId: 'r' });
+    first.stream('r', 1, 'a');
+    rig.events.length = 0;
+    const login = chat.login('bob', TOKEN);
+    assert.equal(first.readyState, 2, 'a connection belongs to one user');
+    assert.equal(chat.user, 'ann', 'until the server has agreed');
+    rig.socket.accept();
+    assert.deepEqual(rig.socket.said, [{ ...LOGIN, user: 'bob' }]);
+    welcome('bob');
+    assert.equal((await login).user, 'bob');
+    assert.deepEqual([chat.user, chat.rooms, rig.happened('left')], ['bob', [], [{ room: 'den', error: null }]]);
+    assert.deepEqual(rig.socket.said.slice(1), [{ type: 'resume', requestId: 'r', sessionId: 's-1', after: 1 }]);
+    rig.socket.done('r', 2, 'b');
+    assert.equal(answer.text, 'ab');
+    rig.again();
+    assert.deepEqual(rig.socket.said, [{ ...LOGIN, user: 'bob' }]);
+  });
+
+  test('as somebody else, refused: one is who one was, where one was', async () => {
+    await inRoom();
+    const login = assert.rejects(chat.login('bob', TOKEN), { code: 'wrong_token' });
+    rig.socket.accept();
+    refuse('wrong_token');
+    await login;
+    assert.deepEqual(rig.socket.said, [{ ...LOGIN, user: 'bob' }, LOGIN]);
+    welcome();
+    assert.deepEqual(rig.socket.said.at(-1), { type: 'join', room: 'den' });
+    joined('den');
+    assert.deepEqual([chat.user, chat.rooms, rig.happened('left'), rig.happened('logout')], ['ann', ['den'], [], []]);
+  });
+
+  test('as somebody else while one is logged in again, or without a connection', async () => {
+    await loggedIn();
+    rig.again();
+    const login = chat.login('bob', TOKEN);
+    rig.socket.accept();
+    welcome('bob');
+    assert.equal((await login).user, 'bob');
+    assert.deepEqual(rig.socket.said, [{ ...LOGIN, user: 'bob' }]);
+    rig.socket.drop();
+    const again = chat.login('carol', TOKEN);
+    rig.again();
+    welcome('carol');
+    assert.equal((await again).user, 'carol');
+    assert.deepEqual(rig.socket.said, [{ ...LOGIN, user: 'carol' }]);
+  });
+
+  test('what waits to be sent is not said by somebody else', async () => {
+    await loggedIn();
+    const note = assert.rejects(chat.message({ to: 'carol', text: 'y' }), { code: 'closed', retryable: true });
+    chat.login('bob', TOKEN);
+    rig.socket.accept();
+    welcome('bob');
+    await note;
+    assert.deepEqual(rig.socket.said, [{ ...LOGIN, user: 'bob' }]);
+  });
+
+  test('where a proxy says who it is, nobody logs in as somebody else', async () => {
+    const socket = rig.online();
+    welcome('carol');
+    const login = assert.rejects(chat.login('bob', TOKEN), { code: 'bad_request' });
+    refuse('bad_request');
+    await login;
+    assert.deepEqual([rig.socket, chat.user], [socket, 'carol']);
+    const early = assert.rejects(chat.login('bob', TOKEN), { code: 'bad_request' });
+    rig.again();
+    welcome('carol');
+    refuse('bad_request');
+    await early;
+    assert.equal(chat.user, 'carol');
+  });
+
   test('a proxy that says who it is needs no token, and is waited for again', async () => {
     rig.online();
     welcome('carol');

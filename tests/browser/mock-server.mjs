@@ -196,6 +196,7 @@ class Client {
   on_login({ user, token }) {
     const { tokens, inboxes } = this.mock;
     if (typeof user !== 'string' || !/^\S(.*\S)?$/u.test(user) || Buffer.byteLength(user) > 64) return this.error('bad_request', 'user: 1 to 64 bytes');
+    if (this.user) return this.error('bad_request', 'this connection has logged in: use another one for another user');
     if ((tokens.get(user) ?? token) !== token) return this.error('wrong_token', 'this name has another token');
     tokens.set(user, token);
     this.user = user;

@@ -167,6 +167,24 @@ test('a connection that breaks leaves rooms as they were, and brings what was mi
   assert.deepEqual(await members(ada), ['Ada', 'Ben']);
 });
 
+test('another name: on a connection of its own; one that is taken changes nothing', async () => {
+  await list(ada, 'garden').click();
+  await ada.page.locator('#me').click();
+  await ada.answerDialog('Ben');
+  await ada.page.getByText('This name belongs to somebody else.').waitFor();
+  await ada.page.locator('#dialog-cancel').click();
+  await ada.ask('Still Ada');
+  await ben.people.getByText('Still Ada').waitFor();
+  assert.equal(await ben.people.last().locator('.role').textContent(), 'Ada');
+
+  await ada.login('Ada the Second');
+  await ada.page.locator('#members li').first().waitFor();
+  await ada.ask('Now I am another');
+  await ben.people.getByText('Now I am another').waitFor();
+  assert.equal(await ben.people.last().locator('.role').textContent(), 'Ada the Second');
+  assert.deepEqual(await members(ben), ['Ada the Second', 'Ben']);
+});
+
 test('in all this no page complained', async () => {
   await ada.close();
   await ben.close();

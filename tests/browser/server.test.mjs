@@ -118,3 +118,25 @@ test('rooms and direct messages', async () => {
   await ada.close();
   await ben.close();
 });
+
+test('another name, and one that is taken', async () => {
+  const [eve, fay] = await Promise.all([open(), open()]);
+  await eve.login('Eve');
+  await fay.login('Fay');
+  await eve.join('yard');
+  await fay.join('yard');
+  await eve.page.locator('#me').click();
+  await eve.answerDialog('Fay');
+  await eve.page.getByText('This name belongs to somebody else.').waitFor();
+  await eve.page.locator('#dialog-cancel').click();
+  await eve.ask('Still Eve');
+  await fay.people.getByText('Still Eve').waitFor();
+  await eve.login('Gil');
+  await eve.page.locator('#members li').nth(1).waitFor();
+  await eve.ask('Now Gil');
+  await fay.people.getByText('Now Gil').waitFor();
+  assert.deepEqual(await fay.page.locator('#members .name').allTextContents(), ['Fay', 'Gil']);
+  assert.deepEqual(await fay.people.locator('.role').allTextContents(), ['Eve', 'Gil']);
+  await eve.close();
+  await fay.close();
+});

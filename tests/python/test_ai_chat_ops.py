@@ -4,7 +4,9 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 import urllib.error
@@ -161,6 +163,12 @@ async def test_logs_as_text_and_silence_when_all_is_well():
     async with Upstream(HELLO) as upstream, AiChat(upstream.url, "--verbose") as loud, AiChat(upstream.url) as quiet:
         await loud.ask()
         await quiet.ask()
+        for chat in loud, quiet:
+            for begun in b"", b"GET / HTTP/1.1\r\n":
+                with socket.create_connection(("127.0.0.1", chat.port)) as client:
+                    client.sendall(begun)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # hangs up with a reset
+            assert (await health(chat))[0] == 200
     lines = loud.stderr.decode().splitlines()
     assert lines and all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARN) \w+( |$)", line) for line in lines), lines
     assert quiet.stderr == b""

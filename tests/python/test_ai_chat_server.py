@@ -1,8 +1,11 @@
 """The AI chat server as a server: the page, the end, the command line, secrets."""
 
 import asyncio
+import contextlib
+import http.client
 import json
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ai_chat_harness import (
-    COMMAND, DONE, PATIENCE, SLOWNESS, WWW, AiChat, Upstream, answers, asynchronous, delta, endless, exchange, run,
+    COMMAND, DONE, PATIENCE, PROMPT, SLOWNESS, WWW, AiChat, Upstream, answers, asynchronous, delta, endless, exchange, run,
 )
 from websockets.exceptions import ConnectionClosed
 
@@ -62,6 +65,16 @@ def test_the_page(tmp_path):
                 assert "content-security-policy" in headers
             status, headers, body = await fetch("/", "HEAD")
             assert (status, body) == (200, b"")
+            kept = http.client.HTTPConnection("127.0.0.1", chat.port, timeout=PATIENCE)
+            with contextlib.closing(kept):
+                for path in "/big.js", "/none", "/healthz", "/":
+                    lengths = []
+                    for method in "HEAD", "GET":
+                        await asyncio.to_thread(kept.request, method, path)
+                        answer = await asyncio.to_thread(kept.getresponse)
+                        lengths.append(answer.headers["content-length"])
+                        assert len(await asyncio.to_thread(answer.read)) == (0 if method == "HEAD" else int(lengths[1]))
+                    assert lengths[0] == lengths[1] != "0", path
             status, headers, body = await fetch("/", "POST")
             assert (status, headers["allow"]) == (405, "GET, HEAD")
 
@@ -74,6 +87,30 @@ async def test_the_page_that_comes_with_it():
     async with AiChat("http://127.0.0.1:9/v1", www=None) as chat:
         status, _, body = await asyncio.to_thread(get, chat.url)
         assert status == 200 and b"<!doctype html>" in body.lower()
+
+
+@asynchronous
+async def test_who_asks_for_pages_and_does_not_read_them_is_not_heard_further():
+    request = b"GET /" + b"x" * 400 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    limit = 24 * 1024 * 1024
+
+    def ask(port):
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+            sent = 0
+            while sent < limit and select.select([], [client], [], PROMPT)[1]:
+                sent += client.send((request * 200)[sent % len(request):])
+            stuck, received, tail = sent < limit, 0, b""
+            while received < sent // len(request):  # all of them are answered when it reads
+                data = tail + client.recv(1 << 20)
+                received += data.count(b"HTTP/1.1 404 ")
+                tail = data[-12:]
+            return stuck, sent // len(request), received
+
+    async with AiChat("http://127.0.0.1:9/v1") as chat:
+        stuck, asked, answered = await asyncio.to_thread(ask, chat.port)
+        assert stuck and answered == asked > 100
+        assert (await asyncio.to_thread(get, chat.url))[0] == 200
 
 
 # ---- the process ----

@@ -336,6 +336,8 @@ TEST_F(MemoryStoreTest, RoomsAreBoundedInBytes) {
   join("b", "ann");
   say("", "a", std::string(998, 'x') + "\u4f60\u597d");
   EXPECT_EQ(look("a").posts[0].text, std::string(998, 'x'));  // in part, but no character
+  say("ann", "a", std::string(1001, 'y'));
+  EXPECT_EQ(look("a").posts[1].text, std::string(1001, 'y'));  // what was acknowledged is kept as it is
   events();
   for (int i = 0; i < 5; ++i) say("ann", "a", std::string(1000, static_cast<char>('0' + i)));
   ASSERT_EQ(look("a").posts.size(), 3u);

@@ -57,6 +57,10 @@ class TestStore : public MemoryStore {
     if (refusesLogins) return loop->queueInLoop([done] { done(Status::kUnavailable); });
     MemoryStore::login(user, token, loop, std::move(done));
   }
+  void admit(const std::string& user, Loop* loop, std::function<void(Status)> done) override {
+    if (refusesLogins) return loop->queueInLoop([done] { done(Status::kUnavailable); });
+    MemoryStore::admit(user, loop, std::move(done));
+  }
   void inbox(const std::string& user, Loop* loop, std::function<void(Status, std::vector<Post>)> done) override {
     if (isUnreachable) return loop->queueInLoop([done] { done(Status::kUnavailable, {}); });
     MemoryStore::inbox(user, loop, slowly(std::move(done)));

@@ -71,6 +71,23 @@ TEST_P(PeopleTest, AProxySaysWhoItIs) {
   EXPECT_TRUE(isError(strange.ask({{"type", "join"}, {"room", "lobby"}}), "login_required"));
 }
 
+TEST_P(PeopleTest, AProxySaysWhoItIsWhileTheStoreIsAway) {
+  TestServer::Options options;
+  options.userHeader = "x-user";
+  use(options);
+  server_->store.refusesLogins = true;
+  TestClient ann(*server_, "ann"), strange(*server_, std::string(65, 'x'));
+  EXPECT_TRUE(isError(ann.hear(), "unavailable"));
+  EXPECT_TRUE(isError(ann.ask({{"type", "join"}, {"room", "lobby"}}), "login_required"));
+  EXPECT_TRUE(isError(strange.hear(), "bad_request"));
+  server_->store.refusesLogins = false;
+  for (int times = 0; times < 2; ++times) server_->inLoop([&] { server_->people->onDegraded(false); });
+  EXPECT_EQ(ann.hear(), (Json{{"type", "welcome"}, {"user", "ann"}, {"node", "node-1"}, {"unread", 0}}));
+  EXPECT_EQ(ann.join("lobby")["type"], "joined");
+  EXPECT_EQ(server_->metrics.usersOnline, 1);
+  EXPECT_TRUE(isError(strange.ask({{"type", "join"}, {"room", "lobby"}}), "login_required"));
+}
+
 TEST_P(PeopleTest, WhatComesBehindALoginWaitsForIt) {
   TestClient ann(*server_);
   ann.say({{"type", "login"}, {"user", "ann"}, {"token", "0123456789abcdef"}});

@@ -164,7 +164,8 @@ export class ChatSocket {
       isOnline: () => this.state === 'online',
       onChange: () => this.#pump(),
       restoreLater: (ms) => this.#timers.start('restore', ms, () => this.#restore()),
-      onLogin: (event) => this.#events.emit('login', event),
+      renew: () => this.#renew(),
+      onLogin: (event) => this.#loggedIn(event),
       onLogout: (error) => this.#events.emit('logout', { error }),
       onJoined: (room, again) => this.#joined(room, again),
       onLeft: (room, error) => this.#left(room, error),
@@ -279,7 +280,7 @@ export class ChatSocket {
 
   /**
    * The first login of a name decides on its token: a secret of 16 to 128 bytes, to be kept. Waits for a connection; from then
-   * on every connection is logged in. To be somebody else, `logout` first.
+   * on every connection is logged in. As somebody else it is on a new connection, out of all rooms; refused, one stays who one was.
    * @param {string} user @param {string} token
    * @returns {Promise<LoginEvent>} rejects with a ChatError
    */
@@ -314,6 +315,7 @@ export class ChatSocket {
       const message = { type: 'message', ...rest, id };
       this.#outbox.add({
         id: `message:${id}`,
+        from: this.user,
         message: () => message,
         isReady: () => this.#people.isReady(message),
         reject,
@@ -324,6 +326,18 @@ export class ChatSocket {
       }, message);
       this.#pump();
     });
+  }
+
+  #renew() {
+    if (this.state !== 'online') return;
+    this.#connection.lose();
+    this.#connection.reconnectNow();
+  }
+
+  /** @param {LoginEvent} event */
+  #loggedIn(event) {
+    this.#outbox.drop(({ from }) => (from ?? event.user) !== event.user, new ChatError('closed', 'somebody else has logged in', true));
+    this.#events.emit('login', event);
   }
 
   // ---- what is sent ----

@@ -198,7 +198,7 @@ export class People {
 
   /** @param {string} user */
   #loggedIn(user) {
-    if (this.user === null) this.#become(user); // a proxy says who it is
+    this.#become(user); // also who a proxy says it is
   }
 
   #loggedOut() {
@@ -360,14 +360,10 @@ export class People {
 
   /** @param {string} user */
   #become(user) {
-    if (this.user !== null && this.user !== user) {
-      for (const name of this.rooms.keys()) this.#socket.leave(name).catch(() => {});
-      this.rooms.clear();
-      this.directs.clear();
-    }
-    const first = this.user !== user;
+    if (this.user === user) return;
+    this.rooms.clear();
+    this.directs.clear();
     this.user = user;
-    if (!first) return;
     const token = this.#tokens()[user];
     if (typeof token === 'string' && this.#socket.user !== user) {
       this.#socket.login(user, token).catch(({ code }) => { if (code === 'wrong_token') this.#loggedOut(); });
@@ -398,9 +394,14 @@ export class People {
 
   /** @param {Thread} thread */
   #save(thread) {
+    if ((thread.kind === 'room' ? this.rooms : this.directs).get(thread.name) !== thread) return; // of who one was
     if (thread.kind === 'room') return this.#saveRooms();
     const items = thread.items.filter((item) => item.kind === 'said');
-    this.#shelf.set(this.#key(`direct.${thread.name}`), items);
+    // Another page of this browser may have got, and confirmed, what this one never sees.
+    const known = new Set(items.flatMap(({ id, messageId }) => [id, messageId]));
+    const others = this.#readDirect(thread.name).items.filter(({ id, messageId }) => !known.has(messageId ?? id) && !known.has(id));
+    const all = others.length === 0 ? items : [...items, ...others].sort((one, other) => one.at - other.at).slice(-MAX_ITEMS);
+    this.#shelf.set(this.#key(`direct.${thread.name}`), all);
   }
 
   #saveRooms() {
@@ -414,12 +415,18 @@ export class People {
   #saveDirects() {
     // The one that was written in last comes first.
     const byTime = [...this.directs.values()].sort((one, other) => lastAt(other) - lastAt(one));
-    for (const { name } of byTime.splice(MAX_DIRECTS)) {
+    while (byTime.length > MAX_DIRECTS) {
+      // Many strangers must not drive out those whom one has written to.
+      const stranger = byTime.findLastIndex(({ items }, index) => index > 0 && !items.some((item) => item.kind === 'said' && item.from === this.user));
+      const [{ name }] = byTime.splice(stranger, 1); // -1: the oldest
       this.directs.delete(name);
       this.#shelf.remove(this.#key(`direct.${name}`));
     }
     this.directs = new Map(byTime.map((thread) => [thread.name, thread]));
-    this.#shelf.set(this.#key('directs'), byTime.map(({ name, unread }) => ({ name, unread })));
+    const elsewhere = list(this.#shelf.get(this.#key('directs'))).filter((direct) => (
+      typeof direct?.name === 'string' && !this.directs.has(direct.name) && this.#shelf.get(this.#key(`direct.${direct.name}`)) !== null
+    ));
+    this.#shelf.set(this.#key('directs'), [...byTime.map(({ name, unread }) => ({ name, unread })), ...elsewhere]);
     this.#owner.onChange();
   }
 

@@ -12,6 +12,7 @@ import { ChatError, MAX_WIRE_BYTES } from './wire.js';
  * @property {() => boolean} isReady             false: it has to wait, and lets others pass
  * @property {(error: ChatError) => void} reject  it is not sent any more
  * @property {(reply: any) => void} [confirm]
+ * @property {string | null} [from]              who says it, if that matters
  */
 
 export class Outbox {
@@ -74,8 +75,11 @@ export class Outbox {
     }
   }
 
-  /** @param {ChatError} error */
-  close(error) {
-    for (const { item } of [...this.#entries]) this.take(item.id)?.reject(error);
+  /** @param {(item: Item) => boolean} which @param {ChatError} error */
+  drop(which, error) {
+    for (const { item } of this.#entries.filter((entry) => which(entry.item))) this.take(item.id)?.reject(error);
   }
+
+  /** @param {ChatError} error */
+  close(error) { this.drop(() => true, error); }
 }

@@ -17,6 +17,7 @@ import { ChatError, remember } from './wire.js';
  * @property {() => boolean} isOnline
  * @property {() => void} onChange                        there may be something to send
  * @property {(delayMs: number) => void} restoreLater
+ * @property {() => void} renew                           another connection, at once, if there is one
  * @property {(event: LoginEvent) => void} onLogin
  * @property {(error: ChatError) => void} onLogout        the server does not let one in again
  * @property {(state: RoomState, again: boolean) => void} onJoined
@@ -49,11 +50,19 @@ export class People {
 
   /** @param {string} user @param {string} token @returns {Promise<LoginEvent>} */
   login(user, token) {
+    const { calls } = this.#owner;
+    // A connection belongs to one user; but of whom a proxy speaks, it says on any other, too.
+    const isTaken = this.#isWelcome ? this.#token !== null && user !== this.user : calls.has('login');
+    if (isTaken) this.#owner.renew();
+    calls.drop(({ key }) => key === 'login', new ChatError('closed', 'somebody else logs in', false));
     return new Promise((resolve, reject) => {
-      this.#owner.calls.add(this.#loginCall({ type: 'login', user, token }, (reply) => {
+      calls.add(this.#loginCall({ type: 'login', user, token }, (reply) => {
         this.onWelcome(reply, token);
         resolve(loginEvent(reply));
-      }, reject));
+      }, (error) => {
+        reject(error);
+        if (error.code !== 'closed') this.restore(); // as who one was
+      }));
       this.#owner.onChange();
     });
   }
@@ -117,6 +126,15 @@ export class People {
     }
   }
 
+  /** The rooms are those of a user. */
+  #leaveAll() {
+    this.#owner.calls.drop(({ rank }) => rank === ROOM, new ChatError('closed', 'somebody else has logged in', false));
+    for (const room of [...this.#rooms.keys()]) {
+      this.#rooms.delete(room);
+      this.#owner.onLeft(room, null);
+    }
+  }
+
   connectionLost() {
     this.#isWelcome = false;
     for (const room of this.#rooms.keys()) this.#rooms.set(room, false);
@@ -146,6 +164,7 @@ export class People {
 
   /** Also unasked, when a proxy says who it is. @param {any} message @param {string | null} token */
   onWelcome(message, token = message.user === this.user ? this.#token : null) {
+    if (this.user !== null && message.user !== this.user) this.#leaveAll();
     this.#token = token;
     this.user = message.user;
     this.#isWelcome = true;
@@ -177,7 +196,8 @@ export class People {
    * @returns {import('./calls.js').Call}
    */
   #loginCall(message, resolve, reject) {
-    return { key: 'login', message, rank: LOGIN, isReply: (reply) => reply.type === 'welcome', resolve, reject };
+    const isReply = (/** @type {any} */ reply) => reply.type === 'welcome' && (message === null || reply.user === message.user);
+    return { key: 'login', message, rank: LOGIN, isReply, resolve, reject };
   }
 
   /**

@@ -26,7 +26,7 @@ export const MAX_WIRE_BYTES = 1024 * 1024;
 /**
  * What went wrong. `code` is one of docs/PROTOCOL.md, or made here:
  *
- * - `closed`: `close()` was called
+ * - `closed`: `close()` was called, or somebody else has logged in
  * - `expired`: it waited for a connection for longer than `queueTtl`
  * - `queue_full`: too much waits for the connection already
  * - `timeout`: the server does not reply

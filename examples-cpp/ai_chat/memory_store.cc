@@ -58,9 +58,13 @@ void MemoryStore::history(const Scope& scope, Loop* loop, std::function<void(std
   queue(loop, [done = std::move(done), exchanges = conversations_.history(scope)] { done(exchanges); });
 }
 
-void MemoryStore::addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  conversations_.add(scope, exchange, replaces);
+void MemoryStore::addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces, Loop* loop,
+                              std::function<void()> done) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    conversations_.add(scope, exchange, replaces);
+  }
+  queue(loop, std::move(done));
 }
 
 void MemoryStore::claim(const std::shared_ptr<AnswerLog>&, Loop* loop, std::function<void(Claim)> done) {

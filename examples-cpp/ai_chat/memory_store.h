@@ -49,7 +49,8 @@ class MemoryStore : public Store {
   bool degraded() const override { return false; }
 
   void history(const Scope& scope, Loop* loop, std::function<void(std::vector<Exchange>)> done) override;
-  void addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces) override;
+  void addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces, Loop* loop,
+                   std::function<void()> done) override;
 
   // There are no other nodes.
   void claim(const std::shared_ptr<AnswerLog>& log, Loop* loop, std::function<void(Claim)> done) override;

@@ -51,11 +51,13 @@ void RedisConversations::history(const Scope& scope, Loop* loop, std::function<v
   if (!asks) node_->tell(loop, done, cache_.history(scope));
 }
 
-void RedisConversations::add(const Scope& scope, Exchange exchange, const std::string& replaces) {
-  if (!cutToFit(&exchange, node_->limits())) return;
+void RedisConversations::add(const Scope& scope, Exchange exchange, const std::string& replaces, Loop* loop,
+                             std::function<void()> done) {
+  if (!cutToFit(&exchange, node_->limits())) return node_->tell(loop, std::move(done));
   cache_.add(scope, exchange, replaces);
   bytes_ += exchange.size();
-  waiting_.push_back({scope, std::move(exchange), replaces});
+  waiting_.push_back({++lastNumber_, scope, std::move(exchange), replaces, loop, std::move(done)});
+  if (!node_->isUp()) tell(&waiting_.back());
   bool dropped = false;
   while (sent_ == 0 && waiting_.size() > 1 && (waiting_.size() > kMaxWaiting || bytes_ > node_->limits().totalBytes)) {
     bytes_ -= waiting_.front().exchange.size();
@@ -65,6 +67,14 @@ void RedisConversations::add(const Scope& scope, Exchange exchange, const std::s
   if (dropped) Log(Log::kWarning, "redis_exchange_dropped").add("why", "Redis has been away for too long");
   pump();
 }
+
+// They are written later, and nobody waits for that.
+void RedisConversations::onDown() {
+  sent_ = 0;
+  for (Waiting& one : waiting_) tell(&one);
+}
+
+void RedisConversations::tell(Waiting* one) { node_->tell(one->loop, std::exchange(one->done, nullptr)); }
 
 void RedisConversations::pump() {
   while (node_->isUp() && sent_ < waiting_.size() && sent_ < kMaxSent) {
@@ -76,15 +86,18 @@ void RedisConversations::pump() {
         {next.scope.key(), exchangeToJson(next.exchange), next.exchange.requestId, next.replaces,
          std::to_string(limits.turns / 2), std::to_string(limits.bytes),
          std::to_string(static_cast<std::int64_t>(node_->options().conversationSeconds)), answer},
-        [this](const RedisValue& reply) {
+        [this, number = next.number](const RedisValue& reply) {
           if (reply.isLost()) return;  // once more when Redis is back
           if (reply.isError()) {
             node_->countError("addExchange", reply);
             if (node_->isAway(reply)) return;
           }
-          // Replies come in order.
-          bytes_ -= waiting_.front().exchange.size();
-          waiting_.pop_front();
+          // The first one, but where Redis had forgotten the script.
+          const auto written = std::find_if(waiting_.begin(), waiting_.end(),
+                                            [number](const Waiting& one) { return one.number == number; });
+          tell(&*written);
+          bytes_ -= written->exchange.size();
+          waiting_.erase(written);
           --sent_;
           pump();
         });

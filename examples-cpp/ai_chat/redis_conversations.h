@@ -23,23 +23,28 @@ class RedisConversations : muduo::noncopyable {
   explicit RedisConversations(RedisNode* node) : node_(node), cache_(node->limits()) {}
 
   void history(const Scope& scope, Loop* loop, std::function<void(std::vector<Exchange>)> done);
-  void add(const Scope& scope, Exchange exchange, const std::string& replaces);
+  void add(const Scope& scope, Exchange exchange, const std::string& replaces, Loop* loop, std::function<void()> done);
 
   void onUp() { pump(); }
-  void onDown() { sent_ = 0; }
+  void onDown();
   std::size_t pending() const { return waiting_.size(); }
 
  private:
   struct Waiting {
+    std::uint64_t number;
     Scope scope;
     Exchange exchange;
     std::string replaces;  // the requestId of the answer that it takes the place of, or nothing
+    Loop* loop;
+    std::function<void()> done;  // not once it has been called
   };
 
   void pump();
+  void tell(Waiting* one);
 
   RedisNode* const node_;
   Conversations cache_;
+  std::uint64_t lastNumber_ = 0;
   std::deque<Waiting> waiting_;  // until Redis has confirmed it
   std::size_t sent_ = 0;         // the first ones of these
   std::size_t bytes_ = 0;

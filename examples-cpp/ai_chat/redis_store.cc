@@ -169,8 +169,9 @@ void RedisStore::history(const Scope& scope, Loop* loop, std::function<void(std:
   inLoop([=](Parts* parts) { parts->conversations.history(scope, loop, done); });
 }
 
-void RedisStore::addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces) {
-  inLoop([=](Parts* parts) { parts->conversations.add(scope, exchange, replaces); });
+void RedisStore::addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces, Loop* loop,
+                             std::function<void()> done) {
+  inLoop([=](Parts* parts) { parts->conversations.add(scope, exchange, replaces, loop, done); });
 }
 
 // ---- answers ----

@@ -33,7 +33,8 @@ class RedisStore : public Store {
   bool degraded() const override { return degraded_; }
 
   void history(const Scope& scope, Loop* loop, std::function<void(std::vector<Exchange>)> done) override;
-  void addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces) override;
+  void addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces, Loop* loop,
+                   std::function<void()> done) override;
 
   void claim(const std::shared_ptr<AnswerLog>& log, Loop* loop, std::function<void(Claim)> done) override;
   void follow(const std::shared_ptr<AnswerLog>& log, Loop* loop, std::function<void(Found)> done) override;

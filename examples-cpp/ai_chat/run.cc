@@ -154,22 +154,28 @@ void Run::onMessage(const wsmuduo::TokenStream::Message& message) {
   const std::size_t most = context_.options->store.bytes;
   if (answer_.size() < most) answer_ += contentOf(json);
   if (answer_.size() > most) answer_ = shorten(answer_, most);
-  if (message.isDone) {
-    // Before the end is seen, so that the next question finds it. Nothing said is nothing to remember.
-    if (!answer_.empty()) {
-      Exchange exchange{question_.id.requestId, asked(), answer_, finishReason_};
-      exchange.isUnread = log_->readers() == 0;
-      context_.store->addExchange(question_.id.scope, exchange, question_.regenerate);
-      if (question_.id.scope.kind == Scope::Kind::kRoom) postAnswer();
-    }
-  }
-  log_->append(message.seq,
-               std::make_shared<const std::string>(message.seq == 1 ? withAnswerId(json, answerId_) : std::string(json)),
-               message.isDone);
-  if (!message.isDone && request_ && !paused_ && log_->isAhead(kHighWater)) {
+  const auto text = std::make_shared<const std::string>(message.seq == 1 ? withAnswerId(json, answerId_) : std::string(json));
+  if (message.isDone) return onLastMessage(message.seq, text);
+  log_->append(message.seq, text, /*done=*/false);
+  if (request_ && !paused_ && log_->isAhead(kHighWater)) {
     paused_ = true;
     request_->pause();
   }
+}
+
+// Whoever has seen the end may ask on, on any node: the conversation has the answer before. Nothing said is nothing to remember.
+void Run::onLastMessage(std::uint64_t seq, const AnswerLog::Message& text) {
+  state_ = State::kEnding;
+  const auto end = [self = shared_from_this(), seq, text] {
+    if (self->state_ != State::kEnding) return;
+    self->log_->append(seq, text, /*done=*/true);
+    self->over();
+  };
+  if (answer_.empty()) return end();
+  Exchange exchange{question_.id.requestId, asked(), answer_, finishReason_};
+  exchange.isUnread = log_->readers() == 0;
+  context_.store->addExchange(question_.id.scope, exchange, question_.regenerate, context_.loop, end);
+  if (question_.id.scope.kind == Scope::Kind::kRoom) postAnswer();
 }
 
 void Run::postAnswer() {
@@ -204,27 +210,24 @@ void Run::onEnd(const UpstreamResult& result) {
     finishReason_ = "stop";
     stream_->finish(finishReason_);
   }
-  over();
 }
 
 // ---- ends ----
 
 void Run::stop() {
-  if (state_ == State::kOver) return;
+  if (isEnding()) return;
   const auto self = shared_from_this();
   cancelUpstream();
   finishReason_ = kCancelled;
   stream_->cancel();
-  over();
 }
 
 void Run::fail(std::string_view code, const std::string& message, bool retryable) {
-  if (state_ == State::kOver) return;
+  if (isEnding()) return;
   const auto self = shared_from_this();
   cancelUpstream();
   finishReason_ = kError;
   stream_->fail(std::string(code), replaceBroken(message), retryable);
-  over();
 }
 
 void Run::abandon() {

@@ -62,18 +62,20 @@ class Run : public std::enable_shared_from_this<Run>, muduo::noncopyable {
   const Question& question() const { return question_; }
 
  private:
-  enum class State { kQueued, kPreparing, kAsking, kOver };
+  enum class State { kQueued, kPreparing, kAsking, kEnding, kOver };
 
   Run(const Context& context, Question question, OverCallback onOver);
   void follow();
   void ask(const std::vector<Exchange>& history);
   void onEnd(const UpstreamResult& result);
   void onMessage(const wsmuduo::TokenStream::Message& message);
+  void onLastMessage(std::uint64_t seq, const AnswerLog::Message& text);
   void postAnswer();
   void onCaughtUp();
   std::string asked() const;
   void status(std::string json);
   void cancelUpstream();
+  bool isEnding() const { return state_ == State::kEnding || state_ == State::kOver; }
   void over();
 
   const Context context_;

@@ -78,7 +78,9 @@ class Store : muduo::noncopyable {
 
   virtual void history(const Scope& scope, Loop* loop, std::function<void(std::vector<Exchange>)> done) = 0;
   // `replaces`: a requestId; if it is that of the last exchange, this one takes its place (an answer that is made again).
-  virtual void addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces) = 0;
+  // `done`: every node's history() has it, or the shared store is away and gets it later.
+  virtual void addExchange(const Scope& scope, const Exchange& exchange, const std::string& replaces, Loop* loop,
+                           std::function<void()> done) = 0;
 
   // ---- answers ----
 

@@ -130,8 +130,8 @@ TEST(TokenHash, IsSha256) {
 // ---- what one node has ----
 
 TEST_F(MemoryStoreTest, Conversations) {
-  store_->addExchange(Scope::session("s"), {"r-1", "q", "a", "stop"}, "");
-  store_->addExchange(Scope::session("s"), {"r-2", "q", "b", "length"}, "r-1");
+  store_->addExchange(Scope::session("s"), {"r-1", "q", "a", "stop"}, "", &loop_, [] {});
+  store_->addExchange(Scope::session("s"), {"r-2", "q", "b", "length"}, "r-1", &loop_, [] {});
   const auto [exchanges] =
       wait<std::vector<Exchange>>([&](auto done) { store_->history(Scope::session("s"), &loop_, done); });
   ASSERT_EQ(exchanges.size(), 1u);
@@ -491,7 +491,7 @@ TEST_F(MemoryStoreTest, ThreadsShareIt) {
         store_->inbox(me, loop, [this, me](Status, std::vector<Post> posts) {
           for (const Post& waiting : posts) store_->received(me, {waiting.messageId});
         });
-        store_->addExchange(Scope::session(std::to_string(i % 9)), {"r", "question", "answer", "stop"}, "");
+        store_->addExchange(Scope::session(std::to_string(i % 9)), {"r", "question", "answer", "stop"}, "", &loop_, [] {});
         store_->leave("room" + std::to_string(i % 7), me);
       }
       store_->history(Scope::session("1"), loop, [&](std::vector<Exchange>) { ++called; });

@@ -67,7 +67,7 @@ TEST(RedisFailureTest, WithoutRedisWhatMemoryCanDoGoesOn) {
   EXPECT_TRUE(node->degraded());
   EXPECT_EQ(node.claim(newLog("r")), Claim::kOurs);
   EXPECT_EQ(node.follow(newLog("r2")), Found::kUnavailable);
-  node->addExchange(scope, exchange(1), "");
+  node.add(scope, exchange(1));
   EXPECT_EQ(text(node.history(scope)), "q1 ");
   EXPECT_EQ(node.login("ann", "0123456789abcdef"), Status::kUnavailable);
   EXPECT_EQ(node.send(direct("1", "hello")).status, Status::kUnavailable);
@@ -110,7 +110,7 @@ TEST(RedisFailureTest, RedisIsKilledInMidAnswer) {
       // A client sends until it is acknowledged.
       const std::string words = "w" + std::to_string(++number);
       if (i == 10) redis.kill();
-      (*one)->addExchange(scope, exchange(number), "");
+      one->add(scope, exchange(number));
       if (i == 10) {
         EXPECT_TRUE(one->waitUntil(true));
         EXPECT_TRUE(other->waitUntil(true));
@@ -260,12 +260,12 @@ TEST(RedisFailureTest, ARedisThatHangsIsAwayUntilItAnswers) {
   other->follow(copy);
   write(log.get(), 1, 5);
   EXPECT_TRUE(waitFor([&] { return copy->last() == 5; }));
-  (*one)->addExchange(scope, exchange(0), "");
+  one->add(scope, exchange(0));
   one->history(scope);
 
   redis.stopTime(true);
   write(log.get(), 6, 10);
-  for (int i = 1; i < 5; ++i) (*one)->addExchange(scope, exchange(i), "");
+  for (int i = 1; i < 5; ++i) one->add(scope, exchange(i));
   EXPECT_EQ(one->send(direct("1", "hello")).status, Status::kUnavailable) << "within the time of patience";
   EXPECT_TRUE(one->waitUntil(true));
   EXPECT_EQ(text(one->history(scope)), "q0 q1 q2 q3 q4 ");
@@ -287,7 +287,7 @@ TEST(RedisFailureTest, ARedisThatTakesNoWritesIsAway) {
   redis.ask({"CONFIG", "SET", "maxmemory", "1"});
   EXPECT_TRUE(one->waitUntil(true));
   EXPECT_EQ(one->claim(newLog("r")), Claim::kOurs);
-  (*one)->addExchange(Scope::session("s"), exchange(1), "");
+  one->add(Scope::session("s"), exchange(1));
   redis.ask({"CONFIG", "SET", "maxmemory", "0"});
   EXPECT_TRUE(one->waitUntil(false));
   EXPECT_EQ(text(nodeOf(redis)->history(Scope::session("s"))), "q1 ");
@@ -318,8 +318,8 @@ TEST(RedisFailureTest, ANodeThatWasTakenForDeadDoesNotWriteBehindTheEnd) {
   Exchange unread = exchange(1);
   unread.requestId = "r";
   unread.isUnread = true;
-  (*one)->addExchange(scope, unread, "");
-  (*one)->addExchange(scope, exchange(2), "");
+  one->add(scope, unread);
+  one->add(scope, exchange(2));
   EXPECT_TRUE(other->heard("+ann room")) << "it is back";
   EXPECT_TRUE(one->waitUntil(false));
   one->history(Scope::session("s"));  // behind what it would write
@@ -327,7 +327,7 @@ TEST(RedisFailureTest, ANodeThatWasTakenForDeadDoesNotWriteBehindTheEnd) {
   EXPECT_EQ(copy->last(), 5u);
   EXPECT_EQ(text(other->history(scope)), "q2 ") << "all who read the lost one were told to ask again";
   unread.isUnread = false;
-  (*one)->addExchange(scope, unread, "");
+  one->add(scope, unread);
   EXPECT_EQ(text(one->history(scope)), "q2 q1 ") << "who read it here has all of it";
   const auto late = newLog("r");
   EXPECT_EQ(other->follow(late), Found::kFound);
@@ -446,13 +446,45 @@ TEST(RedisFailureTest, ThePasswordIsUsedAndAWrongOneSaysSo) {
   EXPECT_EQ(right->claim(newLog("r")), Claim::kOurs);
 }
 
+TEST(RedisFailureTest, AnExchangeIsThereForAllNodesWhenItsNodeSaysSo) {
+  RedisServer redis;
+  const auto one = nodeOf(redis);
+  const auto two = nodeOf(redis);
+  const Scope scope = Scope::session("s");
+  std::atomic<int> written{0};
+  const auto count = [&written] { ++written; };
+  for (int i = 1; i <= 20; ++i) {
+    if (i == 10) redis.ask({"SCRIPT", "FLUSH"});
+    one->add(scope, exchange(i), "", count);
+    ASSERT_TRUE(waitFor([&] { return written == i; }));
+    ASSERT_EQ(two->history(scope).back().question, "q" + std::to_string(i));
+  }
+  redis.stopTime(true);
+  one->add(scope, exchange(21), "", count);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(written, 20);
+  redis.stopTime(false);
+  EXPECT_TRUE(waitFor([&] { return written == 21; }));
+
+  // Away: nobody waits for it, neither for what was sent already.
+  redis.stopTime(true);
+  one->add(scope, exchange(22), "", count);
+  EXPECT_TRUE(waitFor([&] { return written == 22; }));
+  EXPECT_TRUE(one->waitUntil(/*degraded=*/true));
+  one->add(scope, exchange(23), "", count);
+  EXPECT_TRUE(waitFor([&] { return written == 23; }));
+  redis.stopTime(false);
+  EXPECT_TRUE(waitFor([&] { return two->history(scope).back().question == "q23"; }));
+  EXPECT_EQ(written, 23);
+}
+
 TEST(RedisFailureTest, StopDoesNotWaitForeverForRedis) {
   RedisServer redis;
   const auto one = nodeOf(redis);
   redis.stopTime(true);
   const auto log = newLog("r");
   (*one)->claim(log, one->loop(), [](Claim) { ADD_FAILURE() << "nothing is called any more"; });
-  (*one)->addExchange(Scope::session("s"), exchange(1), "");
+  one->add(Scope::session("s"), exchange(1));
   EXPECT_TRUE(one->stop(0.3));
 }
 

@@ -38,7 +38,7 @@ TEST_F(RedisStoreTest, AConversationIsSeenByAllNodesInItsOrder) {
   EXPECT_EQ(text(one->history(scope)), "");
   for (int i = 0; i < 5; ++i) {
     const std::string number = std::to_string(i);
-    (*one)->addExchange(scope, exchange("r" + number, "q" + number, "\u4f60\"\n" + number), "");
+    one->add(scope, exchange("r" + number, "q" + number, "\u4f60\"\n" + number));
   }
   const std::string all =
       "q0=\u4f60\"\n0(stop) q1=\u4f60\"\n1(stop) q2=\u4f60\"\n2(stop) "
@@ -57,16 +57,16 @@ TEST_F(RedisStoreTest, ConversationsAreLimitedInTurnsAndBytes) {
   const Scope turns = Scope::session("turns");
   for (int i = 0; i < 4; ++i) {
     const std::string number = std::to_string(i);
-    (*few)->addExchange(turns, exchange("r" + number, "q" + number, "a"), "");
+    few->add(turns, exchange("r" + number, "q" + number, "a"));
   }
   EXPECT_EQ(text(few->history(turns)), "q2=a(stop) q3=a(stop) ");
   EXPECT_EQ(text(other->history(turns)), "q2=a(stop) q3=a(stop) ");
   const Scope bytes = Scope::session("bytes");
-  (*few)->addExchange(bytes, exchange("r1", "12345", "12345"), "");
-  (*few)->addExchange(bytes, exchange("r2", "123456", "12345"), "");
+  few->add(bytes, exchange("r1", "12345", "12345"));
+  few->add(bytes, exchange("r2", "123456", "12345"));
   EXPECT_EQ(text(few->history(bytes)), "123456=12345(stop) ");
   EXPECT_EQ(text(other->history(bytes)), "123456=12345(stop) ");
-  (*few)->addExchange(bytes, exchange("r3", "123456789", "\u4f60\u4f60\u4f60\u4f60"), "");
+  few->add(bytes, exchange("r3", "123456789", "\u4f60\u4f60\u4f60\u4f60"));
   few->history(bytes);
   EXPECT_EQ(text(other->history(bytes)), "123456789=\u4f60\u4f60\u4f60(stop) ") << "cut between characters";
 }
@@ -74,12 +74,12 @@ TEST_F(RedisStoreTest, ConversationsAreLimitedInTurnsAndBytes) {
 TEST_F(RedisStoreTest, AnAnswerMadeAgainReplacesTheOneItNames) {
   const auto one = node();
   const Scope scope = Scope::session("s");
-  (*one)->addExchange(scope, exchange("r1", "q1", "a1"), "");
-  (*one)->addExchange(scope, exchange("r2", "q2", "a2"), "");
-  (*one)->addExchange(scope, exchange("r3", "q2 in other words", "again"), "r2");
-  (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), "r1");
+  one->add(scope, exchange("r1", "q1", "a1"));
+  one->add(scope, exchange("r2", "q2", "a2"));
+  one->add(scope, exchange("r3", "q2 in other words", "again"), "r2");
+  one->add(scope, exchange("r4", "q1", "not the last"), "r1");
   EXPECT_EQ(text(one->history(scope)), "q1=a1(stop) q2 in other words=again(stop) q1=not the last(stop) ");
-  (*one)->addExchange(scope, exchange("r4", "q1", "not the last"), "");
+  one->add(scope, exchange("r4", "q1", "not the last"));
   EXPECT_EQ(text(node()->history(scope)), "q1=a1(stop) q2 in other words=again(stop) q1=not the last(stop) ")
       << "written twice";
   EXPECT_EQ(redis_->ask({"TTL", "ai_chat:c:s:s"}), std::to_string(7 * 24 * 3600));
@@ -271,7 +271,7 @@ TEST_F(RedisStoreTest, StopWritesWhatWasAppendedAndLeaves) {
   (*one)->setOnline("ann", true);
   one->join("room", "ann");
   other->join("room", "ben");
-  (*one)->addExchange(Scope::session("s"), exchange("r", "q", "a"), "");
+  one->add(Scope::session("s"), exchange("r", "q", "a"));
   write(log.get(), 1, 500, true);
   EXPECT_TRUE(one->stop());
   EXPECT_TRUE(other->heard("-ann room"));

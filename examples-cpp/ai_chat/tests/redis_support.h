@@ -69,6 +69,10 @@ class Node : public Store::Events {
   Store::Claim claim(const std::shared_ptr<AnswerLog>& log);
   Store::Found follow(const std::shared_ptr<AnswerLog>& log);
   std::vector<Exchange> history(const Scope& scope);
+  void add(const Scope& scope, const Exchange& exchange, const std::string& replaces = "",
+           const std::function<void()>& done = [] {}) {
+    store_->addExchange(scope, exchange, replaces, caller_, done);
+  }
   Store::Status login(const std::string& user, const std::string& token);
   std::pair<Store::Status, std::vector<Post>> inbox(const std::string& user);
   Store::Sent send(const Post& post);

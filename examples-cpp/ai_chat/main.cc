@@ -220,7 +220,8 @@ void run(const Options& options) {
   reserved.reset();
 
   // The end, step by step: balancers are told, answers under way come to their end, every browser gets a close frame,
-  // libcurl leaves every loop, the store writes what it has, the operator's port is closed, the loop ends. A second signal ends the process at once.
+  // libcurl leaves every loop, the store writes what it has, the operator's port is closed, the loop ends. A second
+  // signal ends the process at once.
   const auto closeOperator = [&] {
     if (!operatorServer) return loop.quit();
     operatorServer->stop([&loop] { loop.quit(); });
@@ -230,7 +231,8 @@ void run(const Options& options) {
     Log(Log::kInfo, "draining").add("answers", metrics.answersUnderWay.load()).add("seconds", options.drainSeconds);
     chat.drain(options.drainSeconds, [&] {
       Log(Log::kInfo, "closing").add("answersLost", metrics.answersUnderWay.load());
-      server.stop(kCloseSeconds, [&] { chat.leaveLoops([&] { loop.runInLoop([&] { store->stop(kStoreSeconds, closeOperator); }); }); });
+      const auto stopStore = [&] { loop.runInLoop([&] { store->stop(kStoreSeconds, closeOperator); }); };
+      server.stop(kCloseSeconds, [&, stopStore] { chat.leaveLoops(stopStore); });
     });
   });
   hangUp.watch(&loop, [&tls] { reload(tls.get()); });

@@ -154,7 +154,8 @@ void Run::onMessage(const wsmuduo::TokenStream::Message& message) {
   const std::size_t most = context_.options->store.bytes;
   if (answer_.size() < most) answer_ += contentOf(json);
   if (answer_.size() > most) answer_ = shorten(answer_, most);
-  const auto text = std::make_shared<const std::string>(message.seq == 1 ? withAnswerId(json, answerId_) : std::string(json));
+  const auto text =
+      std::make_shared<const std::string>(message.seq == 1 ? withAnswerId(json, answerId_) : std::string(json));
   if (message.isDone) return onLastMessage(message.seq, text);
   log_->append(message.seq, text, /*done=*/false);
   if (request_ && !paused_ && log_->isAhead(kHighWater)) {
@@ -163,7 +164,8 @@ void Run::onMessage(const wsmuduo::TokenStream::Message& message) {
   }
 }
 
-// Whoever has seen the end may ask on, on any node: the conversation has the answer before. Nothing said is nothing to remember.
+// Whoever has seen the end may ask on, on any node: the conversation has the answer before. Nothing said is nothing to
+// remember.
 void Run::onLastMessage(std::uint64_t seq, const AnswerLog::Message& text) {
   state_ = State::kEnding;
   const auto end = [self = shared_from_this(), seq, text] {

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import puppeteer from 'puppeteer-core';
 import { Cluster } from './cluster-harness.mjs';
 import { answerTo } from './harness.mjs';
+import { until } from './puppeteer.mjs';
 
 const QUESTION = 'story question';
 /** The answer as it is shown: paragraphs, and no markup in them. */
@@ -31,7 +32,7 @@ for (const [kind, options] of Object.entries(BROWSERS)) {
     /** @type {import('puppeteer-core').Browser} */ let browser;
     /** @type {import('puppeteer-core').Page} */ let page;
     before(async () => {
-      browser = await puppeteer.launch({ browser: kind, ...options });
+      browser = await puppeteer.launch({ browser: kind, defaultViewport: null, ...options });
     });
     after(() => browser?.close());
 
@@ -62,8 +63,7 @@ for (const [kind, options] of Object.entries(BROWSERS)) {
     const state = (name) => page.waitForSelector(`#state[data-state="${name}"]`);
     const ended = (status) => page.waitForSelector(`.turn.assistant[data-status="${status}"]`);
     const text = () => page.$eval('.turn.assistant .body', (body) => body.textContent);
-    const shows = (length) => page.waitForFunction(
-      (least) => (document.querySelector('.turn.assistant .body')?.textContent ?? '').length >= least, {}, length);
+    const shows = (length) => until(page, (least) => (document.querySelector('.turn.assistant .body')?.textContent ?? '').length >= least, length);
 
     test('the network is cut twice', async () => {
       await open();
@@ -91,7 +91,7 @@ for (const [kind, options] of Object.entries(BROWSERS)) {
       await cluster.startRedis();
       await page.waitForSelector('#degraded', { hidden: true });
       await page.reload();
-      await page.waitForFunction((story) => document.querySelector('.turn.assistant .body')?.textContent === story, {}, STORY);
+      await until(page, (story) => document.querySelector('.turn.assistant .body')?.textContent === story, STORY);
       await page.close();
     });
 

@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import puppeteer from 'puppeteer-core';
 import { textFor } from './mock-answers.mjs';
 import { MockServer } from './mock-server.mjs';
+import { resize, until } from './puppeteer.mjs';
 
 /** @type {import('puppeteer-core').Browser} */ let browser;
 /** @type {MockServer} */ let mock;
@@ -30,7 +31,7 @@ async function open({ width = 1280, height = 800 } = {}) {
   const page = await context.newPage();
   page.on('console', (message) => { if (['error', 'warn'].includes(message.type())) complaints.push(message.text()); });
   page.on('pageerror', (error) => complaints.push(String(error)));
-  await page.setViewport({ width, height });
+  await resize(page, width, height);
   await page.goto(mock.url);
   await state(page, 'online');
   return { page, close: async () => {
@@ -47,7 +48,7 @@ async function ask(page, question) {
 }
 const ended = (page, status = 'done') => page.waitForSelector(`.turn.assistant:last-child[data-status="${status}"]`);
 const text = (page, selector) => page.$$eval(selector, (all) => all.at(-1)?.textContent ?? null);
-const shows = (page, length) => page.waitForFunction((least) => ([...document.querySelectorAll('.turn.assistant .body')].at(-1)?.textContent ?? '').length >= least, {}, length);
+const shows = (page, length) => until(page, (least) => ([...document.querySelectorAll('.turn.assistant .body')].at(-1)?.textContent ?? '').length >= least, length);
 
 test('asks, shows, stops, and goes on after a reload', async () => {
   const { page, close } = await open();
@@ -104,7 +105,7 @@ test('a room, and a narrow window that does not scroll sideways', async () => {
   await page.waitForSelector('dialog[open] #dialog-input');
   await page.keyboard.type('Firefox');
   await page.keyboard.press('Enter');
-  await page.waitForFunction(() => document.querySelector('#dialog-title').textContent === 'Join a room' && document.querySelector('dialog').open);
+  await until(page, () => document.querySelector('#dialog-title').textContent === 'Join a room' && document.querySelector('dialog').open);
   await page.keyboard.type('den');
   await page.keyboard.press('Enter');
   await page.waitForSelector('#members li');

@@ -134,15 +134,16 @@ for (const locale of ['en-GB', 'zh-CN']) {
   test(`a 360 pixel wide phone never scrolls sideways (${locale})`, async () => {
     const chat = await on.open({ ...PHONE, locale });
     const fits = async (when) => {
-      const wide = await chat.page.evaluate(() => {
+      // Not innerWidth: a phone makes that larger rather than let a page be wider.
+      const wide = await chat.page.evaluate((width) => {
         const log = document.getElementById('log');
         const outside = [...document.querySelectorAll('body *')].filter((element) => {
           if (element.closest('.sr-only, pre, .table, svg, template, .sidebar') || getComputedStyle(element).position === 'absolute') return false;
           const box = element.getBoundingClientRect();
-          return box.width > 0 && (box.right > innerWidth + 0.5 || box.left < -0.5);
+          return box.width > 0 && (box.right > width + 0.5 || box.left < -0.5);
         });
-        return { page: document.documentElement.scrollWidth - innerWidth, log: log.scrollWidth - log.clientWidth, outside: outside.map((element) => element.outerHTML.slice(0, 80)) };
-      });
+        return { page: document.documentElement.scrollWidth - width, log: log.scrollWidth - log.clientWidth, outside: outside.map((element) => element.outerHTML.slice(0, 80)) };
+      }, PHONE.viewport.width);
       assert.deepEqual(wide, { page: 0, log: 0, outside: [] }, when);
     };
     await fits('empty');

@@ -72,7 +72,7 @@ std::shared_ptr<AnswerLog> Runs::find(const AnswerId& id) {
 
 std::shared_ptr<AnswerLog> Runs::keep(const std::shared_ptr<AnswerLog>& copy) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  lookUpLocked(copy->id());
+  lookUpLocked(copy->id());  // a refused one makes room
   const auto kept = entries_.emplace(copy->id(), Entry{copy, nullptr, Stage::kCopied});
   countLocked();
   return kept.first->second.log;

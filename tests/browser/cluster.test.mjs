@@ -9,16 +9,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import puppeteer from 'puppeteer-core';
 import { Cluster } from './cluster-harness.mjs';
 import { answerTo } from './harness.mjs';
-import { until } from './puppeteer.mjs';
+import { CHROMIUM_OPTIONS } from './page.mjs';
+import { ask, FIREFOX_OPTIONS, state, until } from './puppeteer.mjs';
 
 const QUESTION = 'story question';
 /** The answer as it is shown: paragraphs, and no markup in them. */
 const STORY = answerTo(QUESTION).replaceAll('\n\n', '');
 
-const BROWSERS = {
-  chrome: { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] },
-  firefox: { executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr' },
-};
+const BROWSERS = { chrome: CHROMIUM_OPTIONS, firefox: FIREFOX_OPTIONS };
 
 /** @type {Cluster} */ let cluster;
 
@@ -51,27 +49,20 @@ for (const [kind, options] of Object.entries(BROWSERS)) {
         };
       });
       await page.goto(cluster.url);
-      await state('online');
+      await state(page, 'online');
     }
 
-    async function ask() {
-      await page.focus('#message');
-      await page.keyboard.type(QUESTION);
-      await page.keyboard.press('Enter');
-    }
-
-    const state = (name) => page.waitForSelector(`#state[data-state="${name}"]`);
     const ended = (status) => page.waitForSelector(`.turn.assistant[data-status="${status}"]`);
     const text = () => page.$eval('.turn.assistant .body', (body) => body.textContent);
     const shows = (length) => until(page, (least) => (document.querySelector('.turn.assistant .body')?.textContent ?? '').length >= least, length);
 
     test('the network is cut twice', async () => {
       await open();
-      await ask();
+      await ask(page, QUESTION);
       for (const length of [80, 300]) {
         await shows(length);
         cluster.network.cut();
-        await state('waiting');
+        await state(page, 'waiting');
         await sleep(300);
         cluster.network.mend();
       }
@@ -82,7 +73,7 @@ for (const [kind, options] of Object.entries(BROWSERS)) {
 
     test('Redis is killed', async () => {
       await open();
-      await ask();
+      await ask(page, QUESTION);
       await shows(80);
       await cluster.killRedis();
       await page.waitForSelector('#degraded', { visible: true });
@@ -97,7 +88,7 @@ for (const [kind, options] of Object.entries(BROWSERS)) {
 
     test('the node is killed: what it wrote stays, and another one answers again', async () => {
       await open();
-      await ask();
+      await ask(page, QUESTION);
       await shows(80);
       const node = await page.evaluate('node');
       await cluster.killNode(node);

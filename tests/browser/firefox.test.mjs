@@ -1,15 +1,11 @@
-/**
- * The core of the page in Firefox, through WebDriver BiDi: what depends on the browser's own WebSocket, storage, clipboard, CSP and layout.
- *
- *   FIREFOX=path   another one than /usr/bin/firefox-esr
- */
+/** The core of the page in Firefox, through WebDriver BiDi: what depends on the browser's own WebSocket, storage, clipboard, CSP and layout. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import puppeteer from 'puppeteer-core';
 import { textFor } from './mock-answers.mjs';
 import { MockServer } from './mock-server.mjs';
-import { resize, until } from './puppeteer.mjs';
+import { ask, FIREFOX_OPTIONS, resize, state, until } from './puppeteer.mjs';
 
 /** @type {import('puppeteer-core').Browser} */ let browser;
 /** @type {MockServer} */ let mock;
@@ -18,7 +14,7 @@ let complaints = [];
 
 before(async () => {
   mock = await MockServer.start();
-  browser = await puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr', extraPrefsFirefox: { 'intl.accept_languages': 'en-GB' } });
+  browser = await puppeteer.launch({ browser: 'firefox', ...FIREFOX_OPTIONS, extraPrefsFirefox: { 'intl.accept_languages': 'en-GB' } });
 });
 after(async () => {
   await browser?.close();
@@ -40,12 +36,6 @@ async function open({ width = 1280, height = 800 } = {}) {
   } };
 }
 
-const state = (page, name) => page.waitForSelector(`#state[data-state="${name}"]`);
-async function ask(page, question) {
-  await page.focus('#message');
-  await page.keyboard.type(question);
-  await page.keyboard.press('Enter');
-}
 const ended = (page, status = 'done') => page.waitForSelector(`.turn.assistant:last-child[data-status="${status}"]`);
 const text = (page, selector) => page.$$eval(selector, (all) => all.at(-1)?.textContent ?? null);
 const shows = (page, length) => until(page, (least) => ([...document.querySelectorAll('.turn.assistant .body')].at(-1)?.textContent ?? '').length >= least, length);

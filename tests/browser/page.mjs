@@ -17,13 +17,15 @@ export const NAMED_HOST = 'chat.test';
 
 export const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 
-export const startBrowser = () => chromium.launch({
+export const CHROMIUM_OPTIONS = {
   executablePath: CHROMIUM,
   args: [
     '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync',
     `--host-resolver-rules=MAP ${NAMED_HOST} 127.0.0.1`,
   ],
-});
+};
+
+export const startBrowser = () => chromium.launch(CHROMIUM_OPTIONS);
 
 /** Mock server and browser for a test file; filled when its tests run. `setUp` comes before the first. */
 export function mockStage(options = {}, setUp = async () => {}) {
